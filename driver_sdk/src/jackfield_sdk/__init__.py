@@ -1,0 +1,1 @@
+"""The Jackfield driver SDK."""

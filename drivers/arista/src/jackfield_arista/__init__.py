@@ -1,0 +1,1 @@
+"""Jackfield mechanism driver for Arista EOS."""

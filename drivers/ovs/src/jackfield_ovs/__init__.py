@@ -1,0 +1,1 @@
+"""Jackfield mechanism driver for Open vSwitch."""

@@ -1,0 +1,1 @@
+"""The Jackfield contract: generated messages and services."""

@@ -1,1 +1,128 @@
-"""The Jackfield driver SDK."""
+"""Write a Jackfield mechanism driver or node agent: everything a vendor imports is here.
+
+A driver is a class with hooks (`MechanismDriver`) and one call (`serve`). A node agent is a class
+with views to apply (`NodeAgent`) and one call (`run_agent`). Sockets, threads, deadlines, retries
+and the wire format are the SDK's affair.
+"""
+
+from jackfield_sdk.answers import (
+    Accepted,
+    Bound,
+    Done,
+    InProgress,
+    NextLevel,
+    Owned,
+    Skip,
+    Unreachable,
+    Veto,
+)
+from jackfield_sdk.capabilities import (
+    Backend,
+    BackendHealth,
+    BindCapability,
+    Interest,
+    Phase,
+    StateVersions,
+)
+from jackfield_sdk.context import (
+    Action,
+    BindContext,
+    ChangeContext,
+    DriverState,
+    NetworkContext,
+    PortContext,
+    SubnetContext,
+)
+from jackfield_sdk.driver import MechanismDriver
+from jackfield_sdk.errors import DeviceConflict, DriverError, Effect, Infeasible, Rejected, RetryLater
+from jackfield_sdk.events import Events
+from jackfield_sdk.node import NodeAgent
+from jackfield_sdk.reporter import Reporter
+from jackfield_sdk.resources import (
+    AddressPair,
+    Agent,
+    AllocationPool,
+    Binding,
+    BindingLevel,
+    DhcpOption,
+    FixedIp,
+    Host,
+    HostRoute,
+    Kind,
+    LldpNeighbour,
+    Network,
+    Nic,
+    Port,
+    Segment,
+    Subnet,
+)
+from jackfield_sdk.settings import AgentSettings, ServerSettings
+from jackfield_sdk.views import (
+    Facts,
+    ForwardingEntry,
+    Neighbour,
+    NetworkView,
+    PortState,
+    PortView,
+    ViewKind,
+)
+
+__all__ = [
+    "Accepted",
+    "Action",
+    "AddressPair",
+    "Agent",
+    "AgentSettings",
+    "AllocationPool",
+    "Backend",
+    "BackendHealth",
+    "BindCapability",
+    "BindContext",
+    "Binding",
+    "BindingLevel",
+    "Bound",
+    "ChangeContext",
+    "DeviceConflict",
+    "DhcpOption",
+    "Done",
+    "DriverError",
+    "DriverState",
+    "Effect",
+    "Events",
+    "Facts",
+    "FixedIp",
+    "ForwardingEntry",
+    "Host",
+    "HostRoute",
+    "InProgress",
+    "Infeasible",
+    "Interest",
+    "Kind",
+    "LldpNeighbour",
+    "MechanismDriver",
+    "Neighbour",
+    "Network",
+    "NetworkContext",
+    "NetworkView",
+    "NextLevel",
+    "Nic",
+    "NodeAgent",
+    "Owned",
+    "Phase",
+    "Port",
+    "PortContext",
+    "PortState",
+    "PortView",
+    "Rejected",
+    "Reporter",
+    "RetryLater",
+    "Segment",
+    "ServerSettings",
+    "Skip",
+    "StateVersions",
+    "Subnet",
+    "SubnetContext",
+    "Unreachable",
+    "Veto",
+    "ViewKind",
+]

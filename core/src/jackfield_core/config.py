@@ -1,0 +1,226 @@
+"""The settings of the core: one frozen tree, read once at start.
+
+Sources, the later one wins: defaults, a TOML file, environment variables
+(``JACKFIELD_API__LISTEN=127.0.0.1:9696``). Nothing reads the environment later.
+"""
+
+import os
+import socket
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+Role = Literal["api", "dispatcher", "nodes"]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and an unknown key is an error that names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Api(Section):
+    """The REST API."""
+
+    listen: str = "127.0.0.1:9696"
+    """Address and port, or ``unix:///path``. There is no authentication yet, so the default is loopback."""
+    max_body_bytes: int = Field(default=1 << 20, gt=0)
+    """Larger request bodies are answered 413 before they are read."""
+    page_limit: int = Field(default=0, ge=0)
+    """Largest page of a list; 0 means that a client without ``limit`` gets everything."""
+    public_url: str | None = None
+    """Root that links in answers start with; by default the request's own host."""
+
+
+class Database(Section):
+    """Where the intended state lives."""
+
+    url: str = "sqlite:///jackfield.sqlite"
+    """``sqlite:///path`` or ``postgresql://user:password@host/name`` (``?host=/socket/folder`` for a Unix socket)."""
+    pool_size: int = Field(default=16, gt=0)
+    """Connections to PostgreSQL per process; requests beyond it wait in line."""
+    statement_timeout: Seconds = 10.0
+    """Seconds until PostgreSQL ends a statement; a transaction never outlives three of them."""
+
+
+class Nodes(Section):
+    """The stream that node agents open."""
+
+    listen: str = "unix:///run/jackfield/nodes.sock"
+    """``unix:///path`` or address and port."""
+    agent_down_time: Seconds = 75.0
+    """Seconds without a sign of life after which an agent counts as down; Neutron's default."""
+    poll_interval: Seconds = 2.0
+    """Seconds between looks at the change feed when no wake-up arrives."""
+
+
+class Driver(Section):
+    """One mechanism driver, in the order of the list."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    """Name that the driver must answer in its handshake."""
+    endpoint: str
+    """``unix:///path`` or address and port of the driver process."""
+    policy: Literal["required", "advisory"] = "required"
+    """What happens without a verdict: ``required`` refuses the request (503), ``advisory`` lets it pass."""
+
+
+class Mechanism(Section):
+    """Time limits of calls to mechanism drivers."""
+
+    precommit_budget: Seconds = 0.25
+    """Seconds that all precommit calls of one transaction share; locks are held meanwhile."""
+    bind_timeout: Seconds = 1.0
+    """Seconds for one ``BindPorts`` call."""
+    bind_budget: Seconds = 5.0
+    """Seconds for all levels and drivers of one binding."""
+    handshake_timeout: Seconds = 2.0
+    """Seconds for a handshake."""
+    reconnect_interval: Seconds = 1.0
+    """Seconds between attempts to reach a driver that does not answer; doubled up to 15 times as long."""
+    breaker_failures: int = Field(default=5, gt=0)
+    """Time-outs in a row that open the breaker of a driver."""
+    breaker_retry: Seconds = 10.0
+    """Seconds between trials while the breaker is open."""
+    rebind_interval: Seconds = 5.0
+    """Seconds between looks for ports whose binding failed and whose driver or agent is back."""
+
+
+class Dispatcher(Section):
+    """Delivery of postcommits."""
+
+    batch: int = Field(default=200, gt=0)
+    """Changes in one call at most; a driver may ask for fewer."""
+    poll_interval: Seconds = 1.0
+    """Seconds between looks at the ledger when no wake-up arrives."""
+    lease: Seconds = 75.0
+    """Seconds that a claim lasts; longer than the longest call (60 s)."""
+    backoff_first: Seconds = 1.0
+    """Seconds before the second attempt, doubled each time, with full jitter."""
+    backoff_max: Seconds = 300.0
+    """Longest pause between attempts."""
+    infeasible_retry: Seconds = 1800.0
+    """Pause after an answer that only a change can help."""
+    order_hold: Seconds = 1.0
+    """Longest time that a driver waits for its neighbour in the configured order."""
+
+
+class TypeDriverSettings(Section):
+    """What one type driver may allocate."""
+
+    ranges: list[str] = []
+    """``"100:199"`` for tunnels; ``"physnet1:100:199"`` or ``"physnet1"`` (provider only) for VLAN;
+    names, or ``"*"`` for any, for flat."""
+
+
+class Segments(Section):
+    """Type drivers and their bootstrap ranges; at run time ranges are rows in the database."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+
+    project_network_types: list[str] = ["vxlan"]
+    """Types tried in this order for networks without provider attributes."""
+    physical_mtu: int = Field(default=1500, ge=68, le=65535)
+    """Largest IP packet of the underlay in bytes; tunnels subtract their headers from it."""
+    physical_network_mtus: dict[str, int] = {}
+    """Exceptions for flat and VLAN networks, by physical network."""
+    underlay_ip_version: Literal[4, 6] = 4
+    """IP version of the tunnel endpoints, for the size of the outer header."""
+    flat: TypeDriverSettings = TypeDriverSettings(ranges=["*"])
+    """Physical networks for flat networks."""
+    vlan: TypeDriverSettings = TypeDriverSettings()
+    """VLAN ranges by physical network."""
+    vxlan: TypeDriverSettings = TypeDriverSettings(ranges=["1:16777215"])
+    """VNI ranges."""
+    gre: TypeDriverSettings = TypeDriverSettings(ranges=["1:4294967295"])
+    """Key ranges."""
+    geneve: TypeDriverSettings = TypeDriverSettings(ranges=["1:16777215"])
+    """VNI ranges."""
+
+    def of_type(self, network_type: str) -> TypeDriverSettings:
+        """Return the section of *network_type*; an added type driver's section needs no field here."""
+        section = getattr(self, network_type, None)
+        if section is None:
+            return TypeDriverSettings()
+        if isinstance(section, TypeDriverSettings):
+            return section
+        return TypeDriverSettings.model_validate(section)
+
+
+class Logging(Section):
+    """Logs, on standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe level that is written."""
+    json_lines: bool = False
+    """One JSON object a line, for collectors; otherwise text for people."""
+
+
+class Settings(BaseSettings):
+    """All settings of one core process."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="JACKFIELD_", env_nested_delimiter="__", use_attribute_docstrings=True
+    )
+
+    roles: list[Role] = ["api", "dispatcher", "nodes"]
+    """What this process does; the database is all that processes share."""
+    instance: str = Field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
+    """Name of this process in leases and logs."""
+    base_mac: str = "fa:16:3e"
+    """First three bytes of generated MAC addresses."""
+    api: Api = Api()
+    database: Database = Database()
+    nodes: Nodes = Nodes()
+    mechanism: Mechanism = Mechanism()
+    dispatcher: Dispatcher = Dispatcher()
+    segments: Segments = Segments()
+    logging: Logging = Logging()
+    drivers: list[Driver] = []
+    """Mechanism drivers; binding and delivery follow this order, deletion the reverse."""
+
+    @field_validator("base_mac")
+    @classmethod
+    def _three_bytes(cls, value: str) -> str:
+        parts = value.lower().split(":")
+        if len(parts) != 3 or any(len(part) != 2 or set(part) - set("0123456789abcdef") for part in parts):
+            raise ValueError(f'"{value}" is not three bytes such as "fa:16:3e"')
+        if int(parts[0], 16) & 1:
+            raise ValueError(f'"{value}" starts a multicast address')
+        return value.lower()
+
+    @model_validator(mode="after")
+    def _unique_drivers(self) -> "Settings":
+        names = [driver.name for driver in self.drivers]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"drivers listed more than once: {', '.join(doubled)}")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # The file arrives as constructor arguments; the environment overrides it.
+        return env_settings, init_settings
+
+
+def load(path: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings from *path* (TOML) and the environment.
+
+    Raises:
+        OSError: The file cannot be read.
+        tomllib.TOMLDecodeError: The file is not TOML.
+        pydantic.ValidationError: A value is wrong; the error names the key.
+    """
+    values = tomllib.loads(path.read_text()) if path else {}
+    return Settings(**{**values, **overrides})

@@ -1,0 +1,150 @@
+"""Addresses in use: the ledger that makes each address of a subnet unique.
+
+An address is taken by inserting its row and freed by removing it; there is no
+table of free addresses and no lock on the subnet. *position* counts from the
+subnet's first address, so that the next free one can be found by the order of
+an index; it is null where an address lies too far out to be counted (SLAAC).
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jackfield_core.db import port
+from jackfield_core.db.base import Id, metadata
+
+MAX_POSITION = (1 << 63) - 1
+
+table = sa.Table(
+    "ip_allocation",
+    metadata,
+    sa.Column("subnet_id", Id, sa.ForeignKey("subnet.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("ip_address", sa.String(64), primary_key=True),
+    sa.Column("port_id", Id, sa.ForeignKey("port.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("position", sa.BigInteger),
+    sa.Index("ix_ip_allocation_subnet_id_position", "subnet_id", "position"),
+)
+
+
+class Address(Struct, frozen=True):
+    """One address of a subnet, and where it lies in it."""
+
+    subnet_id: str
+    ip_address: str
+    position: int | None
+
+
+_INSERTS = {
+    "postgresql": postgresql.insert(table).on_conflict_do_nothing().returning(table.c.subnet_id, table.c.ip_address),
+    "sqlite": sqlite.insert(table).on_conflict_do_nothing().returning(table.c.subnet_id, table.c.ip_address),
+}
+
+
+class AddressTable:
+    """Addresses in use, seen through one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def reserve(self, addresses: Sequence[tuple[Address, str]]) -> set[tuple[str, str]]:
+        """Take addresses for ports: pairs of address and port id.
+
+        Waits for a transaction that is about to take or free one of them.
+
+        Returns:
+            The (subnet id, address) pairs that were free and are now taken.
+        """
+        # One order for everybody, so that two bulk requests never wait in a circle.
+        rows = sorted(
+            (
+                {
+                    "subnet_id": address.subnet_id,
+                    "ip_address": address.ip_address,
+                    "port_id": port_id,
+                    "position": address.position,
+                }
+                for address, port_id in addresses
+            ),
+            key=lambda row: (str(row["subnet_id"]), str(row["ip_address"])),
+        )
+        insert = _INSERTS[self._connection.dialect.name]
+        if len(rows) == 1:
+            found = await self._connection.execute(insert, rows[0])
+        else:
+            found = await self._connection.execute(insert.values(rows))
+        return {(row.subnet_id, row.ip_address) for row in found}
+
+    async def release(self, port_id: str, addresses: Sequence[str] | None = None) -> None:
+        """Free the addresses of a port: those given, or all of them."""
+        statement = sa.delete(table).where(table.c.port_id == port_id)
+        if addresses is not None:
+            statement = statement.where(table.c.ip_address.in_(addresses))
+        await self._connection.execute(statement)
+
+    async def free_positions(self, subnet_id: str, low: int, high: int, limit: int) -> list[int]:
+        """Return up to *limit* starts of gaps within ``low..high``, lowest first.
+
+        Each is a free position at the time of reading; only :meth:`reserve` decides.
+        """
+        starts: list[int] = []
+        here = table.c.subnet_id == subnet_id
+        first = sa.select(table.c.position).where(here, table.c.position == low)
+        if (await self._connection.execute(first)).first() is None:
+            starts.append(low)
+        follower = table.alias()
+        taken = sa.exists().where(follower.c.subnet_id == subnet_id, follower.c.position == table.c.position + 1)
+        gaps = (
+            sa.select(table.c.position + 1)
+            .where(here, table.c.position >= low, table.c.position < high, ~taken)
+            .order_by(table.c.position)
+            .limit(limit)
+        )
+        starts.extend((await self._connection.execute(gaps)).scalars())
+        return starts[:limit]
+
+    async def used_by_ports(self, subnet_id: str, except_owners: Sequence[str] = ()) -> bool:
+        """Return whether a live port, other than of *except_owners*, has an address of the subnet."""
+        statement = (
+            sa.select(table.c.port_id)
+            .join(port.table, port.table.c.id == table.c.port_id)
+            .where(
+                table.c.subnet_id == subnet_id,
+                port.table.c.deleted_at.is_(None),
+                port.table.c.device_owner.not_in(except_owners),
+            )
+            .limit(1)
+        )
+        return (await self._connection.execute(statement)).first() is not None
+
+    async def holder(self, subnet_id: str, ip_address: str) -> str | None:
+        """Return the id of the port that holds an address, or None."""
+        statement = sa.select(table.c.port_id).where(table.c.subnet_id == subnet_id, table.c.ip_address == ip_address)
+        return (await self._connection.execute(statement)).scalar_one_or_none()
+
+    async def in_use(self, subnet_id: str) -> list[str]:
+        """Return all addresses in use on a subnet."""
+        statement = sa.select(table.c.ip_address).where(table.c.subnet_id == subnet_id)
+        return list((await self._connection.execute(statement)).scalars())
+
+
+def with_address(values: Sequence[tuple[str, str]]) -> sa.ColumnElement[bool]:
+    """Return the condition for ports that match any of the ``fixed_ips`` filters.
+
+    Each filter is a pair such as ``("ip_address", "192.0.2.5")``,
+    ``("subnet_id", …)`` or ``("ip_address_substr", "192.0.")``; like Neutron,
+    filters of one name are alternatives and different names must all match.
+    """
+    conditions = []
+    for name in dict.fromkeys(name for name, _ in values):
+        wanted = [value for key, value in values if key == name]
+        if name == "ip_address_substr":
+            match: sa.ColumnElement[bool] = sa.or_(
+                *(table.c.ip_address.contains(value, autoescape=True) for value in wanted)
+            )
+        else:
+            match = table.c[name].in_(wanted)
+        conditions.append(port.table.c.id.in_(sa.select(table.c.port_id).where(match)))
+    return sa.and_(*conditions)

@@ -1,0 +1,124 @@
+"""Node agents, as they last reported."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jackfield_core.db.base import Id, Json, Name, metadata
+from jackfield_core.db.query import ListQuery, select_page
+
+table = sa.Table(
+    "agent",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("agent_type", Name, nullable=False),
+    sa.Column("host", Name, nullable=False),
+    sa.Column("binary", Name, nullable=False),
+    sa.Column("version", Name, nullable=False),
+    # Mechanism driver whose ports the agent wires.
+    sa.Column("driver", sa.String(63), nullable=False),
+    sa.Column("description", Name, nullable=False),
+    sa.Column("admin_state_up", sa.Boolean, nullable=False),
+    sa.Column("physical_networks", Json(dict[str, str]), nullable=False),
+    sa.Column("tunnel_types", Json(tuple[str, ...]), nullable=False),
+    sa.Column("tunnel_ip", sa.String(64)),
+    sa.Column("vif_types", Json(tuple[str, ...]), nullable=False),
+    sa.Column("configurations", Json(dict[str, Any]), nullable=False),
+    sa.Column("neighbours", Json(tuple[dict[str, str], ...]), nullable=False),
+    sa.Column("created_at", sa.DateTime, nullable=False),
+    sa.Column("started_at", sa.DateTime, nullable=False),
+    sa.Column("heartbeat_at", sa.DateTime, nullable=False),
+    sa.UniqueConstraint("agent_type", "host"),
+    sa.Index("ix_agent_host", "host"),
+)
+
+
+class Agent(Struct, frozen=True):
+    """A node agent; *physical_networks* maps names to bridges or interfaces."""
+
+    id: str
+    agent_type: str
+    host: str
+    binary: str
+    version: str
+    driver: str
+    description: str
+    admin_state_up: bool
+    physical_networks: dict[str, str]
+    tunnel_types: tuple[str, ...]
+    tunnel_ip: str | None
+    vif_types: tuple[str, ...]
+    configurations: dict[str, Any]
+    neighbours: tuple[dict[str, str], ...]
+    created_at: datetime
+    started_at: datetime
+    heartbeat_at: datetime
+
+
+# What an operator sets and what the first report sets once.
+_KEPT = {"id", "agent_type", "host", "description", "admin_state_up", "created_at"}
+
+
+class AgentTable:
+    """Agents, seen through one connection."""
+
+    filters = {name: table.c[name] for name in ("id", "agent_type", "host", "binary", "description", "admin_state_up")}
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, id: str) -> Agent | None:
+        """Return the agent or None."""
+        row = (await self._connection.execute(sa.select(table).where(table.c.id == id))).one_or_none()
+        return Agent(*row) if row else None
+
+    async def list(self, query: ListQuery) -> Sequence[Agent]:
+        """Return one page of agents."""
+        statement = await select_page(self._connection, sa.select(table), query, self.filters, table.c.id)
+        rows = [Agent(*row) for row in await self._connection.execute(statement)]
+        return rows[::-1] if query.page_reverse else rows
+
+    async def list_on_host(self, host: str) -> Sequence[Agent]:
+        """Return the agents of one host."""
+        return [Agent(*row) for row in await self._connection.execute(_ON_HOST, {"host": host})]
+
+    async def list_on_hosts(self, hosts: Iterable[str]) -> Sequence[Agent]:
+        """Return the agents of several hosts."""
+        statement = sa.select(table).where(table.c.host.in_([*hosts]))
+        return [Agent(*row) for row in await self._connection.execute(statement)]
+
+    async def save(self, agent: Agent) -> str:
+        """Insert *agent*, or update the one of the same type and host; return its id."""
+        values = {name: getattr(agent, name) for name in agent.__struct_fields__}
+        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        statement = (
+            insert(table)
+            .values(values)
+            .on_conflict_do_update(
+                index_elements=["agent_type", "host"],
+                set_={name: value for name, value in values.items() if name not in _KEPT},
+            )
+            .returning(table.c.id)
+        )
+        id: str = (await self._connection.execute(statement)).scalar_one()
+        return id
+
+    async def beat(self, id: str, at: datetime) -> None:
+        """Note a sign of life."""
+        await self._connection.execute(sa.update(table).where(table.c.id == id), {"heartbeat_at": at})
+
+    async def update(self, id: str, **values: Any) -> None:
+        """Set columns of one agent."""
+        await self._connection.execute(sa.update(table).where(table.c.id == id), values)
+
+    async def delete(self, id: str) -> None:
+        """Remove the agent; a live one comes back with its next stream."""
+        await self._connection.execute(sa.delete(table).where(table.c.id == id))
+
+
+_ON_HOST = sa.select(table).where(table.c.host == sa.bindparam("host"))

@@ -1,0 +1,81 @@
+"""What each mechanism driver said of itself in its last handshake.
+
+The core must know what a driver wants to hear while the driver is down, or it
+could not write down what the driver is owed. So the answer is kept here.
+"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jackfield_core.db.base import Json, Name, metadata
+
+
+class Interest(Struct, frozen=True):
+    """One kind of resource, with the actions and phases that a driver wants to hear."""
+
+    kind: str
+    actions: tuple[str, ...]
+    phases: tuple[str, ...]
+
+
+class BindCapability(Struct, frozen=True):
+    """Which ports a driver can be asked to bind; an empty tuple means any."""
+
+    network_types: tuple[str, ...] = ()
+    vnic_types: tuple[str, ...] = ()
+    max_levels: int = 1
+
+
+table = sa.Table(
+    "driver",
+    metadata,
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("version", Name, nullable=False),
+    sa.Column("instance_id", Name, nullable=False),
+    sa.Column("interests", Json(tuple[Interest, ...]), nullable=False),
+    sa.Column("bind", Json(BindCapability | None)),
+    # Epoch of each backend: when one changes, all that the backend held is owed again.
+    sa.Column("epochs", Json(dict[str, str]), nullable=False),
+    sa.Column("handshake_at", sa.DateTime, nullable=False),
+)
+
+
+class DriverRecord(Struct, frozen=True):
+    """A driver as it last introduced itself."""
+
+    name: str
+    version: str
+    instance_id: str
+    interests: tuple[Interest, ...]
+    bind: BindCapability | None
+    epochs: dict[str, str]
+    handshake_at: datetime
+
+
+class DriverTable:
+    """Drivers, seen through one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def list(self) -> dict[str, DriverRecord]:
+        """Return all drivers that ever introduced themselves, by name."""
+        return {row.name: DriverRecord(*row) for row in await self._connection.execute(sa.select(table))}
+
+    async def find_for_update(self, name: str) -> DriverRecord | None:
+        """Return the driver and keep other core processes from judging its handshake meanwhile."""
+        statement = sa.select(table).where(table.c.name == name).with_for_update()
+        row = (await self._connection.execute(statement)).one_or_none()
+        return DriverRecord(*row) if row else None
+
+    async def save(self, record: DriverRecord) -> None:
+        """Insert or replace the record of a driver."""
+        values = {name: getattr(record, name) for name in record.__struct_fields__}
+        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        await self._connection.execute(
+            insert(table).values(values).on_conflict_do_update(index_elements=["name"], set_=values)
+        )

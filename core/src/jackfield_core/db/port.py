@@ -1,0 +1,211 @@
+"""Ports and their bindings.
+
+A port and its active binding are read together and make one value. The binding
+is a table of its own, keyed by host, and the levels of a binding say which
+driver bound which segment. ``fixed_ips`` in the row is what users see; the
+same addresses in ``ip_allocation`` are what makes them unique.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.dialects import postgresql, sqlite
+
+from jackfield_core.db.base import Id, Json, Name, metadata
+from jackfield_core.db.resource import ResourceTable
+from jackfield_core.types import AddressPair, BindingLevel, DhcpOption, FixedIp
+
+table = sa.Table(
+    "port",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("network_id", Id, sa.ForeignKey("network.id"), nullable=False),
+    sa.Column("project_id", Name, nullable=False, index=True),
+    sa.Column("name", Name, nullable=False),
+    sa.Column("description", Name, nullable=False),
+    sa.Column("admin_state_up", sa.Boolean, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("mac_address", sa.String(17), nullable=False),
+    sa.Column("device_id", Name, nullable=False, index=True),
+    sa.Column("device_owner", Name, nullable=False),
+    sa.Column("port_security_enabled", sa.Boolean, nullable=False),
+    sa.Column("fixed_ips", Json(tuple[FixedIp, ...]), nullable=False),
+    sa.Column("allowed_address_pairs", Json(tuple[AddressPair, ...]), nullable=False),
+    sa.Column("extra_dhcp_opts", Json(tuple[DhcpOption, ...]), nullable=False),
+    sa.Column("revision_number", sa.BigInteger, nullable=False),
+    sa.Column("created_at", sa.DateTime, nullable=False),
+    sa.Column("updated_at", sa.DateTime, nullable=False),
+    sa.Column("deleted_at", sa.DateTime),
+    # Also the index by network. A deleted port holds its MAC until it is purged.
+    sa.UniqueConstraint("network_id", "mac_address"),
+    sa.Index("ix_port_mac_address", "mac_address"),
+)
+
+binding_table = sa.Table(
+    "port_binding",
+    metadata,
+    sa.Column("port_id", Id, sa.ForeignKey("port.id", ondelete="CASCADE"), primary_key=True),
+    # Empty while the port is on no host.
+    sa.Column("host", Name, primary_key=True),
+    sa.Column("vnic_type", sa.String(64), nullable=False),
+    sa.Column("profile", Json(dict[str, Any]), nullable=False),
+    sa.Column("vif_type", sa.String(64), nullable=False),
+    sa.Column("vif_details", Json(dict[str, Any]), nullable=False),
+    # What the host reported last, and why it is not up.
+    sa.Column("wiring", sa.String(16), nullable=False),
+    sa.Column("wiring_reason", sa.Text, nullable=False),
+    # Why the binding failed: a list of {driver, level, reason}.
+    sa.Column("failures", Json(tuple[dict[str, Any], ...]), nullable=False),
+    sa.Index("ix_port_binding_host", "host"),
+    sa.Index("ix_port_binding_vif_type", "vif_type", sqlite_where=sa.text("vif_type = 'binding_failed'"),
+             postgresql_where=sa.text("vif_type = 'binding_failed'")),
+)
+
+level_table = sa.Table(
+    "binding_level",
+    metadata,
+    sa.Column("port_id", Id, sa.ForeignKey("port.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("host", Name, primary_key=True),
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("driver", sa.String(63), nullable=False),
+    sa.Column("segment_id", Id, nullable=False, index=True),
+)
+
+
+class Binding(Struct, frozen=True):
+    """Where a port lives and how it is plugged there."""
+
+    host: str = ""
+    vnic_type: str = "normal"
+    profile: dict[str, Any] = {}
+    vif_type: str = "unbound"
+    vif_details: dict[str, Any] = {}
+    wiring: str = "unknown"
+    wiring_reason: str = ""
+    failures: tuple[dict[str, Any], ...] = ()
+
+
+class Port(Struct, frozen=True):
+    """A port as it is stored, with its active binding; addresses are canonical text."""
+
+    id: str
+    network_id: str
+    project_id: str
+    name: str
+    description: str
+    admin_state_up: bool
+    status: str
+    mac_address: str
+    device_id: str
+    device_owner: str
+    port_security_enabled: bool
+    fixed_ips: tuple[FixedIp, ...]
+    allowed_address_pairs: tuple[AddressPair, ...]
+    extra_dhcp_opts: tuple[DhcpOption, ...]
+    revision_number: int
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None = None
+    binding: Binding = Binding()
+
+
+_BINDING_COLUMNS = tuple(column for column in binding_table.c if column.name != "port_id")
+_WIDTH = len(table.c)
+
+
+_INSERTS = {
+    "postgresql": postgresql.insert(table).on_conflict_do_nothing().returning(table.c.id),
+    "sqlite": sqlite.insert(table).on_conflict_do_nothing().returning(table.c.id),
+}
+
+
+class PortTable(ResourceTable[Port]):
+    """Ports, seen through one connection."""
+
+    kind = "port"
+    table = table
+    row = Port
+    selection = sa.select(table, *_BINDING_COLUMNS).join(binding_table, binding_table.c.port_id == table.c.id)
+    filters = {
+        **{
+            column.name: column
+            for column in table.c
+            if column.name not in ("fixed_ips", "allowed_address_pairs", "extra_dhcp_opts", "deleted_at")
+        },
+        "binding:host_id": binding_table.c.host,
+        "binding:vnic_type": binding_table.c.vnic_type,
+        "binding:vif_type": binding_table.c.vif_type,
+    }
+
+    @classmethod
+    def from_row(cls, row: Any) -> Port:
+        """Turn one result row into a port with its binding."""
+        return Port(*row[:_WIDTH], Binding(*row[_WIDTH:]))
+
+    async def add(self, *ports: Port) -> Sequence[str]:
+        """Insert *ports* with their bindings; return the ids of those whose MAC address was free.
+
+        Waits for a transaction that is about to take the same MAC address.
+        """
+        insert = _INSERTS[self._connection.dialect.name]
+        added = (await self._connection.execute(insert, [self.values(port) for port in ports])).scalars().all()
+        bindings = [_binding_values(port) for port in ports if port.id in added]
+        if bindings:
+            await self._connection.execute(sa.insert(binding_table), bindings)
+        return added
+
+    async def update_binding(self, port: Port, levels: Sequence[BindingLevel]) -> None:
+        """Replace the binding and its levels by those of *port*."""
+        values = _binding_values(port)
+        where = binding_table.c.port_id == values.pop("port_id")
+        await self._connection.execute(sa.update(binding_table).where(where), values)
+        await self._connection.execute(sa.delete(level_table).where(level_table.c.port_id == port.id))
+        await self.add_levels((port, levels))
+
+    async def add_levels(self, *bound: tuple[Port, Sequence[BindingLevel]]) -> None:
+        """Insert the levels of new bindings."""
+        rows = [
+            {"port_id": port.id, "host": port.binding.host, **_level_values(level)}
+            for port, levels in bound
+            for level in levels
+        ]
+        if rows:
+            await self._connection.execute(sa.insert(level_table), rows)
+
+    async def levels(self, port_ids: Iterable[str]) -> dict[str, tuple[BindingLevel, ...]]:
+        """Return the binding levels of each port, level 0 first; an unbound port is absent."""
+        columns = level_table.c
+        statement = (
+            sa.select(columns.port_id, columns.level, columns.driver, columns.segment_id)
+            .where(columns.port_id.in_([*port_ids]))
+            .order_by(columns.port_id, columns.level)
+        )
+        found: dict[str, tuple[BindingLevel, ...]] = {}
+        for port_id, *level in await self._connection.execute(statement):
+            found[port_id] = (*found.get(port_id, ()), BindingLevel(*level))
+        return found
+
+    async def count_on_network(self, network_id: str, except_owners: Sequence[str] = ()) -> int:
+        """Count the live ports of a network."""
+        statement = sa.select(sa.func.count()).where(
+            table.c.network_id == network_id, self._live, table.c.device_owner.not_in(except_owners)
+        )
+        count: int = (await self._connection.execute(statement)).scalar_one()
+        return count
+
+    async def uses_segment(self, segment_id: str) -> bool:
+        """Return whether a port is bound to the segment."""
+        statement = sa.select(level_table.c.port_id).where(level_table.c.segment_id == segment_id).limit(1)
+        return (await self._connection.execute(statement)).first() is not None
+
+
+def _binding_values(port: Port) -> dict[str, Any]:
+    binding = port.binding
+    return {"port_id": port.id, **{name: getattr(binding, name) for name in binding.__struct_fields__}}
+
+
+def _level_values(level: BindingLevel) -> dict[str, Any]:
+    return {"level": level.level, "driver": level.driver, "segment_id": level.segment_id}

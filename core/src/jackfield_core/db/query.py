@@ -1,0 +1,137 @@
+"""One page of a list: filters, sort order and marker, as SQL.
+
+Neutron's lists take the same filter several times (any of the values matches),
+sort by several keys, and page by a marker: the id of the last resource that
+the client has seen. Pages follow the sort order, with the id as last key, so a
+marker is one place in it even where all other keys are equal.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jackfield_core.errors import Invalid
+
+_TRUE = {"true", "1", "yes", "on", "t", "y"}
+_FALSE = {"false", "0", "no", "off", "f", "n"}
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """What a client asks of a list; names are those of the API."""
+
+    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    sorts: Sequence[tuple[str, bool]] = ()
+    """Sort keys in order, each with True for descending."""
+    limit: int | None = None
+    marker: str | None = None
+    page_reverse: bool = False
+    conditions: Sequence[sa.ColumnElement[bool]] = ()
+    """Filters that are not a plain comparison with a column."""
+
+
+async def select_page(
+    connection: AsyncConnection,
+    selection: sa.Select[Any],
+    query: ListQuery,
+    columns: Mapping[str, sa.ColumnElement[Any]],
+    id_column: sa.ColumnElement[Any],
+) -> sa.Select[Any]:
+    """Narrow *selection* to one page.
+
+    With ``page_reverse`` the rows before the marker come out, nearest first.
+
+    Raises:
+        Invalid: A filter value does not fit its column, a sort key is unknown,
+            or the marker names nothing.
+    """
+    for name, texts in query.filters.items():
+        selection = selection.where(_any_of(name, columns[name], texts))
+    selection = selection.where(*query.conditions)
+    if query.limit is None and query.marker is None and not query.sorts:
+        return selection.order_by(id_column)
+    order = [(_sort_column(name, columns), descending) for name, descending in query.sorts]
+    if not any(column is id_column for column, _ in order):
+        order.append((id_column, False))
+    if query.page_reverse:
+        order = [(column, not descending) for column, descending in order]
+    if query.marker is not None:
+        selection = selection.where(await _after(connection, selection, order, query.marker, id_column))
+    selection = selection.order_by(*(_ordered(column, descending) for column, descending in order))
+    return selection.limit(query.limit) if query.limit is not None else selection
+
+
+def _sort_column(name: str, columns: Mapping[str, sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
+    if name not in columns:
+        raise Invalid(f"'{name}' is not a sort key of this resource.", type="BadRequest")
+    return columns[name]
+
+
+def _ordered(column: sa.ColumnElement[Any], descending: bool) -> sa.ColumnElement[Any]:
+    # PostgreSQL puts nulls last and SQLite first unless told; pages need one order.
+    return column.desc().nulls_last() if descending else column.asc().nulls_first()
+
+
+async def _after(
+    connection: AsyncConnection,
+    selection: sa.Select[Any],
+    order: Sequence[tuple[sa.ColumnElement[Any], bool]],
+    marker: str,
+    id_column: sa.ColumnElement[Any],
+) -> sa.ColumnElement[bool]:
+    """Return the condition for rows behind the marker in *order*."""
+    place = selection.with_only_columns(*(column for column, _ in order)).where(id_column == marker)
+    row = (await connection.execute(place)).one_or_none()
+    if row is None:
+        raise Invalid(f"The marker '{marker}' names no resource of this list.", type="BadRequest")
+    behind: list[sa.ColumnElement[bool]] = []
+    equal: list[sa.ColumnElement[bool]] = []
+    for (column, descending), value in zip(order, row, strict=True):
+        behind.append(sa.and_(*equal, _beyond(column, descending, value)))
+        equal.append(column.is_(None) if value is None else column == value)
+    return sa.or_(*behind)
+
+
+def _beyond(column: sa.ColumnElement[Any], descending: bool, value: Any) -> sa.ColumnElement[bool]:
+    if value is None:
+        return sa.false() if descending else column.is_not(None)
+    return sa.or_(column < value, column.is_(None)) if descending else column > value
+
+
+def _any_of(name: str, column: sa.ColumnElement[Any], texts: Sequence[str]) -> sa.ColumnElement[bool]:
+    values = [_value(name, column, text) for text in texts]
+    return column == values[0] if len(values) == 1 else column.in_(values)
+
+
+def _value(name: str, column: sa.ColumnElement[Any], text: str) -> Any:
+    """Read *text* as the type of *column*."""
+    try:
+        if isinstance(column.type, sa.Boolean):
+            return _boolean(text)
+        if isinstance(column.type, sa.Integer):
+            return _integer(text)
+        if isinstance(column.type, sa.DateTime):
+            return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError as error:
+        raise Invalid(f"'{text}' is not a value that '{name}' can have.", type="BadRequest") from error
+    # PostgreSQL has no NUL in text, and nothing of ours holds one.
+    return text.replace("\0", "\ufffd")
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise ValueError(text)
+
+
+def _integer(text: str) -> int:
+    number = int(text)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(text)
+    return number

@@ -1,0 +1,197 @@
+"""Segments, what they reserve, and the ranges that they are taken from.
+
+A segment's number is reserved by the primary key of ``segment_allocation``: a
+row exists for what is in use, and for nothing else. Ranges are rows too, so an
+operator changes them at run time; those from the settings are marked and
+follow the settings at every start.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jackfield_core.db.base import Id, Name, metadata
+from jackfield_core.db.query import ListQuery, select_page
+
+table = sa.Table(
+    "segment",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("network_id", Id, sa.ForeignKey("network.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("network_type", sa.String(32), nullable=False),
+    sa.Column("physical_network", sa.String(64)),
+    sa.Column("segmentation_id", sa.BigInteger),
+    sa.Column("name", Name, nullable=False),
+    sa.Column("description", Name, nullable=False),
+    sa.Column("is_dynamic", sa.Boolean, nullable=False),
+    # Order of the segments within the network.
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("revision_number", sa.BigInteger, nullable=False),
+    sa.Column("created_at", sa.DateTime, nullable=False),
+    sa.Column("updated_at", sa.DateTime, nullable=False),
+)
+
+allocation = sa.Table(
+    "segment_allocation",
+    metadata,
+    sa.Column("network_type", sa.String(32), primary_key=True),
+    # Empty for tunnels: a null would not be unique.
+    sa.Column("physical_network", sa.String(64), primary_key=True),
+    # 0 for flat networks, which have no number.
+    sa.Column("segmentation_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("segment_id", Id, sa.ForeignKey("segment.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+range_table = sa.Table(
+    "segment_range",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("network_type", sa.String(32), nullable=False),
+    sa.Column("physical_network", sa.String(64), nullable=False),
+    sa.Column("minimum", sa.BigInteger, nullable=False),
+    sa.Column("maximum", sa.BigInteger, nullable=False),
+    # True for a range from the settings.
+    sa.Column("is_default", sa.Boolean, nullable=False),
+)
+
+
+class Segment(Struct, frozen=True):
+    """A segment as it is stored; the number is a VLAN, VNI or key."""
+
+    id: str
+    network_id: str
+    network_type: str
+    physical_network: str | None
+    segmentation_id: int | None
+    name: str
+    description: str
+    is_dynamic: bool
+    position: int
+    revision_number: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class SegmentRange(Struct, frozen=True):
+    """A range of numbers for one network type; *physical_network* is empty for tunnels."""
+
+    id: str
+    network_type: str
+    physical_network: str
+    minimum: int
+    maximum: int
+    is_default: bool
+
+
+_OF_NETWORKS = (
+    sa.select(table)
+    .where(table.c.network_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(table.c.network_id, table.c.position)
+)
+
+
+class SegmentTable:
+    """Segments, allocations and ranges, seen through one connection."""
+
+    filters = {column.name: column for column in table.c}
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, id: str) -> Segment | None:
+        """Return the segment or None."""
+        row = (await self._connection.execute(sa.select(table).where(table.c.id == id))).one_or_none()
+        return Segment(*row) if row else None
+
+    async def list(self, query: ListQuery) -> Sequence[Segment]:
+        """Return one page of segments of live networks."""
+        from jackfield_core.db import network  # the network's filters need this module
+
+        live = sa.select(network.table.c.id).where(network.table.c.deleted_at.is_(None))
+        selection = sa.select(table).where(table.c.network_id.in_(live))
+        statement = await select_page(self._connection, selection, query, self.filters, table.c.id)
+        rows = [Segment(*row) for row in await self._connection.execute(statement)]
+        return rows[::-1] if query.page_reverse else rows
+
+    async def list_of_networks(self, ids: Iterable[str]) -> dict[str, Sequence[Segment]]:
+        """Return the segments of each network in order; a network without any is absent."""
+        segments: dict[str, list[Segment]] = {}
+        for row in await self._connection.execute(_OF_NETWORKS, {"ids": [*ids]}):
+            segments.setdefault(row.network_id, []).append(Segment(*row))
+        return segments
+
+    async def add(self, segment: Segment) -> None:
+        """Insert *segment*."""
+        await self._connection.execute(sa.insert(table), _values(segment))
+
+    async def update(self, segment: Segment) -> None:
+        """Write all columns of *segment*."""
+        await self._connection.execute(sa.update(table).where(table.c.id == segment.id), _values(segment))
+
+    async def delete(self, id: str) -> None:
+        """Remove the segment; its number is free again."""
+        await self._connection.execute(sa.delete(table).where(table.c.id == id))
+
+    async def reserve(
+        self, network_type: str, physical_network: str | None, segmentation_id: int | None, segment_id: str
+    ) -> bool:
+        """Reserve a number for a segment; False if somebody else holds it.
+
+        Waits for a transaction that is about to take or free the same number.
+        """
+        values = {
+            "network_type": network_type,
+            "physical_network": physical_network or "",
+            "segmentation_id": segmentation_id or 0,
+            "segment_id": segment_id,
+        }
+        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        result = await self._connection.execute(insert(allocation).values(values).on_conflict_do_nothing())
+        return bool(result.rowcount)
+
+    async def free_number(self, network_type: str, physical_network: str, low: int, high: int) -> int | None:
+        """Return the lowest number of ``low..high`` that is not in use, or None.
+
+        Finds the end of the first gap by the primary key's order, without
+        reading what lies behind it.
+        """
+        here = (allocation.c.network_type == network_type) & (allocation.c.physical_network == physical_network)
+        first = sa.select(allocation.c.segmentation_id).where(here, allocation.c.segmentation_id == low)
+        if (await self._connection.execute(first)).first() is None:
+            return low
+        follower = allocation.alias()
+        taken = sa.exists().where(
+            follower.c.network_type == network_type,
+            follower.c.physical_network == physical_network,
+            follower.c.segmentation_id == allocation.c.segmentation_id + 1,
+        )
+        gap = (
+            sa.select(allocation.c.segmentation_id + 1)
+            .where(here, allocation.c.segmentation_id >= low, allocation.c.segmentation_id < high, ~taken)
+            .order_by(allocation.c.segmentation_id)
+            .limit(1)
+        )
+        return (await self._connection.execute(gap)).scalar_one_or_none()
+
+    async def ranges(self, network_type: str, physical_network: str | None = None) -> Sequence[SegmentRange]:
+        """Return the ranges of a type, of one physical network if it is given, lowest first."""
+        statement = sa.select(range_table).where(range_table.c.network_type == network_type)
+        if physical_network is not None:
+            statement = statement.where(range_table.c.physical_network == physical_network)
+        statement = statement.order_by(range_table.c.physical_network, range_table.c.minimum)
+        return [SegmentRange(*row) for row in await self._connection.execute(statement)]
+
+    async def replace_default_ranges(self, ranges: Sequence[SegmentRange]) -> None:
+        """Make the ranges from the settings the only ones that are marked so."""
+        await self._connection.execute(sa.delete(range_table).where(range_table.c.is_default))
+        if ranges:
+            await self._connection.execute(sa.insert(range_table), [_values(one) for one in ranges])
+
+
+def _values(value: Struct) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__struct_fields__}

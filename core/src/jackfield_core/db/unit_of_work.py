@@ -1,0 +1,178 @@
+"""The unit of work: one transaction, and the debts that it creates.
+
+A service opens a unit of work, changes rows through its tables, and records
+what it changed. Leaving the block writes the ledger (what each interested
+driver is owed from now on) and the change feed (which hosts have to look), and
+commits all of it at once. Raising leaves nothing behind. After the commit
+everybody who waits for work is woken, without being told why.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jackfield_core.db.address import AddressTable
+from jackfield_core.db.agent import AgentTable
+from jackfield_core.db.delivery import DeliveryTable, Entry
+from jackfield_core.db.driver import DriverTable
+from jackfield_core.db.engine import Database
+from jackfield_core.db.feed import FeedTable
+from jackfield_core.db.network import Network, NetworkTable
+from jackfield_core.db.port import Port, PortTable
+from jackfield_core.db.resource import ResourceTable
+from jackfield_core.db.segment import SegmentTable
+from jackfield_core.db.subnet import Subnet, SubnetTable
+from jackfield_core.db.tree import NetworkTree
+from jackfield_core.types import Action, BindingLevel, Kind
+
+Resource = Network | Subnet | Port
+
+
+@dataclass(slots=True)
+class Change:
+    """What happened to one resource, with all that a driver may have to know about it."""
+
+    kind: Kind
+    action: Action
+    current: Resource
+    original: Resource | None
+    tree: NetworkTree
+    """The network of the resource, as it is with this change."""
+    original_tree: NetworkTree | None = None
+    """The network before this change; only for changes of a network."""
+    levels: Sequence[BindingLevel] = ()
+    original_levels: Sequence[BindingLevel] = ()
+    states: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    """Driver states that precommit asked to keep: version and data, by driver."""
+
+
+class Creditors(Protocol):
+    """Who has to be told of what; the registry of drivers is one."""
+
+    def owed(self, kind: Kind, action: Action) -> Sequence[str]:
+        """Return the drivers that want to hear of this after the commit, in order."""
+
+
+EncodeOriginal = Callable[[Change], bytes]
+"""Encodes the state before a change the way drivers will get it as ``original``."""
+
+
+class Tables:
+    """All tables, seen through one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.networks = NetworkTable(connection)
+        self.segments = SegmentTable(connection)
+        self.subnets = SubnetTable(connection)
+        self.ports = PortTable(connection)
+        self.addresses = AddressTable(connection)
+        self.agents = AgentTable(connection)
+        self.drivers = DriverTable(connection)
+        self.deliveries = DeliveryTable(connection)
+        self.feed = FeedTable(connection)
+
+
+class Transaction(Tables):
+    """An open transaction."""
+
+    def __init__(self, connection: AsyncConnection, creditors: Creditors, encode_original: EncodeOriginal) -> None:
+        super().__init__(connection)
+        self._creditors = creditors
+        self._encode_original = encode_original
+        self._touched: dict[tuple[str, str], None] = {}
+        self.changes: list[Change] = []
+
+    def record(self, *changes: Change) -> Sequence[Change]:
+        """Note changes for the ledger and the hosts; return them."""
+        self.changes.extend(changes)
+        for change in changes:
+            self.touch(change.tree.network.id, *_hosts(change))
+        return changes
+
+    def touch(self, network_id: str, *hosts: str) -> None:
+        """Announce that a network changed, on *hosts* if there are any."""
+        for host in hosts or ("",):
+            self._touched[network_id, host] = None
+
+    async def finish(self) -> None:
+        """Write the ledger and the feed; the last thing before the commit."""
+        new: list[Entry] = []
+        changed: list[Entry] = []
+        for change in self.changes:
+            drivers = self._creditors.owed(change.kind, change.action)
+            if change.action is Action.DELETE:
+                await self._bury(change, drivers)
+            elif change.action is Action.CREATE:
+                new.extend(_entry(change, driver, None) for driver in drivers)
+            elif drivers:
+                original = self._encode_original(change)
+                changed.extend(_entry(change, driver, original) for driver in drivers)
+        if new:
+            await self.deliveries.record_new(new)
+        if changed:
+            await self.deliveries.record(changed)
+        if self._touched:
+            await self.feed.add(self._touched)
+
+    async def _bury(self, change: Change, drivers: Sequence[str]) -> None:
+        """Remove a resource for good, or hide it until its last driver has let go."""
+        table = self._table(change.kind)
+        id = change.current.id
+        if await self.deliveries.bury(change.kind, id, change.current.revision_number + 1, drivers):
+            await table.mark_deleted(id)
+        else:
+            await table.purge([id])
+
+    def _table(self, kind: Kind) -> ResourceTable[Network] | ResourceTable[Subnet] | ResourceTable[Port]:
+        return {Kind.NETWORK: self.networks, Kind.SUBNET: self.subnets, Kind.PORT: self.ports}[kind]  # type: ignore[return-value]
+
+
+class UnitOfWork:
+    """Opens transactions; one for the whole process."""
+
+    def __init__(
+        self, database: Database, creditors: Creditors, encode_original: EncodeOriginal, wake: Callable[[], None]
+    ) -> None:
+        self._database = database
+        self._creditors = creditors
+        self._encode_original = encode_original
+        self._wake = wake
+
+    @contextlib.asynccontextmanager
+    async def __call__(self) -> AsyncIterator[Transaction]:
+        """Open a transaction; the block commits with its debts, or not at all."""
+        async with self._database.writing() as connection:
+            tx = Transaction(connection, self._creditors, self._encode_original)
+            yield tx
+            await tx.finish()
+        self._wake()
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[Tables]:
+        """Open all tables for single reads."""
+        async with self._database.reading() as connection:
+            yield Tables(connection)
+
+
+def _entry(change: Change, driver: str, original: bytes | None) -> Entry:
+    version, data = change.states.get(driver, (None, None))
+    return Entry(
+        kind=change.kind,
+        resource_id=change.current.id,
+        network_id=change.tree.network.id,
+        driver=driver,
+        revision=change.current.revision_number,
+        original=original,
+        state_version=version,
+        state=data,
+    )
+
+
+def _hosts(change: Change) -> set[str]:
+    """Return the hosts that a port comes to or leaves."""
+    ports = [port for port in (change.current, change.original) if isinstance(port, Port)]
+    return {port.binding.host for port in ports if port.binding.host}

@@ -1,0 +1,43 @@
+"""The network between the hosts: one switch that passes every frame, tagged or not.
+
+A plain kernel bridge in a namespace of its own. It filters no VLAN, so it is a trunk to every
+host, and tunnel packets cross it as ordinary IP.
+"""
+
+from lab.names import Names
+from lab.namespace import Namespace
+
+BRIDGE = "sw0"
+# Room for an overlay of 1500 bytes: a test that lowers MTUs does so on its networks.
+MTU = "1600"
+
+
+class Underlay:
+    """The switch that all hosts of a lab are connected to."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self.namespace = Namespace(names.namespace("underlay"))
+        self.namespace.ip("link", "add", BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0")
+        self.namespace.ip("link", "set", BRIDGE, "mtu", MTU, "up")
+
+    def connect(self, host: Namespace, number: int) -> str:
+        """Run a cable to *host* and return the name of the interface on the host's side."""
+        uplink, port = self._names.interface("uplink"), self._names.interface(f"host{number}")
+        ends = ["link", "add", uplink, "netns", host.name, "type", "veth", "peer", "name", port]
+        self.namespace.ip(*ends, "netns", self.namespace.name)
+        self.namespace.ip("link", "set", port, "mtu", MTU, "master", BRIDGE, "up")
+        host.ip("link", "set", uplink, "mtu", MTU, "up")
+        return uplink
+
+    def cut(self, number: int) -> None:
+        """Pull the cable of a host."""
+        self.namespace.ip("link", "set", self._names.interface(f"host{number}"), "down")
+
+    def mend(self, number: int) -> None:
+        """Plug the cable of a host in again."""
+        self.namespace.ip("link", "set", self._names.interface(f"host{number}"), "up")
+
+    def remove(self) -> None:
+        """Delete the switch and the cables."""
+        self.namespace.remove()

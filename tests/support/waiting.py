@@ -1,0 +1,27 @@
+"""Wait for a condition with a deadline, instead of sleeping for luck."""
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(
+    condition: Callable[[], object],
+    *,
+    what: str | Callable[[], str],
+    timeout: float = 10.0,
+    interval: float = 0.02,
+) -> None:
+    """Return as soon as *condition* holds; *timeout* and *interval* are seconds.
+
+    *what* completes the sentence "timed out waiting for …"; a function is asked at the end,
+    when it knows what the last look saw.
+
+    Raises:
+        TimeoutError: The condition did not hold in time.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            wanted = what() if callable(what) else what
+            raise TimeoutError(f"timed out after {timeout:g} s waiting for {wanted}")
+        time.sleep(interval)

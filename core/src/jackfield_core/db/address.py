@@ -23,7 +23,14 @@ table = sa.Table(
     metadata,
     sa.Column("subnet_id", Id, sa.ForeignKey("subnet.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("ip_address", sa.String(64), primary_key=True),
-    sa.Column("port_id", Id, sa.ForeignKey("port.id", ondelete="CASCADE"), nullable=False, index=True),
+    # Checked at the commit: addresses are taken first, and then shown in the port's own row.
+    sa.Column(
+        "port_id",
+        Id,
+        sa.ForeignKey("port.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+        index=True,
+    ),
     sa.Column("position", sa.BigInteger),
     sa.Index("ix_ip_allocation_subnet_id_position", "subnet_id", "position"),
 )

@@ -22,7 +22,14 @@ table = sa.Table(
     "segment",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("network_id", Id, sa.ForeignKey("network.id", ondelete="CASCADE"), nullable=False, index=True),
+    # Checked at the commit: the network's MTU depends on the segments that it gets.
+    sa.Column(
+        "network_id",
+        Id,
+        sa.ForeignKey("network.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+        index=True,
+    ),
     sa.Column("network_type", sa.String(32), nullable=False),
     sa.Column("physical_network", sa.String(64)),
     sa.Column("segmentation_id", sa.BigInteger),

@@ -26,7 +26,7 @@ from jackfield_core.db.resource import ResourceTable
 from jackfield_core.db.segment import SegmentTable
 from jackfield_core.db.subnet import Subnet, SubnetTable
 from jackfield_core.db.tree import NetworkTree
-from jackfield_core.types import Action, BindingLevel, Kind
+from jackfield_core.types import Action, BindingLevel, Kind, Status, Wiring
 
 Resource = Network | Subnet | Port
 
@@ -54,6 +54,9 @@ class Creditors(Protocol):
 
     def owed(self, kind: Kind, action: Action) -> Sequence[str]:
         """Return the drivers that want to hear of this after the commit, in order."""
+
+    def required(self) -> Sequence[str]:
+        """Return the drivers whose acknowledgement a port needs to be ACTIVE."""
 
 
 EncodeOriginal = Callable[[Change], bytes]
@@ -117,6 +120,8 @@ class Transaction(Tables):
             await self.deliveries.record(changed)
         if self._touched:
             await self.feed.add(self._touched)
+        if waiting := [change.current.id for change in self.changes if _may_turn_active(change)]:
+            await self.ports.refresh_status(waiting, self._creditors.required())
 
     async def _bury(self, change: Change, drivers: Sequence[str]) -> None:
         """Remove a resource for good, or hide it until its last driver has let go."""
@@ -156,6 +161,17 @@ class UnitOfWork:
         """Open all tables for single reads."""
         async with self._database.reading() as connection:
             yield Tables(connection)
+
+
+def _may_turn_active(change: Change) -> bool:
+    """Return whether a port waits for nothing on its host, so that no report will raise it."""
+    port = change.current
+    return (
+        isinstance(port, Port)
+        and change.action is not Action.DELETE
+        and port.binding.wiring == Wiring.UP
+        and port.status != Status.ACTIVE
+    )
 
 
 def _entry(change: Change, driver: str, original: bytes | None) -> Entry:

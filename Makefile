@@ -1,0 +1,44 @@
+# People and CI call the same targets. `make help` lists them.
+UV := .tools/bin/uv
+BIN := .venv/bin
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
+
+.PHONY: help setup lock demo test lint types proto unit e2e lab bench clean
+
+help: ## Show this text
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what the other targets need, and say what
+	@tools/setup
+
+lock: setup ## Take the newest releases of all packages into requirements.lock
+	@tools/lock
+
+demo: setup ## Run the main job: two hosts, two machines, one ping
+	@$(BIN)/python -m demo
+
+test: setup lint types proto ## Run every check and every test
+	@tools/test
+
+lint: setup ## ruff, and the arrows between packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --config .importlinter --no-logo 2>/dev/null || $(BIN)/lint-imports --config .importlinter
+
+types: setup ## mypy --strict
+	$(BIN)/mypy
+
+proto: setup ## Lint the contract, and check that the generated code is what it generates
+	@tools/proto --check
+
+generate: setup ## Generate the Python code of the contract
+	@tools/proto
+
+lab: setup ## Leave two hosts with Open vSwitch running, to play with
+	@$(BIN)/python -m tests.e2e.lab
+
+bench: setup ## Measure latency, throughput and CPU, beside the floor
+	@$(BIN)/python -m bench
+
+clean: ## Remove what setup and the tests made inside this folder
+	rm -rf .venv .tools build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,61 @@
+"""Node agents, for operators: who reports from where, and is it alive."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from msgspec import Struct
+
+from jackfield_core.context import RequestContext
+from jackfield_core.db.agent import Agent
+from jackfield_core.db.base import now
+from jackfield_core.db.query import ListQuery
+from jackfield_core.db.unit_of_work import UnitOfWork
+from jackfield_core.errors import NotFound
+from jackfield_core.services import revision
+from jackfield_core.services.spec import AgentUpdate
+
+
+class AgentView(Struct, frozen=True):
+    """An agent, and whether it was heard of lately."""
+
+    agent: Agent
+    alive: bool
+
+
+class AgentService:
+    """What operators can do with agents; *down_time* is in seconds."""
+
+    def __init__(self, unit_of_work: UnitOfWork, *, down_time: float) -> None:
+        self._unit_of_work = unit_of_work
+        self._down_time = timedelta(seconds=down_time)
+
+    async def get(self, ctx: RequestContext, id: str) -> AgentView:
+        """Return an agent."""
+        async with self._unit_of_work.reading() as tables:
+            agent = await tables.agents.find(id)
+        if agent is None:
+            raise NotFound.of("agent", id)
+        return self._view(agent)
+
+    async def list(self, ctx: RequestContext, query: ListQuery, alive: bool | None = None) -> Sequence[AgentView]:
+        """Return one page of agents, those alive or those down if *alive* says so."""
+        async with self._unit_of_work.reading() as tables:
+            views = [self._view(agent) for agent in await tables.agents.list(query)]
+        return [view for view in views if alive is None or view.alive is alive]
+
+    async def update(self, ctx: RequestContext, id: str, spec: AgentUpdate) -> AgentView:
+        """Change the administrative state or description of an agent."""
+        await self.get(ctx, id)
+        if values := revision.given(spec):
+            async with self._unit_of_work() as tx:
+                await tx.agents.update(id, **values)
+        return await self.get(ctx, id)
+
+    async def delete(self, ctx: RequestContext, id: str) -> None:
+        """Forget an agent; one that is alive appears again with its next stream."""
+        await self.get(ctx, id)
+        async with self._unit_of_work() as tx:
+            await tx.agents.delete(id)
+
+    def _view(self, agent: Agent) -> AgentView:
+        return AgentView(agent, alive=now() - agent.heartbeat_at < self._down_time)

@@ -1,0 +1,305 @@
+"""Ports: bound outside the transaction, created inside it.
+
+A port is drafted, its binding is asked for where a host is known, and then one
+transaction checks that the network still stands as it was read, takes the
+addresses, inserts the port with its binding, and asks the drivers for their
+verdict. Whatever fails leaves nothing behind.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy.exc
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from jackfield_core.binding.binder import Binder, BindingOutcome, BindingRequest
+from jackfield_core.context import RequestContext
+from jackfield_core.db.base import now
+from jackfield_core.db.port import Binding, Port
+from jackfield_core.db.query import ListQuery
+from jackfield_core.db.tree import NetworkTree
+from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
+from jackfield_core.errors import Conflict, NotFound
+from jackfield_core.ipam import mac
+from jackfield_core.ipam.allocator import Allocator, PortAddresses
+from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.services import revision
+from jackfield_core.services.attempts import Stale, retried
+from jackfield_core.services.spec import PortCreate, PortUpdate
+from jackfield_core.services.trees import NetworkTrees
+from jackfield_core.types import BINDING_FAILED, Action, AddressPair, Kind, Status
+
+Outcomes = Mapping[str, BindingOutcome]
+
+
+class PortService:
+    """What users can do with ports."""
+
+    def __init__(
+        self,
+        unit_of_work: UnitOfWork,
+        trees: NetworkTrees,
+        allocator: Allocator,
+        binder: Binder,
+        mechanism: MechanismManager,
+        *,
+        base_mac: str,
+    ) -> None:
+        self._unit_of_work = unit_of_work
+        self._trees = trees
+        self._allocator = allocator
+        self._binder = binder
+        self._mechanism = mechanism
+        self._base_mac = base_mac
+
+    async def create(self, ctx: RequestContext, spec: PortCreate) -> Port:
+        """Create a port, with its addresses and its binding."""
+        return (await self.create_bulk(ctx, [spec]))[0]
+
+    @retried
+    async def create_bulk(self, ctx: RequestContext, specs: Sequence[PortCreate]) -> Sequence[Port]:
+        """Create several ports, or none."""
+        trees = await self._trees.get(spec.network_id for spec in specs)
+        drafts = [self._draft(spec, trees[spec.network_id]) for spec in specs]
+        outcomes = await self._bind(drafts, trees)
+        async with self._unit_of_work() as tx:
+            await self._trees.hold(tx, trees)
+            ports = await self._add(tx, specs, [_bound(draft, outcomes) for draft in drafts], trees)
+            await tx.ports.add_levels(*((port, _levels(port, outcomes)) for port in ports))
+            await self._mechanism.precommit(
+                tx.record(*(_created(port, trees[port.network_id], outcomes) for port in ports))
+            )
+        return ports
+
+    async def get(self, ctx: RequestContext, id: str) -> Port:
+        """Return a port."""
+        async with self._unit_of_work.reading() as tables:
+            port = await tables.ports.find(id)
+        if port is None:
+            raise NotFound.of("port", id)
+        return port
+
+    async def list(self, ctx: RequestContext, query: ListQuery) -> Sequence[Port]:
+        """Return one page of ports."""
+        async with self._unit_of_work.reading() as tables:
+            return await tables.ports.list(query)
+
+    @retried
+    async def update(self, ctx: RequestContext, id: str, spec: PortUpdate, if_match: int | None = None) -> Port:
+        """Change a port; a change of host, VNIC type or profile binds it again."""
+        before = await self.get(ctx, id)
+        revision.check(before, if_match)
+        trees = await self._trees.get([before.network_id])
+        after = _edited(before, spec)
+        rebinds = _asks_for_binding(before, after)
+        outcomes = await self._bind([after], trees) if rebinds else {}
+        async with self._unit_of_work() as tx:
+            await self._trees.hold(tx, trees)
+            await _expect(tx, before)
+            after = await self._readdress(tx, spec, before, _bound(after, outcomes), trees[after.network_id])
+            original_levels = (await tx.ports.levels([id])).get(id, ())
+            await _write(tx, before, after)
+            if rebinds:
+                await tx.ports.update_binding(after, _levels(after, outcomes))
+            levels = _levels(after, outcomes) if rebinds else original_levels
+            change = Change(
+                Kind.PORT,
+                Action.UPDATE,
+                after,
+                before,
+                trees[after.network_id],
+                levels=levels,
+                original_levels=original_levels,
+            )
+            await self._mechanism.precommit(tx.record(change))
+        return after
+
+    async def rebind(self, ctx: RequestContext, id: str) -> Port:
+        """Try again to bind a port whose binding failed."""
+        return await self.update(ctx, id, PortUpdate())
+
+    @retried
+    async def delete(self, ctx: RequestContext, id: str, if_match: int | None = None) -> None:
+        """Delete a port; its addresses are free again when every driver has let go of it."""
+        before = await self.get(ctx, id)
+        trees = await self._trees.get([before.network_id])
+        async with self._unit_of_work() as tx:
+            port = await tx.ports.find_for_update(id)
+            if port is None:
+                raise NotFound.of("port", id)
+            revision.check(port, if_match)
+            levels = (await tx.ports.levels([id])).get(id, ())
+            change = Change(
+                Kind.PORT, Action.DELETE, port, port, trees[port.network_id], levels=levels, original_levels=levels
+            )
+            await self._mechanism.precommit(tx.record(change))
+
+    def _draft(self, spec: PortCreate, tree: NetworkTree) -> Port:
+        """Return the port that *spec* asks for, without addresses and unbound."""
+        at = now()
+        address = mac.generate(self._base_mac) if spec.mac_address is UNSET else spec.mac_address
+        secure = tree.network.port_security_enabled
+        return Port(
+            id=str(uuid.uuid4()),
+            network_id=spec.network_id,
+            project_id=spec.project_id,
+            name=spec.name,
+            description=spec.description,
+            admin_state_up=spec.admin_state_up,
+            status=Status.DOWN,
+            mac_address=address,
+            device_id=spec.device_id,
+            device_owner=spec.device_owner,
+            port_security_enabled=secure if spec.port_security_enabled is UNSET else spec.port_security_enabled,
+            fixed_ips=(),
+            allowed_address_pairs=_own_mac(spec.allowed_address_pairs, address),
+            extra_dhcp_opts=spec.extra_dhcp_opts,
+            revision_number=1,
+            created_at=at,
+            updated_at=at,
+            binding=Binding(host=spec.host, vnic_type=spec.vnic_type, profile=spec.profile),
+        )
+
+    async def _bind(self, ports: Sequence[Port], trees: Mapping[str, NetworkTree]) -> Outcomes:
+        """Ask for the bindings of those ports that are on a host."""
+        requests = [BindingRequest(port, trees[port.network_id]) for port in ports if port.binding.host]
+        return await self._binder.bind(requests) if requests else {}
+
+    async def _add(
+        self, tx: Transaction, specs: Sequence[PortCreate], drafts: Sequence[Port], trees: Mapping[str, NetworkTree]
+    ) -> Sequence[Port]:
+        """Take addresses for new ports and insert the ports."""
+        addresses = await self._addresses(tx, specs, drafts, trees)
+        ports = [replace(draft, fixed_ips=addresses[draft.id]) for draft in drafts]
+        added = set(await tx.ports.add(*ports))
+        for spec, port in zip(specs, ports, strict=True):
+            if port.id in added:
+                continue
+            if spec.mac_address is UNSET:
+                raise Stale(port.mac_address)  # another one was generated for somebody else
+            raise _mac_in_use(port)
+        return ports
+
+    async def _addresses(
+        self, tx: Transaction, specs: Sequence[PortCreate], drafts: Sequence[Port], trees: Mapping[str, NetworkTree]
+    ) -> dict[str, Any]:
+        addresses: dict[str, Any] = {}
+        for network_id, tree in trees.items():
+            wanted = [
+                PortAddresses(draft.id, draft.mac_address, draft.device_owner, _fixed_ips(spec.fixed_ips))
+                for spec, draft in zip(specs, drafts, strict=True)
+                if draft.network_id == network_id
+            ]
+            addresses |= await self._allocator.assign(tx, tree, wanted)
+        return addresses
+
+    async def _readdress(
+        self, tx: Transaction, spec: PortUpdate, before: Port, after: Port, tree: NetworkTree
+    ) -> Port:
+        """Exchange the addresses of a port, if other ones are asked for."""
+        if spec.fixed_ips is UNSET:
+            return after
+        wanted = PortAddresses(
+            after.id, after.mac_address, after.device_owner, _fixed_ips(spec.fixed_ips), held=before.fixed_ips
+        )
+        fixed_ips = (await self._allocator.assign(tx, tree, [wanted]))[after.id]
+        gone = [fixed_ip.ip_address for fixed_ip in before.fixed_ips if fixed_ip not in fixed_ips]
+        if gone:
+            await tx.addresses.release(after.id, gone)
+        return replace(after, fixed_ips=fixed_ips)
+
+
+def _fixed_ips(requested: Any) -> Any:
+    return None if requested is UNSET else requested
+
+
+def _own_mac(pairs: Sequence[AddressPair], mac_address: str) -> tuple[AddressPair, ...]:
+    """Fill in the port's own MAC address where a pair names none."""
+    return tuple(pair if pair.mac_address else replace(pair, mac_address=mac_address) for pair in pairs)
+
+
+def _bound(port: Port, outcomes: Outcomes) -> Port:
+    """Return *port* with the binding that was found for it."""
+    outcome = outcomes.get(port.id)
+    return replace(port, binding=outcome.binding) if outcome else port
+
+
+def _levels(port: Port, outcomes: Outcomes) -> Any:
+    outcome = outcomes.get(port.id)
+    return outcome.levels if outcome else ()
+
+
+def _created(port: Port, tree: NetworkTree, outcomes: Outcomes) -> Change:
+    return Change(Kind.PORT, Action.CREATE, port, None, tree, levels=_levels(port, outcomes))
+
+
+def _edited(before: Port, spec: PortUpdate) -> Port:
+    """Return *before* as the user wants it, its addresses not yet changed.
+
+    A new place on the network starts unbound: what the old host reported does
+    not count there.
+    """
+    values = revision.given(spec)
+    values.pop("fixed_ips", None)
+    asked = {name: values.pop(name) for name in ("host", "vnic_type", "profile") if name in values}
+    after = revision.changed(before, **values)
+    pairs = _own_mac(after.allowed_address_pairs, after.mac_address)
+    binding = before.binding
+    wanted = Binding(
+        host=asked.get("host", binding.host),
+        vnic_type=asked.get("vnic_type", binding.vnic_type),
+        profile=asked.get("profile", binding.profile),
+    )
+    after = replace(after, allowed_address_pairs=pairs)
+    if not after.admin_state_up:
+        after = replace(after, status=Status.DOWN)
+    if _place(wanted) == _place(binding) and binding.vif_type != BINDING_FAILED:
+        return after
+    return replace(after, binding=wanted, status=Status.DOWN)
+
+
+def _place(binding: Binding) -> tuple[str, str, dict[str, Any]]:
+    return binding.host, binding.vnic_type, binding.profile
+
+
+def _asks_for_binding(before: Port, after: Port) -> bool:
+    return after.binding is not before.binding
+
+
+async def _expect(tx: Transaction, before: Port) -> None:
+    """Keep the port from changing, if it still is as it was read.
+
+    Raises:
+        NotFound: The port is gone.
+        Stale: The port has changed.
+    """
+    port = await tx.ports.find_for_update(before.id)
+    if port is None:
+        raise NotFound.of("port", before.id)
+    if port.revision_number != before.revision_number:
+        raise Stale(port.id)
+
+
+async def _write(tx: Transaction, before: Port, after: Port) -> None:
+    """Update the row of a port.
+
+    Raises:
+        Conflict: Another port of the network has the new MAC address.
+    """
+    try:
+        await tx.ports.update(after)
+    except sqlalchemy.exc.IntegrityError as error:
+        if after.mac_address != before.mac_address:
+            raise _mac_in_use(after) from error
+        raise
+
+
+def _mac_in_use(port: Port) -> Conflict:
+    return Conflict(
+        f"Unable to complete operation for network {port.network_id}. The mac address {port.mac_address} is in use.",
+        type="MacAddressInUse",
+    )
+
+

@@ -1,0 +1,44 @@
+"""Revisions: what a client expects, and what comes next."""
+
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from jackfield_core.db.base import now
+from jackfield_core.errors import RevisionMismatch
+
+
+class Revised(Protocol):
+    """A row that counts its changes."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def revision_number(self) -> int: ...
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def check(row: Revised, expected: int | None) -> None:
+    """Compare a row with the revision that a client named in ``If-Match``.
+
+    Raises:
+        RevisionMismatch: The row is at another revision.
+    """
+    if expected is not None and expected != row.revision_number:
+        raise RevisionMismatch(
+            f"Constrained to {expected}, but current revision of {row.id} is {row.revision_number}."
+        )
+
+
+def changed(row: T, **values: Any) -> T:
+    """Return *row* with new values, at its next revision."""
+    revision = row.revision_number + 1  # type: ignore[attr-defined]
+    return msgspec.structs.replace(row, **values, revision_number=revision, updated_at=now())
+
+
+def given(update: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields of *update* that the client named."""
+    values = ((name, getattr(update, name)) for name in update.__struct_fields__)
+    return {name: value for name, value in values if value is not msgspec.UNSET}

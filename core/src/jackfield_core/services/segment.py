@@ -1,0 +1,95 @@
+"""Segments of a network beyond its first: a change of a segment is a change of its network."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from jackfield_core.context import RequestContext
+from jackfield_core.db.query import ListQuery
+from jackfield_core.db.segment import Segment
+from jackfield_core.db.tree import NetworkTree
+from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
+from jackfield_core.errors import Conflict, NotFound
+from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.segments.manager import SegmentManager
+from jackfield_core.services import revision
+from jackfield_core.services.attempts import retried
+from jackfield_core.services.network import hold
+from jackfield_core.services.spec import SegmentCreate, SegmentUpdate
+from jackfield_core.types import Action, Kind
+
+
+class SegmentService:
+    """What operators can do with segments."""
+
+    def __init__(self, unit_of_work: UnitOfWork, segments: SegmentManager, mechanism: MechanismManager) -> None:
+        self._unit_of_work = unit_of_work
+        self._segments = segments
+        self._mechanism = mechanism
+
+    @retried
+    async def create(self, ctx: RequestContext, spec: SegmentCreate) -> Segment:
+        """Add a segment to a network."""
+        self._segments.validate([spec.spec])
+        async with self._unit_of_work() as tx:
+            tree = await hold(tx, spec.network_id)
+            (segment,) = await self._segments.reserve(tx, spec.network_id, [spec.spec], position=len(tree.segments))
+            if spec.name or spec.description:
+                segment = replace(segment, name=spec.name, description=spec.description)
+                await tx.segments.update(segment)
+            await self._change_network(tx, tree, (*tree.segments, segment))
+        return segment
+
+    async def get(self, ctx: RequestContext, id: str) -> Segment:
+        """Return a segment."""
+        async with self._unit_of_work.reading() as tables:
+            segment = await tables.segments.find(id)
+        if segment is None:
+            raise NotFound.of("segment", id)
+        return segment
+
+    async def list(self, ctx: RequestContext, query: ListQuery) -> Sequence[Segment]:
+        """Return one page of segments."""
+        async with self._unit_of_work.reading() as tables:
+            return await tables.segments.list(query)
+
+    @retried
+    async def update(self, ctx: RequestContext, id: str, spec: SegmentUpdate, if_match: int | None = None) -> Segment:
+        """Change the name or description of a segment."""
+        segment = await self.get(ctx, id)
+        async with self._unit_of_work() as tx:
+            await hold(tx, segment.network_id)
+            segment = await _held(tx, id)
+            revision.check(segment, if_match)
+            after = revision.changed(segment, **revision.given(spec))
+            await tx.segments.update(after)
+        return after
+
+    @retried
+    async def delete(self, ctx: RequestContext, id: str, if_match: int | None = None) -> None:
+        """Remove a segment that no port is bound to and no subnet is tied to."""
+        segment = await self.get(ctx, id)
+        async with self._unit_of_work() as tx:
+            tree = await hold(tx, segment.network_id)
+            revision.check(await _held(tx, id), if_match)
+            if any(subnet.segment_id == id for subnet in tree.subnets) or await tx.ports.uses_segment(id):
+                raise Conflict(
+                    f"Segment '{id}' cannot be deleted: a subnet is tied to it or a port is bound to it.",
+                    type="SegmentInUse",
+                )
+            await tx.segments.delete(id)
+            await self._change_network(tx, tree, tuple(one for one in tree.segments if one.id != id))
+
+    async def _change_network(self, tx: Transaction, tree: NetworkTree, segments: tuple[Segment, ...]) -> None:
+        """Raise the network's revision and tell the drivers of the network as it is now."""
+        after = NetworkTree(revision.changed(tree.network), segments, tree.subnets)
+        await tx.networks.update(after.network)
+        change = Change(Kind.NETWORK, Action.UPDATE, after.network, tree.network, after, original_tree=tree)
+        await self._mechanism.precommit(tx.record(change))
+
+
+async def _held(tx: Transaction, id: str) -> Segment:
+    segment = await tx.segments.find(id)
+    if segment is None:
+        raise NotFound.of("segment", id)
+    return segment

@@ -10,15 +10,13 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
-
-from lab import Lab, missing_requirements
+from e2e.lab import Lab, missing_requirements
 
 LOG_TAIL_LINES = 60
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker, and let SIGTERM end the run like Ctrl-C: with everything removed."""
-    config.addinivalue_line("markers", "e2e: needs root, network namespaces and Open vSwitch")
+def pytest_configure() -> None:
+    """Let SIGTERM end the run like Ctrl-C: with everything removed."""
     signal.signal(signal.SIGTERM, _interrupt)
 
 

@@ -77,6 +77,7 @@ class PostgresServer:
         Raises:
             subprocess.CalledProcessError: ``initdb`` failed.
             TimeoutError: The server did not answer; the message holds its log.
+
         """
         if self._account:
             os.chown(self.directory, self._account["user"], self._account["group"])

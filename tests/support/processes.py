@@ -93,6 +93,7 @@ class Process:
             timeout: Seconds until `start` gives up.
             environment: Variables on top of this process's own.
             directory: Working directory.
+
         """
         self.name = name
         self.command = [str(part) for part in command]
@@ -119,6 +120,7 @@ class Process:
 
         Raises:
             ProcessFailed: It ended at once or was not ready in time; it is stopped then.
+
         """
         if self.alive:
             raise RuntimeError(f"{self.name} runs already")
@@ -150,6 +152,7 @@ class Process:
 
         Raises:
             ProcessFailed: It ended or was not ready in time.
+
         """
         try:
             wait_until(self._ready_or_dead, what="readiness", timeout=self._timeout)

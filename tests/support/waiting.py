@@ -18,6 +18,7 @@ def wait_until(
 
     Raises:
         TimeoutError: The condition did not hold in time.
+
     """
     deadline = time.monotonic() + timeout
     while not condition():

@@ -1,13 +1,13 @@
 """Hosts and machines out of network namespaces, with a real Open vSwitch on every host.
 
-Needs root and Open vSwitch (`missing_requirements` says what is lacking). ``tests/`` and
-``tests/e2e/`` are on pytest's ``pythonpath``. ``python -m lab`` leaves one running to play with.
+Needs root and Open vSwitch (`missing_requirements` says what is lacking). ``tests/`` is on
+pytest's ``pythonpath``, so this is ``import e2e.lab``. ``make lab`` leaves one running to play with.
 """
 
-from lab.host import Host
-from lab.lab import Lab, missing_requirements
-from lab.machine import Machine, Vif
-from lab.ping import PingReport
-from lab.sweep import leftovers, sweep
+from e2e.lab.host import Host
+from e2e.lab.lab import Lab, missing_requirements
+from e2e.lab.machine import Machine, Vif
+from e2e.lab.ping import PingReport
+from e2e.lab.sweep import leftovers, sweep
 
 __all__ = ["Host", "Lab", "Machine", "PingReport", "Vif", "leftovers", "missing_requirements", "sweep"]

@@ -13,6 +13,7 @@ def run(command: Sequence[str], *, timeout: float = 30.0) -> str:
 
     Raises:
         CommandFailed: The status was not zero, or the time was up; the message has the output.
+
     """
     try:
         done = subprocess.run(

@@ -12,10 +12,10 @@ with the address on the bridge's internal port; on a plain interface they would 
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.names import Names, tap_name
-from lab.namespace import Namespace
-from lab.open_vswitch import OpenVSwitch
-from lab.underlay import Underlay
+from e2e.lab.names import Names, tap_name
+from e2e.lab.namespace import Namespace
+from e2e.lab.open_vswitch import OpenVSwitch
+from e2e.lab.underlay import Underlay
 
 INTEGRATION_BRIDGE = "br-int"
 PHYSICAL_BRIDGE = "br-phy"

@@ -3,9 +3,9 @@
     with Lab(hosts=2) as lab:
         one = lab.machine("one", lab.hosts[0], Vif.of_port(port, subnets, mtu=1450))
 
-Everything carries the lab's own name (`lab.names`), so labs run side by side. The end of the
+Everything carries the lab's own name (`e2e.lab.names`), so labs run side by side. The end of the
 block removes in reverse order what was made, and then whatever an interruption in the middle of
-a step left behind. A killed process can clean up nothing; the next lab does it (`lab.sweep`).
+a step left behind. A killed process can clean up nothing; the next lab does it (`e2e.lab.sweep`).
 """
 
 import os
@@ -14,11 +14,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from lab.host import Host
-from lab.machine import Machine, Vif
-from lab.names import Names
-from lab.sweep import MARKER, remove_lab, sweep
-from lab.underlay import Underlay
+from e2e.lab.host import Host
+from e2e.lab.machine import Machine, Vif
+from e2e.lab.names import Names
+from e2e.lab.sweep import MARKER, remove_lab, sweep
+from e2e.lab.underlay import Underlay
 
 PROGRAMS = ("ip", "ethtool", "ping", "ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl")
 
@@ -57,6 +57,7 @@ class Lab:
 
         Raises:
             RuntimeError: This machine cannot run a lab; see `missing_requirements`.
+
         """
         if lacks := missing_requirements():
             raise RuntimeError(f"a lab needs {' and '.join(lacks)}")

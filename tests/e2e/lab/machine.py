@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any, Self
 
-from lab.commands import CommandFailed
-from lab.host import Host
-from lab.names import Names, tap_name
-from lab.namespace import Namespace
-from lab.ping import BackgroundPing
+from e2e.lab.commands import CommandFailed
+from e2e.lab.host import Host
+from e2e.lab.names import Names, tap_name
+from e2e.lab.namespace import Namespace
+from e2e.lab.ping import BackgroundPing
 from support.waiting import wait_until
 
 INTERFACE = "eth0"
@@ -68,6 +68,7 @@ class Machine:
 
         Raises:
             TimeoutError: None came within *timeout* seconds.
+
         """
         what = f"a ping from {self.name} to {address}"
         wait_until(lambda: self.ping(address, timeout=0.5), what=what, timeout=timeout)

@@ -33,6 +33,7 @@ class Names:
 
         Raises:
             ValueError: The name would not fit.
+
         """
         name = f"{what}-{self.tag}"
         if len(name) > INTERFACE_NAME_BYTES:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lab.commands import run
+from e2e.lab.commands import run
 
 
 class Namespace:
@@ -18,7 +18,7 @@ class Namespace:
         return run(["ip", "-n", self.name, *arguments])
 
     def run(self, *command: str, timeout: float = 30.0) -> str:
-        """Run a command inside the namespace; see `lab.commands.run`."""
+        """Run a command inside the namespace; see `e2e.lab.commands.run`."""
         return run(self.inside(command), timeout=timeout)
 
     def inside(self, command: Sequence[str]) -> list[str]:

@@ -8,8 +8,8 @@ many kernels that run tests do not have it.
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.commands import run
-from lab.namespace import Namespace
+from e2e.lab.commands import run
+from e2e.lab.namespace import Namespace
 from support.processes import Process, accepts
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")

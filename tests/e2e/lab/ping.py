@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from lab import pinger
-from lab.namespace import Namespace
+from e2e.lab import pinger
+from e2e.lab.namespace import Namespace
 from support.processes import Process, logs
 
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from lab.commands import CommandFailed, run
-from lab.names import PREFIX, RUN_ROOT, is_abandoned
-from lab.namespace import existing
+from e2e.lab.commands import CommandFailed, run
+from e2e.lab.names import PREFIX, RUN_ROOT, is_abandoned
+from e2e.lab.namespace import existing
 from support.waiting import wait_until
 
 MARKER = "JFLAB_RUN_DIRECTORY"

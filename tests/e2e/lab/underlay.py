@@ -4,8 +4,8 @@ A plain kernel bridge in a namespace of its own. It filters no VLAN, so it is a 
 host, and tunnel packets cross it as ordinary IP.
 """
 
-from lab.names import Names
-from lab.namespace import Namespace
+from e2e.lab.names import Names
+from e2e.lab.namespace import Namespace
 
 BRIDGE = "sw0"
 # Room for an overlay of 1500 bytes: a test that lowers MTUs does so on its networks.

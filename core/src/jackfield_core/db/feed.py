@@ -1,9 +1,9 @@
 """The change feed that node services follow.
 
 Every transaction that changes what a host has to carry adds a row that names
-the network and, if a port came or went, its host. Readers remember the rows of
-the last minute that they have seen: identifiers are drawn before the commit,
-so a lower one may appear after a higher one.
+the network and, if a port came or went, its host. Identifiers are drawn before
+the commit, so a lower one may appear after a higher one: readers remember the
+numbers that they missed, and ask for them again for a minute.
 """
 
 from collections.abc import Iterable
@@ -47,9 +47,13 @@ class FeedTable:
         rows = [{"network_id": network_id, "host": host, "created_at": at} for network_id, host in touched]
         await self._connection.execute(sa.insert(table), rows)
 
-    async def after(self, id: int) -> list[FeedEntry]:
-        """Return the entries above *id* in order."""
-        statement = sa.select(table).where(table.c.id > id).order_by(table.c.id)
+    async def after(self, id: int, late: Iterable[int] = ()) -> list[FeedEntry]:
+        """Return the entries above *id*, and those of *late* that are there by now, in order."""
+        news = table.c.id > id
+        missing = [*late]
+        if missing:
+            news |= table.c.id.in_(missing)
+        statement = sa.select(table).where(news).order_by(table.c.id)
         return [FeedEntry(*row) for row in await self._connection.execute(statement)]
 
     async def last(self) -> int:
@@ -58,4 +62,8 @@ class FeedTable:
 
     async def prune(self, age: timedelta) -> None:
         """Remove entries that every reader has seen."""
-        await self._connection.execute(sa.delete(table).where(table.c.created_at < now() - age))
+        # SQLite would begin again at 1 if the last one went too.
+        newest = sa.select(sa.func.max(table.c.id)).scalar_subquery()
+        await self._connection.execute(
+            sa.delete(table).where(table.c.created_at < now() - age, table.c.id < newest)
+        )

@@ -14,9 +14,20 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.dialects import postgresql, sqlite
 
+from jackfield_core.db import delivery
 from jackfield_core.db.base import Id, Json, Name, metadata
 from jackfield_core.db.resource import ResourceTable
-from jackfield_core.types import AddressPair, BindingLevel, DhcpOption, FixedIp
+from jackfield_core.types import (
+    BINDING_FAILED,
+    UNBOUND,
+    AddressPair,
+    BindingLevel,
+    DhcpOption,
+    FixedIp,
+    Kind,
+    Status,
+    Wiring,
+)
 
 table = sa.Table(
     "port",
@@ -112,6 +123,16 @@ class Port(Struct, frozen=True):
     binding: Binding = Binding()
 
 
+class WiringReport(Struct, frozen=True):
+    """What the host of a port says about it; *only_if_not_up* leaves a port alone that is up."""
+
+    port_id: str
+    host: str
+    wiring: str
+    reason: str = ""
+    only_if_not_up: bool = False
+
+
 _BINDING_COLUMNS = tuple(column for column in binding_table.c if column.name != "port_id")
 _WIDTH = len(table.c)
 
@@ -120,6 +141,45 @@ _INSERTS = {
     "postgresql": postgresql.insert(table).on_conflict_do_nothing().returning(table.c.id),
     "sqlite": sqlite.insert(table).on_conflict_do_nothing().returning(table.c.id),
 }
+
+_HOLD = (
+    sa.select(table.c.id)
+    .where(table.c.id.in_(sa.bindparam("ids", expanding=True)))
+    # One order for everybody, so that two batches never wait in a circle.
+    .order_by(table.c.id)
+    .with_for_update(key_share=True)
+)
+
+_SET_WIRING = (
+    sa.update(binding_table)
+    .where(
+        binding_table.c.port_id == sa.bindparam("a_port_id"),
+        binding_table.c.host == sa.bindparam("a_host"),
+        (binding_table.c.wiring != Wiring.UP) | ~sa.bindparam("an_only_if_not_up", type_=sa.Boolean),
+    )
+    .values(wiring=sa.bindparam("a_wiring"), wiring_reason=sa.bindparam("a_reason"))
+)
+
+_is_wired = sa.exists().where(
+    binding_table.c.port_id == table.c.id,
+    binding_table.c.vif_type.not_in((UNBOUND, BINDING_FAILED)),
+    binding_table.c.wiring == Wiring.UP,
+)
+_is_awaited = sa.exists().where(
+    delivery.table.c.kind == Kind.PORT,
+    delivery.table.c.resource_id == table.c.id,
+    delivery.table.c.driver.in_(sa.bindparam("required", expanding=True)),
+    delivery.table.c.acknowledged_revision.is_(None),
+)
+_judged = sa.case((table.c.admin_state_up & _is_wired & ~_is_awaited, Status.ACTIVE), else_=Status.DOWN)
+_REFRESH = (
+    sa.update(table)
+    .where(
+        table.c.id.in_(sa.bindparam("ids", expanding=True)), table.c.deleted_at.is_(None), table.c.status != _judged
+    )
+    .values(status=_judged)
+    .returning(table.c.id)
+)
 
 
 class PortTable(ResourceTable[Port]):
@@ -201,10 +261,42 @@ class PortTable(ResourceTable[Port]):
         statement = sa.select(level_table.c.port_id).where(level_table.c.segment_id == segment_id).limit(1)
         return (await self._connection.execute(statement)).first() is not None
 
+    async def hold(self, ids: Iterable[str]) -> None:
+        """Keep ports from being judged by anybody else until the commit.
+
+        Comes before whatever may decide a status: two transactions that each
+        see only their own half would both call the port DOWN.
+        """
+        await self._connection.execute(_HOLD, {"ids": [*ids]})
+
+    async def set_wiring(self, reports: Sequence[WiringReport]) -> None:
+        """Store what hosts report; a host that a port has left is not listened to."""
+        await self._connection.execute(_SET_WIRING, [_values_of(report) for report in reports])
+
+    async def refresh_status(self, ids: Iterable[str], required_drivers: Sequence[str]) -> Sequence[str]:
+        """Judge ports anew; return the ids of those whose status changed.
+
+        A port is ACTIVE if it is administratively up, bound, reported up by its
+        host, and known to every required driver that has to know it. The caller
+        holds the ports, see :meth:`hold`.
+        """
+        values = {"ids": [*ids], "required": [*required_drivers]}
+        return (await self._connection.execute(_REFRESH, values)).scalars().all()
+
 
 def _binding_values(port: Port) -> dict[str, Any]:
     binding = port.binding
     return {"port_id": port.id, **{name: getattr(binding, name) for name in binding.__struct_fields__}}
+
+
+def _values_of(report: WiringReport) -> dict[str, Any]:
+    return {
+        "a_port_id": report.port_id,
+        "a_host": report.host,
+        "a_wiring": report.wiring,
+        "a_reason": report.reason,
+        "an_only_if_not_up": report.only_if_not_up,
+    }
 
 
 def _level_values(level: BindingLevel) -> dict[str, Any]:

@@ -1,0 +1,89 @@
+"""Where ports are: what the hosts of a network have to know of it.
+
+One query reads all bound ports of some networks with their place: host, the
+segment bound there, the mechanism driver that bound it, and the tunnel endpoint
+of that driver's agent. Agent programs of one driver on one host share nothing
+with those of another, so a place is a pair of host and driver.
+"""
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jackfield_core.db import agent
+from jackfield_core.db.port import binding_table, level_table, table
+from jackfield_core.types import BINDING_FAILED, UNBOUND, AddressPair, FixedIp
+
+
+class PlacedPort(Struct, frozen=True):
+    """A bound port and its place; *tunnel_ip* is that of the agent which wires it."""
+
+    id: str
+    network_id: str
+    mac_address: str
+    fixed_ips: tuple[FixedIp, ...]
+    admin_state_up: bool
+    device_id: str
+    device_owner: str
+    port_security_enabled: bool
+    allowed_address_pairs: tuple[AddressPair, ...]
+    host: str
+    vif_type: str
+    vnic_type: str
+    vif_details: dict[str, object]
+    driver: str
+    segment_id: str
+    tunnel_ip: str | None
+
+
+_higher = level_table.alias("higher")
+_is_top = ~sa.exists().where(
+    _higher.c.port_id == level_table.c.port_id,
+    _higher.c.host == level_table.c.host,
+    _higher.c.level > level_table.c.level,
+)
+_PLACED = (
+    sa.select(
+        *(table.c[name] for name in PlacedPort.__struct_fields__[:9]),
+        *(binding_table.c[name] for name in ("host", "vif_type", "vnic_type", "vif_details")),
+        level_table.c.driver,
+        level_table.c.segment_id,
+        agent.table.c.tunnel_ip,
+    )
+    .join(binding_table, binding_table.c.port_id == table.c.id)
+    .join(
+        level_table, (level_table.c.port_id == table.c.id) & (level_table.c.host == binding_table.c.host) & _is_top
+    )
+    .outerjoin(
+        agent.table, (agent.table.c.host == binding_table.c.host) & (agent.table.c.driver == level_table.c.driver)
+    )
+    .where(table.c.deleted_at.is_(None), binding_table.c.vif_type.not_in((UNBOUND, BINDING_FAILED)))
+)
+_OF_NETWORKS = _PLACED.where(table.c.network_id.in_(sa.bindparam("ids", expanding=True))).order_by(
+    table.c.id, agent.table.c.agent_type
+)
+_ON_HOST = _PLACED.where(
+    binding_table.c.host == sa.bindparam("host"), level_table.c.driver == sa.bindparam("driver")
+).with_only_columns(table.c.id, table.c.network_id)
+
+
+class PlacementTable:
+    """Places of ports, seen through one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def of_networks(self, ids: Collection[str]) -> dict[str, list[PlacedPort]]:
+        """Return the bound ports of each network in order of their ids; a network without any is absent."""
+        # Two agents of one driver on one host would double a port: the first by type counts.
+        ports: dict[str, dict[str, PlacedPort]] = {}
+        for row in await self._connection.execute(_OF_NETWORKS, {"ids": [*ids]}):
+            ports.setdefault(row.network_id, {}).setdefault(row.id, PlacedPort(*row))
+        return {network_id: list(found.values()) for network_id, found in ports.items()}
+
+    async def on_host(self, host: str, driver: str) -> dict[str, str]:
+        """Return the network of each port that *driver* bound to *host*, by port id."""
+        rows = await self._connection.execute(_ON_HOST, {"host": host, "driver": driver})
+        return {port_id: network_id for port_id, network_id in rows}

@@ -1,0 +1,1 @@
+"""Which driver plugs a port into which segment, level by level."""

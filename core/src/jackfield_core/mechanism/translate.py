@@ -1,0 +1,260 @@
+"""Rows become messages.
+
+This is the hottest code of the core after the database, so messages are filled
+in place: no dictionaries in between, and no copies of messages. A message that
+describes a resource depends on the rows alone, so its digest is the same in
+every process.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+import msgspec
+from jackfield.driver.v1 import binding_pb2, change_pb2, mechanism_pb2, network_pb2, port_pb2, segment_pb2, subnet_pb2
+
+from jackfield_core.db.agent import Agent
+from jackfield_core.db.network import Network
+from jackfield_core.db.port import Port
+from jackfield_core.db.segment import Segment
+from jackfield_core.db.subnet import Subnet
+from jackfield_core.db.tree import NetworkTree
+from jackfield_core.db.unit_of_work import Change, Resource
+from jackfield_core.mechanism.answers import BindAsk, State
+from jackfield_core.types import Action, BindingLevel, Kind
+
+ChangeMessage = change_pb2.Change
+"""A change on the wire; opaque to everybody outside of this package."""
+Host = binding_pb2.Host
+"""A host on the wire; opaque to everybody outside of this package."""
+
+KINDS = {
+    Kind.NETWORK: change_pb2.RESOURCE_KIND_NETWORK,
+    Kind.SUBNET: change_pb2.RESOURCE_KIND_SUBNET,
+    Kind.PORT: change_pb2.RESOURCE_KIND_PORT,
+}
+ACTIONS = {
+    Action.CREATE: change_pb2.ACTION_CREATE,
+    Action.UPDATE: change_pb2.ACTION_UPDATE,
+    Action.DELETE: change_pb2.ACTION_DELETE,
+}
+
+_json = msgspec.json.Encoder(order="deterministic").encode
+
+
+def change(
+    change: Change,
+    *,
+    change_id: str,
+    action: Action,
+    original: bytes | None = None,
+    host: Host | None = None,
+    state: State | None = None,
+) -> ChangeMessage:
+    """Return the message for a change as a driver sees it.
+
+    *action* and *original* (from :func:`encode`) are those of the driver that
+    is told, not those of the transaction. The revision of a deletion is one
+    above the last revision of the resource, as in the ledger.
+    """
+    message = ChangeMessage()
+    fill_change(message, change, change_id, action, original, host, state)
+    return message
+
+
+def fill_change(
+    message: ChangeMessage,
+    change: Change,
+    change_id: str,
+    action: Action,
+    original: bytes | None,
+    host: Host | None,
+    state: State | None,
+) -> None:
+    """Fill an empty message in place; see :func:`change`."""
+    current = change.current
+    message.change_id = change_id
+    message.kind = KINDS[change.kind]
+    message.id = current.id
+    message.action = ACTIONS[action]
+    message.revision = current.revision_number + (action is Action.DELETE)
+    message.project_id = current.project_id
+    _fill_resource(message.current, change.kind, current, change.tree, change.levels)
+    message.digest = hashlib.sha256(message.current.SerializeToString(deterministic=True)).digest()
+    if original is not None:
+        message.original.MergeFromString(original)
+    if change.kind is not Kind.NETWORK:
+        _fill_related(message.related, change, host)
+    if state is not None:
+        message.state.version, message.state.data = state
+
+
+def encode(kind: Kind, resource: Resource, tree: NetworkTree, levels: Sequence[BindingLevel] = ()) -> bytes:
+    """Return a resource the way drivers get it as ``original``."""
+    message = change_pb2.Resource()
+    _fill_resource(message, kind, resource, tree, levels)
+    return message.SerializeToString(deterministic=True)
+
+
+def encode_original(change: Change) -> bytes:
+    """Return the state before a change the way drivers get it as ``original``."""
+    if change.original is None:
+        raise ValueError(f"{change.kind} {change.current.id} has no state before it was created")
+    return encode(change.kind, change.original, change.original_tree or change.tree, change.original_levels)
+
+
+def host(name: str, agents: Sequence[Agent], now: datetime, agent_down_time: float) -> Host:
+    """Return what the core knows of a host.
+
+    An agent is alive if its last heartbeat is less than *agent_down_time*
+    seconds before *now*.
+    """
+    message = Host(name=name)
+    alive_since = now - timedelta(seconds=agent_down_time)
+    for agent in agents:
+        _fill_agent(message.agents.add(), agent, agent.heartbeat_at > alive_since)
+        for neighbour in agent.neighbours:
+            _fill_nic(message.nics.add(), neighbour)
+    message.physical_networks.extend(sorted({name for agent in agents for name in agent.physical_networks}))
+    tunnel_ip = next((agent.tunnel_ip for agent in agents if agent.tunnel_ip), None)
+    if tunnel_ip:
+        message.tunnel_ip = tunnel_ip
+    return message
+
+
+def fill_bind_request(message: mechanism_pb2.BindRequest, request_id: str, ask: BindAsk) -> None:
+    """Fill an empty request to bind one port at one level."""
+    message.request_id = request_id
+    _fill_port(message.port, ask.port, ask.bound_levels)
+    _fill_network(message.network, ask.tree)
+    for segment in ask.segments:
+        _fill_segment(message.segments.add(), segment)
+    message.level = ask.level
+    for level in ask.bound_levels:
+        message.bound_levels.add(level=level.level, driver=level.driver, segment_id=level.segment_id)
+
+
+def _fill_resource(
+    message: change_pb2.Resource, kind: Kind, resource: Resource, tree: NetworkTree, levels: Sequence[BindingLevel]
+) -> None:
+    if kind is Kind.PORT:
+        _fill_port(message.port, cast(Port, resource), levels)
+    elif kind is Kind.SUBNET:
+        _fill_subnet(message.subnet, cast(Subnet, resource))
+    else:
+        _fill_network(message.network, tree, cast(Network, resource))
+
+
+def _fill_related(message: change_pb2.Related, change: Change, host: Host | None) -> None:
+    _fill_network(message.network, change.tree)
+    if change.kind is not Kind.PORT:
+        return
+    port = cast(Port, change.current)
+    used = {fixed_ip.subnet_id for fixed_ip in port.fixed_ips}
+    for subnet in change.tree.subnets:
+        if subnet.id in used:
+            _fill_subnet(message.subnets.add(), subnet)
+    segments = {segment.id: segment for segment in change.tree.segments}
+    for level in change.levels:
+        if level.segment_id in segments:
+            _fill_segment(message.segments.add(), segments[level.segment_id])
+    if host is not None:
+        message.host.CopyFrom(host)
+    elif port.binding.host:
+        message.host.name = port.binding.host
+
+
+def _fill_network(message: network_pb2.Network, tree: NetworkTree, network: Network | None = None) -> None:
+    network = network or tree.network
+    message.id = network.id
+    message.name = network.name
+    message.project_id = network.project_id
+    message.admin_state_up = network.admin_state_up
+    message.shared = network.shared
+    message.external = network.external
+    message.mtu = network.mtu
+    message.port_security_enabled = network.port_security_enabled
+    for segment in tree.segments:
+        _fill_segment(message.segments.add(), segment)
+
+
+def _fill_segment(message: segment_pb2.Segment, segment: Segment) -> None:
+    message.id = segment.id
+    message.network_id = segment.network_id
+    message.network_type = segment.network_type
+    if segment.physical_network is not None:
+        message.physical_network = segment.physical_network
+    if segment.segmentation_id is not None:
+        message.segmentation_id = segment.segmentation_id
+    message.dynamic = segment.is_dynamic
+
+
+def _fill_subnet(message: subnet_pb2.Subnet, subnet: Subnet) -> None:
+    message.id = subnet.id
+    message.network_id = subnet.network_id
+    if subnet.segment_id is not None:
+        message.segment_id = subnet.segment_id
+    message.name = subnet.name
+    message.project_id = subnet.project_id
+    message.cidr = subnet.cidr
+    message.ip_version = subnet.ip_version
+    if subnet.gateway_ip is not None:
+        message.gateway_ip = subnet.gateway_ip
+    for pool in subnet.allocation_pools:
+        message.allocation_pools.add(start=pool.start, end=pool.end)
+    message.dns_nameservers.extend(subnet.dns_nameservers)
+    for route in subnet.host_routes:
+        message.host_routes.add(destination=route.destination, nexthop=route.nexthop)
+    message.enable_dhcp = subnet.enable_dhcp
+    if subnet.ipv6_address_mode is not None:
+        message.ipv6_address_mode = subnet.ipv6_address_mode
+    if subnet.ipv6_ra_mode is not None:
+        message.ipv6_ra_mode = subnet.ipv6_ra_mode
+
+
+def _fill_port(message: port_pb2.Port, port: Port, levels: Sequence[BindingLevel]) -> None:
+    message.id = port.id
+    message.network_id = port.network_id
+    message.name = port.name
+    message.project_id = port.project_id
+    message.admin_state_up = port.admin_state_up
+    message.mac_address = port.mac_address
+    for fixed_ip in port.fixed_ips:
+        message.fixed_ips.add(subnet_id=fixed_ip.subnet_id, ip_address=fixed_ip.ip_address)
+    message.device_id = port.device_id
+    message.device_owner = port.device_owner
+    message.port_security_enabled = port.port_security_enabled
+    for pair in port.allowed_address_pairs:
+        message.allowed_address_pairs.add(mac_address=pair.mac_address, ip_address=pair.ip_address)
+    for option in port.extra_dhcp_opts:
+        message.dhcp_options.add(name=option.opt_name, value=option.opt_value, ip_version=option.ip_version)
+    _fill_binding(message.binding, port, levels)
+
+
+def _fill_binding(message: binding_pb2.Binding, port: Port, levels: Sequence[BindingLevel]) -> None:
+    binding = port.binding
+    message.host = binding.host
+    message.vnic_type = binding.vnic_type
+    message.profile = _json(binding.profile)
+    message.vif_type = binding.vif_type
+    message.vif_details = _json(binding.vif_details)
+    for level in levels:
+        message.levels.add(level=level.level, driver=level.driver, segment_id=level.segment_id)
+
+
+def _fill_agent(message: binding_pb2.Agent, agent: Agent, alive: bool) -> None:
+    message.agent_type = agent.agent_type
+    message.driver = agent.driver
+    message.alive = alive
+    message.physical_networks.extend(sorted(agent.physical_networks))
+    message.tunnel_types.extend(agent.tunnel_types)
+    if agent.tunnel_ip:
+        message.tunnel_ip = agent.tunnel_ip
+    message.configurations = _json(agent.configurations)
+
+
+def _fill_nic(message: binding_pb2.Nic, neighbour: dict[str, str]) -> None:
+    message.name = neighbour.get("interface", "")
+    message.neighbour.chassis_id = neighbour.get("chassis_id", "")
+    message.neighbour.port_id = neighbour.get("port_id", "")

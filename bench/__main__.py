@@ -1,0 +1,104 @@
+"""``python -m bench``: measure the core beside its floor, and print one table.
+
+Sequential phases give latency and the CPU of the core process per object;
+concurrent phases give throughput. Everything runs on this machine, so absolute
+times are those of a busy machine; compare ratios within one run.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from bench import floor
+from bench.client import Client, Phase
+from bench.stack import Stack
+
+HOST = "bench-host"
+
+
+def main() -> int:
+    """Run the bench."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--drivers", type=int, nargs="*", default=[0, 1, 4], help="numbers of drivers (default 0 1 4)")
+    parser.add_argument("--ports", type=int, default=300, help="ports in each port phase (default 300)")
+    parser.add_argument("--lists", type=int, nargs="*", default=[1000, 5000], help="sizes of lists (default 1000 5000)")
+    parser.add_argument("--database", choices=["postgresql", "sqlite"], default="postgresql")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    arguments = parser.parse_args()
+    results: list[dict[str, Any]] = []
+    for count in arguments.drivers:
+        results += asyncio.run(_measure(count, arguments))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1))
+    return 1 if any(row["errors"] for row in results) else 0
+
+
+async def _measure(drivers: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure the core with *drivers* drivers that take part in precommit and postcommit."""
+    phases: list[Phase] = []
+    async with Stack(drivers, arguments.database) as stack:
+        async with Client(stack.url, stack.core_pid, HOST, _progress(phases)) as client:
+            await _phases(client, arguments.ports, arguments.lists, bound=drivers > 0)
+        rows = [{"drivers": drivers, **phase.row()} for phase in phases]
+    if drivers == 1:
+        create = next(row for row in rows if row["phase"] == "create port")
+        rows.append(await floor.measure(arguments.database, arguments.ports, create["core_cpu_ms"]))
+    _print(f"{drivers} drivers, {arguments.database}", rows)
+    return rows
+
+
+async def _phases(client: Client, count: int, lists: Sequence[int], *, bound: bool) -> None:
+    network = (await client.phase("warm-up", [client.create_network()]))[0]["id"]
+    await client.create_subnet(network)()
+    make = client.create_port if bound else client.create_unbound_port
+    for port in [await make(network)() for _ in range(30)]:
+        await client.delete_port(port["id"])()
+    networks = await client.phase("create network", [client.create_network() for _ in range(count // 5)])
+    await client.phase("create subnet", [client.create_subnet(one["id"]) for one in networks])
+    ports = await client.phase("create port", [make(network)] * count)
+    await client.phase("show port", [client.show_port(port["id"]) for port in ports])
+    await client.phase("update port", [client.update_port(port["id"]) for port in ports])
+    await client.phase("delete port", [client.delete_port(port["id"]) for port in ports])
+    ports = await client.phase("create port, concurrent", [make(network)] * count * 2, workers=8)
+    await client.phase("update port, concurrent", [client.update_port(port["id"]) for port in ports], workers=8)
+    await client.phase("delete port, concurrent", [client.delete_port(port["id"]) for port in ports], workers=8)
+    total = 0
+    for size in lists:
+        bulks = [client.create_ports(network, 100, bound=bound)] * ((size - total) // 100)
+        await client.phase(f"bulk of 100 ports, up to {size}", bulks, weight=100)
+        total = size
+        await client.phase(f"list {size} ports", [client.list_ports(size)] * 10)
+
+
+def _progress(phases: list[Phase]) -> Any:
+    def note(phase: Phase) -> None:
+        if phase.name != "warm-up":
+            phases.append(phase)
+        print(f"  {phase.name}: {phase.objects} objects in {phase.seconds:.1f} s", file=sys.stderr, flush=True)
+        for error in phase.errors[:3]:
+            print(f"    error: {error}", file=sys.stderr)
+
+    return note
+
+
+def _print(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    table = Table(*[name for name in rows[0] if name != "drivers"], title=title)
+    for row in rows:
+        table.add_row(*[str(row.get(column.header, "")) for column in table.columns])
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    for row in rows:
+        if "ratio" in row:
+            print(f"create port: {row['ratio']} times the floor ({row['core_cpu_ms']} ms of CPU)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""The command ``jackfield``: serve, look, and keep the database in shape."""
+
+import asyncio
+import sys
+import tomllib
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import pydantic
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from jackfield_core import config
+from jackfield_core.app import Application, Inspection, inspect_drivers
+from jackfield_core.db import migrate
+from jackfield_core.db.base import now
+from jackfield_core.db.delivery import Debt, DeliveryTable
+from jackfield_core.db.engine import Database
+from jackfield_core.observability import logging
+
+cli = typer.Typer(
+    name="jackfield", no_args_is_help=True, add_completion=False, help="A modular layer-2 network control plane."
+)
+db = typer.Typer(no_args_is_help=True, help="Create and upgrade the database.")
+driver = typer.Typer(no_args_is_help=True, help="Look at the mechanism drivers.")
+delivery = typer.Typer(no_args_is_help=True, help="Look at what drivers are still owed.")
+cli.add_typer(db, name="db")
+cli.add_typer(driver, name="driver")
+cli.add_typer(delivery, name="delivery")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="JACKFIELD_CONFIG", help="TOML file; variables JACKFIELD_… override it."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    cli()
+
+
+@cli.command()
+def serve(
+    config_file: ConfigOption = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help="api, dispatcher or nodes; repeat for several. Default: all three.")
+    ] = None,
+    migrate_first: Annotated[
+        bool, typer.Option("--migrate/--no-migrate", help="Upgrade the database before serving.")
+    ] = False,
+) -> None:
+    """Serve the Neutron API, deliver to drivers, and feed node agents.
+
+    Stops on SIGTERM or SIGINT after requests in flight have ended.
+    """
+    settings = _settings(config_file, **({"roles": role} if role else {}))
+    logging.configure(settings.logging)
+    if migrate_first:
+        asyncio.run(migrate.upgrade(settings.database))
+    Application(settings).run()
+
+
+@cli.command("check-config")
+def check_config(config_file: ConfigOption = None, json: JsonOption = False) -> None:
+    """Read the settings as `serve` would, and print them with everything that is defaulted."""
+    settings = _settings(config_file)
+    if json:
+        typer.echo(settings.model_dump_json(indent=2))
+        return
+    typer.echo(f"The settings are valid. {len(settings.drivers)} drivers, database {_masked(settings.database.url)}.")
+    for warning in _warnings(settings):
+        typer.echo(f"warning: {warning}")
+
+
+@db.command("upgrade")
+def db_upgrade(config_file: ConfigOption = None) -> None:
+    """Create or upgrade all tables. Running it twice changes nothing."""
+    settings = _settings(config_file)
+    applied = asyncio.run(migrate.upgrade(settings.database))
+    for revision in applied:
+        typer.echo(f"applied {revision}")
+    typer.echo("The database is up to date.")
+
+
+@driver.command("list")
+def driver_list(config_file: ConfigOption = None, json: JsonOption = False) -> None:
+    """Show every driver: does it answer now, what did it say, what is it owed."""
+    settings = _settings(config_file)
+    rows = asyncio.run(inspect_drivers(settings))
+    if json:
+        typer.echo(msgspec.json.encode(rows).decode())
+        return
+    _print_table(
+        ["name", "policy", "endpoint", "state", "version", "owed", "oldest debt"],
+        [_driver_row(row) for row in rows],
+    )
+
+
+@delivery.command("list")
+def delivery_list(
+    config_file: ConfigOption = None,
+    json: JsonOption = False,
+    of_driver: Annotated[str | None, typer.Option("--driver", help="Only what this driver is owed.")] = None,
+    resource: Annotated[str | None, typer.Option("--resource", help="Only debts for the resource of this id.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 1000,
+) -> None:
+    """Show what is owed to drivers, the oldest debt first."""
+    settings = _settings(config_file)
+    debts = asyncio.run(_debts(settings, of_driver, resource, limit))
+    if json:
+        typer.echo(msgspec.json.encode([_debt(debt) for debt in debts]).decode())
+        return
+    _print_table(
+        ["driver", "kind", "id", "acknowledged", "desired", "attempts", "owed for", "reason"],
+        [
+            [
+                debt.driver,
+                debt.kind,
+                debt.resource_id,
+                "never" if debt.acknowledged_revision is None else str(debt.acknowledged_revision),
+                "gone" if debt.tombstone else str(debt.desired_revision),
+                str(debt.attempts),
+                _age(debt.owed_since),
+                debt.message,
+            ]
+            for debt in debts
+        ],
+    )
+
+
+async def _debts(settings: config.Settings, driver: str | None, resource: str | None, limit: int) -> Sequence[Debt]:
+    database = Database(settings.database)
+    try:
+        async with database.reading() as connection:
+            return await DeliveryTable(connection).list(driver=driver, resource_id=resource, limit=limit)
+    finally:
+        await database.close()
+
+
+def _settings(path: Path | None, **overrides: Any) -> config.Settings:
+    """Read the settings, or end with a sentence that the operator can act on."""
+    try:
+        return config.load(path, **overrides)
+    except OSError as error:
+        _end(f"cannot read {path}: {error.strerror}")
+    except tomllib.TOMLDecodeError as error:
+        _end(f"{path} is not TOML: {error}")
+    except pydantic.ValidationError as error:
+        lines = [f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors()]
+        _end("the settings are not valid:\n  " + "\n  ".join(lines))
+
+
+def _end(message: str) -> Any:
+    typer.echo(f"jackfield: {message}", err=True)
+    raise typer.Exit(2)
+
+
+def _warnings(settings: config.Settings) -> list[str]:
+    warnings = []
+    if not settings.api.listen.startswith(("127.", "localhost:", "[::1]", "unix:")):
+        warnings.append(f"api.listen is {settings.api.listen}: there is no authentication, everybody there is admin")
+    if not settings.drivers:
+        warnings.append("there are no drivers: ports stay unbound")
+    if settings.database.url.startswith("sqlite") and settings.roles != ["api", "dispatcher", "nodes"]:
+        warnings.append("roles are split, but SQLite serves one process; use PostgreSQL")
+    return warnings
+
+
+def _masked(url: str) -> str:
+    from sqlalchemy.engine import make_url
+
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _driver_row(row: Inspection) -> list[str]:
+    return [row.name, row.policy, row.endpoint, row.state, row.version, str(row.owed), _age(row.owed_since)]
+
+
+def _debt(debt: Debt) -> dict[str, Any]:
+    """Return what a script may see of a debt: driver states and originals are not among it."""
+    hidden = {"state", "original", "claim"}
+    return {name: getattr(debt, name) for name in debt.__struct_fields__ if name not in hidden}
+
+
+def _age(since: datetime | None) -> str:
+    if since is None:
+        return ""
+    seconds = int((now() - since).total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    # A pipe has no width; a table cut at 80 columns is of no use to grep.
+    Console(width=None if sys.stdout.isatty() else 240).print(table)

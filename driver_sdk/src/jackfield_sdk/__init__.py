@@ -5,6 +5,7 @@ with views to apply (`NodeAgent`) and one call (`run_agent`). Sockets, threads, 
 and the wire format are the SDK's affair.
 """
 
+from jackfield_sdk.agent import RunningAgent, run_agent, start_agent
 from jackfield_sdk.answers import (
     Accepted,
     Bound,
@@ -56,6 +57,7 @@ from jackfield_sdk.resources import (
     Segment,
     Subnet,
 )
+from jackfield_sdk.serve import RunningServer, serve, start_server
 from jackfield_sdk.settings import AgentSettings, ServerSettings
 from jackfield_sdk.views import (
     Facts,
@@ -116,6 +118,8 @@ __all__ = [
     "Rejected",
     "Reporter",
     "RetryLater",
+    "RunningAgent",
+    "RunningServer",
     "Segment",
     "ServerSettings",
     "Skip",
@@ -125,4 +129,8 @@ __all__ = [
     "Unreachable",
     "Veto",
     "ViewKind",
+    "run_agent",
+    "serve",
+    "start_agent",
+    "start_server",
 ]

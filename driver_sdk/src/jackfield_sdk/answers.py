@@ -61,7 +61,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class NextLevel:
-    """This level is bound to `segment_id`; another driver binds the next one.
+    """The level is bound to `segment_id`; another driver binds the next one.
 
     The core allocates the segment of the next level: `network_type` on `physical_network`.
     """

@@ -4,16 +4,18 @@ The hooks have ML2's names and ML2's meaning. `*_precommit` judges inside the co
 and touches nothing. `*_postcommit` makes the device true to `context.current`, looks before it
 writes, and may be called any number of times. `bind_port` chooses a segment. Each hook may be
 `def` (it runs in a bounded pool of threads) or `async def` (it runs on the event loop and must
-not block). Two calls for one resource never overlap; calls for different resources do.
+not block). Two postcommits of one resource never overlap; everything else may, and precommit,
+which changes nothing, waits for nobody.
 
 A driver overrides what it cares about, and that is what it declares in the handshake.
 """
 
+# The hooks of the base do nothing with what they are given.
+# ruff: noqa: ARG002
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence
 from functools import cached_property
-from typing import ClassVar
 
 from jackfield_sdk.answers import BindAnswer, Owned, PostcommitAnswer, PrecommitAnswer, Unreachable
 from jackfield_sdk.capabilities import (
@@ -51,8 +53,8 @@ class MechanismDriver:
     for; empty means any.
     """
 
-    name: ClassVar[str]
-    version: ClassVar[str] = "0"
+    name: str
+    version: str = "0"
     network_types: frozenset[str] = frozenset()
     vnic_types: frozenset[str] = frozenset()
     max_levels: int = 1

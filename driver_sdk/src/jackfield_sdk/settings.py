@@ -87,9 +87,13 @@ class AgentSettings(BaseSettings):
         default=None, description="PEM file of the authority that the core is signed by; turns TLS on."
     )
     report_interval: float = Field(default=30.0, gt=0, description="Seconds between heartbeats to the core.")
-    reconnect_min: float = Field(default=1.0, gt=0, description="Upper bound in seconds of the first wait to reconnect.")
+    reconnect_min: float = Field(
+        default=1.0, gt=0, description="Upper bound in seconds of the first wait to reconnect."
+    )
     reconnect_max: float = Field(default=30.0, gt=0, description="Upper bound in seconds of any wait to reconnect.")
-    retry_max: float = Field(default=30.0, gt=0, description="Upper bound in seconds between two tries of a failed view.")
+    retry_max: float = Field(
+        default=30.0, gt=0, description="Upper bound in seconds between two tries of a failed view."
+    )
     log_level: LogLevel = Field(default="info", description="Least severe level that is logged.")
     log_json: bool = Field(default=False, description="Log one JSON object per line instead of text for people.")
 

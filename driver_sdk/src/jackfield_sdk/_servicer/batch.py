@@ -1,0 +1,67 @@
+"""How the changes of one call are worked through: in line while that is quick, else side by side.
+
+Most hooks answer at once, and a task for each would cost more than the hook. So changes are taken
+one after the other until one is slow; the rest of its run then shares a few workers. A run is a
+stretch of changes that cannot depend on each other: one kind, and all deletes or none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from itertools import groupby
+from typing import TypeVar
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+# Seconds after which a hook counts as slow: it waited for something, and others can use the time.
+_SLOW = 0.002
+# Items after which the loop gets a turn, so that a large batch does not hold up a precommit.
+_TURN = 32
+
+
+async def run_batch(
+    items: Iterable[_T],
+    work: Callable[[_T], Awaitable[_R]],
+    *,
+    run_of: Callable[[_T], Hashable],
+    workers: int,
+) -> list[_R]:
+    """Work on all items and return the results in their order.
+
+    Items next to each other with the same `run_of` are independent; a run starts when the one
+    before it has ended.
+    """
+    results: list[_R] = []
+    for _, run in groupby(items, run_of):
+        await _work_through(list(run), work, workers, results)
+    return results
+
+
+async def _work_through(
+    run: Sequence[_T], work: Callable[[_T], Awaitable[_R]], workers: int, results: list[_R]
+) -> None:
+    for index, item in enumerate(run):
+        started = time.monotonic()
+        results.append(await work(item))
+        if time.monotonic() - started > _SLOW:
+            results += await _side_by_side(run[index + 1 :], work, workers)
+            return
+        if index % _TURN == _TURN - 1:
+            await asyncio.sleep(0)
+
+
+async def _side_by_side(rest: Sequence[_T], work: Callable[[_T], Awaitable[_R]], workers: int) -> list[_R]:
+    results: dict[int, _R] = {}
+    todo = iter(enumerate(rest))
+
+    async def worker() -> None:
+        for index, item in todo:
+            results[index] = await work(item)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(workers, len(rest))):
+            group.create_task(worker())
+    return [results[index] for index in range(len(rest))]

@@ -1,0 +1,138 @@
+"""`DriverService`: who this process is, what it wants to hear, and how it is asked to finish."""
+
+from __future__ import annotations
+
+import hashlib
+
+import structlog
+from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2
+from jackfield.driver.v1.driver_pb2_grpc import DriverServiceServicer
+
+from jackfield_sdk._convert import decode, encode
+from jackfield_sdk._servicer.hooks import Hooks
+from jackfield_sdk._servicer.process import Process
+from jackfield_sdk._servicer.refusal import RpcContext, answered
+from jackfield_sdk.context import DriverState
+from jackfield_sdk.errors import DriverError, Effect, Infeasible
+
+log = structlog.get_logger("jackfield_sdk")
+
+CONTRACT_MAJOR = 1
+
+# Drivers of this SDK declare no attributes of their own yet, so this is the digest of nothing.
+_SCHEMA_DIGEST = hashlib.sha256(b"").digest()
+
+
+class DriverService(DriverServiceServicer):
+    """Introduces one driver process."""
+
+    def __init__(self, process: Process, hooks: Hooks) -> None:
+        self._process = process
+        self._driver = process.driver
+        self._hooks = hooks
+
+    @property
+    def driver_name(self) -> str:
+        """The domain of refusals."""
+        return self._driver.name
+
+    @answered
+    async def Handshake(  # noqa: N802
+        self,
+        request: driver_pb2.HandshakeRequest,
+        context: RpcContext,  # noqa: ARG002
+    ) -> driver_pb2.HandshakeResponse:
+        """Say who this is and what it wants; a driver that could not load says why instead."""
+        if request.deployment_id:
+            self._driver.deployment_id = request.deployment_id
+        response = self._introduction(request)
+        if self._process.load_error is None:
+            self._declare(response)
+        else:
+            response.load_error = self._process.load_error
+        return response
+
+    @answered
+    async def GetSchemas(  # noqa: N802
+        self,
+        request: driver_pb2.GetSchemasRequest,  # noqa: ARG002
+        context: RpcContext,  # noqa: ARG002
+    ) -> driver_pb2.GetSchemasResponse:
+        """Return no schemas, because there are no vendor attributes."""
+        self._process.require_loaded()
+        return driver_pb2.GetSchemasResponse(digest=_SCHEMA_DIGEST)
+
+    @answered
+    async def UpgradeStates(  # noqa: N802
+        self,
+        request: driver_pb2.UpgradeStatesRequest,
+        context: RpcContext,  # noqa: ARG002
+    ) -> driver_pb2.UpgradeStatesResponse:
+        """Rewrite states in a thread, because there may be thousands."""
+        self._process.require_loaded()
+        results = await self._hooks.in_thread(self._upgrade, request)
+        return driver_pb2.UpgradeStatesResponse(results=results)
+
+    @answered
+    async def Drain(  # noqa: N802
+        self,
+        request: driver_pb2.DrainRequest,
+        context: RpcContext,  # noqa: ARG002
+    ) -> driver_pb2.DrainResponse:
+        """Take nothing new and wait for what is in flight."""
+        grace = request.grace.seconds + request.grace.nanos / 1e9
+        log.info("driver.draining", driver=self.driver_name, grace=grace)
+        return driver_pb2.DrainResponse(in_flight=await self._process.drain(grace))
+
+    def _introduction(self, request: driver_pb2.HandshakeRequest) -> driver_pb2.HandshakeResponse:
+        settings, versions = self._process.settings, self._driver.state_versions
+        return driver_pb2.HandshakeResponse(
+            driver_name=self._driver.name,
+            driver_version=self._driver.version,
+            instance_id=self._process.instance_id,
+            contract_major=CONTRACT_MAJOR if CONTRACT_MAJOR in request.contract_majors else 0,
+            limits=capability_pb2.Limits(
+                max_batch=settings.max_batch,
+                max_in_flight=settings.max_in_flight,
+                max_state_bytes=settings.max_state_bytes,
+            ),
+            state_version=capability_pb2.StateVersions(min_readable=versions.min_readable, writes=versions.writes),
+            schema_digest=_SCHEMA_DIGEST,
+        )
+
+    def _declare(self, response: driver_pb2.HandshakeResponse) -> None:
+        try:
+            response.features.extend(self._features())
+            response.interests.extend([encode.interest(interest) for interest in self._driver.interests()])
+            response.backends.extend([encode.backend(backend) for backend in self._driver.backends()])
+            bind = self._driver.bind_capability()
+        except Exception as error:
+            log.error("handshake.failed", driver=self.driver_name, exc_info=error)
+            response.load_error = f"the driver cannot tell what it is: {type(error).__name__}; its log has the trace"
+            return
+        if bind is not None:
+            response.bind.CopyFrom(encode.bind_capability(bind))
+
+    def _features(self) -> list[str]:
+        return ["watch"] + [name for name in ("list_owned", "diff") if self._hooks.find(name)]
+
+    def _upgrade(self, request: driver_pb2.UpgradeStatesRequest) -> list[driver_pb2.UpgradeStatesResult]:
+        return [self._upgrade_one(keyed, request.to_version) for keyed in request.states]
+
+    def _upgrade_one(self, keyed: driver_pb2.KeyedState, to_version: int) -> driver_pb2.UpgradeStatesResult:
+        try:
+            kind = decode.KINDS.get(keyed.kind)
+            if kind is None:
+                raise Infeasible(f"kind {keyed.kind} is not served", code="UNSUPPORTED", effect=Effect.NONE)
+            old = DriverState(keyed.state.version, keyed.state.data)
+            new = self._driver.upgrade_state(kind, keyed.id, old, to_version)
+            state = encode.state(new, self._process.settings.max_state_bytes)
+            return driver_pb2.UpgradeStatesResult(id=keyed.id, state=state)
+        except Exception as error:
+            return driver_pb2.UpgradeStatesResult(id=keyed.id, error=self._failure(keyed.id, error))
+
+    def _failure(self, id: str, error: Exception) -> change_pb2.Error:
+        if isinstance(error, DriverError):
+            return encode.error(error)
+        log.error("hook.failed", driver=self.driver_name, hook="upgrade_state", id=id, exc_info=error)
+        return encode.bug()

@@ -1,0 +1,100 @@
+"""How a whole call is refused: a status with our `ErrorInfo`, and never the text of an exception.
+
+Client libraries make many status codes by themselves, so the core believes a refusal only if it
+carries `ErrorInfo` with the driver's name as its domain. Everything else it treats as an unknown
+outcome, and that is what a fault of ours has to look like.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NoReturn, Protocol, TypeVar
+
+import grpc
+import grpc.aio
+import structlog
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from jackfield_sdk.errors import DriverError, Infeasible, Rejected
+
+log = structlog.get_logger("jackfield_sdk")
+
+RpcContext = grpc.aio.ServicerContext[Any, Any]
+_DETAILS = "grpc-status-details-bin"
+
+
+class Refused(Exception):
+    """A call that is not answered: the status code, a stable reason, and a sentence."""
+
+    def __init__(self, code: grpc.StatusCode, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+
+
+class _Service(Protocol):
+    @property
+    def driver_name(self) -> str: ...
+
+
+_S = TypeVar("_S", bound=_Service)
+_Q = TypeVar("_Q")
+_A = TypeVar("_A")
+
+
+def answered(
+    method: Callable[[_S, _Q, RpcContext], Awaitable[_A]],
+) -> Callable[[_S, _Q, RpcContext], Awaitable[_A]]:
+    """Turn what a unary method raises into a status."""
+
+    @functools.wraps(method)
+    async def call(self: _S, request: _Q, context: RpcContext) -> _A:
+        try:
+            return await method(self, request, context)
+        except Exception as error:
+            await _abort(self.driver_name, method.__name__, error, context)
+
+    return call
+
+
+def streamed(
+    method: Callable[[_S, _Q, RpcContext], AsyncIterator[_A]],
+) -> Callable[[_S, _Q, RpcContext], AsyncIterator[_A]]:
+    """Turn what a streaming method raises into a status."""
+
+    @functools.wraps(method)
+    async def call(self: _S, request: _Q, context: RpcContext) -> AsyncIterator[_A]:
+        try:
+            async for answer in method(self, request, context):
+                yield answer
+        except Exception as error:
+            await _abort(self.driver_name, method.__name__, error, context)
+
+    return call
+
+
+def refusal_of(error: DriverError | Rejected) -> Refused:
+    """Refuse a call because a hook that answers for the whole of it raised an error of ours."""
+    if isinstance(error, Rejected):
+        return Refused(grpc.StatusCode.FAILED_PRECONDITION, error.reason, error.message)
+    final = isinstance(error, Infeasible)
+    code = grpc.StatusCode.FAILED_PRECONDITION if final else grpc.StatusCode.UNAVAILABLE
+    return Refused(code, error.code, error.reason)
+
+
+async def _abort(driver_name: str, method: str, error: Exception, context: RpcContext) -> NoReturn:
+    if isinstance(error, Refused):
+        details = rich_status(error, driver_name).SerializeToString()
+        await context.abort(error.code, error.message, ((_DETAILS, details),))
+    log.error("call.failed", driver=driver_name, method=method, exc_info=error)
+    await context.abort(grpc.StatusCode.INTERNAL, "the driver failed; its log has the trace")
+
+
+def rich_status(refused: Refused, driver_name: str) -> Status:
+    """Build the `google.rpc.Status` of a refusal."""
+    status = Status(code=refused.code.value[0], message=refused.message)
+    status.details.add().Pack(ErrorInfo(reason=refused.reason, domain=driver_name))
+    return status

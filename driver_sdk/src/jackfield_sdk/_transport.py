@@ -1,0 +1,150 @@
+"""Addresses, sockets, credentials and channel options, the same for drivers and agents.
+
+A peer that was stopped rather than killed keeps its socket open and answers nothing. gRPC notices
+that within seconds only if pings are sent *and* `grpc.http2.ping_timeout_ms` is set; the
+keepalive options alone take about a minute.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import grpc.aio
+
+from jackfield_sdk.settings import AgentSettings, ServerSettings
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+Options = list[tuple[str, int | str]]
+
+
+class CannotListen(Exception):
+    """The address cannot be served on: which one, and why."""
+
+
+def server_options() -> Options:
+    """Return the options of a driver's server, which lets the core ping it often."""
+    return [
+        *_common_options(keepalive_seconds=20),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+def channel_options(*, keepalive_seconds: int) -> Options:
+    """Return the options of a channel to a peer that is pinged every so many seconds."""
+    return [
+        *_common_options(keepalive_seconds=keepalive_seconds),
+        # Over a Unix socket the path would become the authority, which HTTP/2 does not allow.
+        ("grpc.default_authority", "localhost"),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.enable_retries", 0),
+    ]
+
+
+def listen(server: grpc.aio.Server, address: str, settings: ServerSettings) -> str:
+    """Bind the server and return its address, with the port that was chosen for port 0.
+
+    A Unix socket is open to its owner and group (0660); a stale one is removed, one that is
+    served raises CannotListen.
+    """
+    if address.startswith("unix:"):
+        return _listen_on_socket(server, address)
+    try:
+        if settings.tls_certificate is None or settings.tls_key is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, _server_credentials(settings))
+    except RuntimeError as error:
+        raise CannotListen(f"cannot listen on {address}") from error
+    return f"{address.rpartition(':')[0]}:{port}"
+
+
+def remove_socket(address: str) -> None:
+    """Remove the socket file of an address, if it has one."""
+    if address.startswith("unix:"):
+        socket_path(address).unlink(missing_ok=True)
+
+
+def socket_path(address: str) -> Path:
+    """Return the path of `unix:///path`, `unix:/path` or `unix:path`."""
+    path = address.removeprefix("unix:")
+    return Path(path.removeprefix("//") if path.startswith("//") else path)
+
+
+def connect(settings: AgentSettings) -> grpc.aio.Channel:
+    """Open a channel to the core, with TLS if there is an authority to trust."""
+    options = channel_options(keepalive_seconds=10)
+    if settings.tls_ca is None:
+        return grpc.aio.insecure_channel(settings.core, options=options)
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=settings.tls_ca.read_bytes(),
+        private_key=settings.tls_key.read_bytes() if settings.tls_key else None,
+        certificate_chain=settings.tls_certificate.read_bytes() if settings.tls_certificate else None,
+    )
+    # The certificate names the host, not "localhost".
+    return grpc.aio.secure_channel(
+        settings.core, credentials, options=[option for option in options if option[0] != "grpc.default_authority"]
+    )
+
+
+def _common_options(*, keepalive_seconds: int) -> Options:
+    return [
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.keepalive_time_ms", keepalive_seconds * 1_000),
+        ("grpc.http2.ping_timeout_ms", 5_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
+
+
+def _listen_on_socket(server: grpc.aio.Server, address: str) -> str:
+    path = socket_path(address)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path)
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {path}: {error.strerror}") from error
+    _with_umask(0o117, lambda: server.add_insecure_port(f"unix:{path}"))
+    return f"unix:{path}"
+
+
+def _with_umask(mask: int, bind: Callable[[], object]) -> None:
+    # The mode has to be right from the first moment, so a chmod afterwards would be too late.
+    before = os.umask(mask)
+    try:
+        bind()
+    except RuntimeError as error:
+        raise CannotListen(str(error)) from error
+    finally:
+        os.umask(before)
+
+
+def _remove_stale(path: Path) -> None:
+    # gRPC would remove the file of a running server as well, and leave that one deaf.
+    if not path.exists():
+        return
+    if not stat.S_ISSOCK(path.stat().st_mode):
+        raise CannotListen(f"{path} exists and is no socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+    raise CannotListen(f"another process serves on {path}")
+
+
+def _server_credentials(settings: ServerSettings) -> grpc.ServerCredentials:
+    assert settings.tls_key is not None
+    assert settings.tls_certificate is not None
+    pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
+    authority = settings.tls_ca.read_bytes() if settings.tls_ca else None
+    return grpc.ssl_server_credentials([pair], root_certificates=authority, require_client_auth=authority is not None)

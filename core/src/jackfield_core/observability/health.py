@@ -3,7 +3,7 @@
 *Alive* means that the process answers at all. *Ready* means that it can serve
 requests: the database answers and has the schema of this release. Drivers do
 not count, because the core serves with every driver down; they are listed so
-that a person sees them.
+that a person sees them, and ``/readyz?drivers=all`` waits for them too.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,8 +24,10 @@ def routes(checks: Mapping[str, Check], drivers: Callable[[], Mapping[str, str]]
     async def healthz(_request: Request) -> Response:
         return _json(200, {"status": "ok"})
 
-    async def readyz(_request: Request) -> Response:
+    async def readyz(request: Request) -> Response:
         problems = {name: text for name, check in checks.items() if (text := await check())}
+        if request.query_params.get("drivers") == "all":
+            problems |= {name: state for name, state in drivers().items() if state != "ready"}
         body = {"status": "not ready" if problems else "ok", "problems": problems, "drivers": dict(drivers())}
         return _json(503 if problems else 200, body)
 

@@ -1,1 +1,20 @@
 """What users can do: one file per resource, one unit of work per public method."""
+
+from dataclasses import dataclass
+
+from jackfield_core.services.agent import AgentService
+from jackfield_core.services.network import NetworkService
+from jackfield_core.services.port import PortService
+from jackfield_core.services.segment import SegmentService
+from jackfield_core.services.subnet import SubnetService
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All services of one process."""
+
+    networks: NetworkService
+    subnets: SubnetService
+    ports: PortService
+    segments: SegmentService
+    agents: AgentService

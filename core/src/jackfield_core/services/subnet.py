@@ -1,0 +1,217 @@
+"""Subnets: a change of a subnet raises the revision of its network."""
+
+import uuid
+from collections.abc import Sequence
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from jackfield_core.context import RequestContext
+from jackfield_core.db.base import now
+from jackfield_core.db.query import ListQuery
+from jackfield_core.db.subnet import Subnet
+from jackfield_core.db.tree import NetworkTree
+from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
+from jackfield_core.errors import Conflict, Invalid, NotFound
+from jackfield_core.ipam import pools
+from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.services import revision
+from jackfield_core.services.attempts import retried
+from jackfield_core.services.network import MIN_MTU_IPV6, hold
+from jackfield_core.services.spec import SubnetCreate, SubnetUpdate
+from jackfield_core.types import Action, Kind
+
+
+class SubnetService:
+    """What users can do with subnets."""
+
+    def __init__(self, unit_of_work: UnitOfWork, mechanism: MechanismManager) -> None:
+        self._unit_of_work = unit_of_work
+        self._mechanism = mechanism
+
+    async def create(self, ctx: RequestContext, spec: SubnetCreate) -> Subnet:
+        """Create a subnet on a network."""
+        return (await self.create_bulk(ctx, [spec]))[0]
+
+    @retried
+    async def create_bulk(self, ctx: RequestContext, specs: Sequence[SubnetCreate]) -> Sequence[Subnet]:
+        """Create several subnets, or none."""
+        subnets = [_new_subnet(spec) for spec in specs]
+        async with self._unit_of_work() as tx:
+            # One order for everybody, so that two requests never wait in a circle.
+            trees = {id: await hold(tx, id) for id in sorted({subnet.network_id for subnet in subnets})}
+            changes = []
+            for subnet in subnets:
+                tree = trees[subnet.network_id]
+                _check_fits(subnet, tree)
+                await tx.subnets.add(subnet)
+                tree = trees[subnet.network_id] = await _with_subnets(tx, tree, (*tree.subnets, subnet))
+                changes.append(Change(Kind.SUBNET, Action.CREATE, subnet, None, tree))
+            await self._mechanism.precommit(tx.record(*changes))
+        return subnets
+
+    async def get(self, ctx: RequestContext, id: str) -> Subnet:
+        """Return a subnet."""
+        async with self._unit_of_work.reading() as tables:
+            subnet = await tables.subnets.find(id)
+        if subnet is None:
+            raise NotFound.of("subnet", id)
+        return subnet
+
+    async def list(self, ctx: RequestContext, query: ListQuery) -> Sequence[Subnet]:
+        """Return one page of subnets."""
+        async with self._unit_of_work.reading() as tables:
+            return await tables.subnets.list(query)
+
+    @retried
+    async def update(self, ctx: RequestContext, id: str, spec: SubnetUpdate, if_match: int | None = None) -> Subnet:
+        """Change a subnet; addresses in use stay in use even if they leave the pools."""
+        found = await self.get(ctx, id)
+        async with self._unit_of_work() as tx:
+            tree = await hold(tx, found.network_id)
+            before = _of(tree, id)
+            revision.check(before, if_match)
+            after = _edited(before, spec)
+            await tx.subnets.update(after)
+            others = tuple(after if subnet.id == id else subnet for subnet in tree.subnets)
+            tree = await _with_subnets(tx, tree, others)
+            await self._mechanism.precommit(tx.record(Change(Kind.SUBNET, Action.UPDATE, after, before, tree)))
+        return after
+
+    @retried
+    async def delete(self, ctx: RequestContext, id: str, if_match: int | None = None) -> None:
+        """Delete a subnet that no port has an address of."""
+        found = await self.get(ctx, id)
+        async with self._unit_of_work() as tx:
+            tree = await hold(tx, found.network_id)
+            subnet = _of(tree, id)
+            revision.check(subnet, if_match)
+            if await tx.addresses.used_by_ports(id):
+                raise Conflict(
+                    f"Unable to complete operation on subnet {id}: One or more ports have an IP allocation from this"
+                    " subnet.",
+                    type="SubnetInUse",
+                )
+            tree = await _with_subnets(tx, tree, tuple(one for one in tree.subnets if one.id != id))
+            await self._mechanism.precommit(tx.record(Change(Kind.SUBNET, Action.DELETE, subnet, subnet, tree)))
+
+
+async def _with_subnets(tx: Transaction, tree: NetworkTree, subnets: tuple[Subnet, ...]) -> NetworkTree:
+    """Raise the network's revision, which is the version of its subnets too."""
+    network = revision.changed(tree.network)
+    await tx.networks.update(network)
+    return replace(tree, network=network, subnets=subnets)
+
+
+def _of(tree: NetworkTree, id: str) -> Subnet:
+    for subnet in tree.subnets:
+        if subnet.id == id:
+            return subnet
+    raise NotFound.of("subnet", id)
+
+
+def _check_fits(subnet: Subnet, tree: NetworkTree) -> None:
+    """Compare a new subnet with what is on its network already.
+
+    Raises:
+        Invalid: It overlaps another subnet, names a segment of another network,
+            or needs a larger MTU.
+    """
+    network = pools.parse_cidr(subnet.cidr, subnet.ip_version)
+    for other in tree.subnets:
+        if other.ip_version == subnet.ip_version and network.overlaps(pools.parse_cidr(other.cidr, other.ip_version)):
+            raise Invalid(
+                f"Invalid input for operation: Requested subnet with cidr: {subnet.cidr} for network:"
+                f" {subnet.network_id} overlaps with another subnet (id: {other.id}, cidr: {other.cidr}).",
+                type="InvalidInput",
+            )
+    if subnet.segment_id is not None and subnet.segment_id not in {segment.id for segment in tree.segments}:
+        raise Invalid(
+            f"Invalid input for segment_id. Reason: segment {subnet.segment_id} is not of network {subnet.network_id}.",
+            type="InvalidInput",
+        )
+    if subnet.ip_version == 6 and 0 < tree.network.mtu < MIN_MTU_IPV6:
+        raise Invalid(
+            f"Invalid input for ip_version. Reason: the MTU {tree.network.mtu} of network {subnet.network_id} is below"
+            f" {MIN_MTU_IPV6}, which IPv6 needs.",
+            type="InvalidInput",
+        )
+
+
+def _new_subnet(spec: SubnetCreate) -> Subnet:
+    """Return the subnet that *spec* asks for, with its gateway and pools."""
+    _check_modes(spec)
+    network = pools.parse_cidr(spec.cidr, spec.ip_version)
+    gateway_ip = pools.default_gateway(network) if spec.gateway_ip is UNSET else spec.gateway_ip
+    if gateway_ip is not None:
+        gateway_ip = pools.check_gateway(network, gateway_ip)
+    if spec.allocation_pools is UNSET:
+        allocation_pools = pools.default_pools(network, gateway_ip)
+    else:
+        allocation_pools = pools.check_pools(network, spec.allocation_pools, gateway_ip)
+    at = now()
+    return Subnet(
+        id=str(uuid.uuid4()),
+        network_id=spec.network_id,
+        project_id=spec.project_id,
+        name=spec.name,
+        description=spec.description,
+        ip_version=spec.ip_version,
+        cidr=str(network),
+        gateway_ip=gateway_ip,
+        enable_dhcp=spec.enable_dhcp,
+        ipv6_address_mode=spec.ipv6_address_mode,
+        ipv6_ra_mode=spec.ipv6_ra_mode,
+        segment_id=spec.segment_id,
+        allocation_pools=allocation_pools,
+        dns_nameservers=spec.dns_nameservers,
+        host_routes=spec.host_routes,
+        revision_number=1,
+        created_at=at,
+        updated_at=at,
+    )
+
+
+def _check_modes(spec: SubnetCreate) -> None:
+    """Check the IPv6 modes.
+
+    Raises:
+        Invalid: They are given for IPv4, contradict each other, or ask for
+            addresses from the MAC on a prefix that is not 64 bits long (RFC 4862).
+    """
+    ra_mode, address_mode = spec.ipv6_ra_mode, spec.ipv6_address_mode
+    if ra_mode is None and address_mode is None:
+        return
+    if spec.ip_version == 4:
+        raise Invalid("ipv6_ra_mode and ipv6_address_mode cannot be set on an IPv4 subnet.", type="InvalidInput")
+    if not spec.enable_dhcp:
+        raise Invalid(
+            "ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False.", type="InvalidInput"
+        )
+    if ra_mode and address_mode and ra_mode != address_mode:
+        raise Invalid(
+            f"ipv6_ra_mode set to '{ra_mode}' with ipv6_address_mode set to '{address_mode}' is not valid. If both"
+            " attributes are set, they must be the same value.",
+            type="InvalidInput",
+        )
+    automatic = {"slaac", "dhcpv6-stateless"}
+    if {ra_mode, address_mode} & automatic and pools.parse_cidr(spec.cidr, 6).prefixlen != 64:
+        raise Invalid(
+            f"Invalid CIDR {spec.cidr} for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires"
+            " the prefix to be /64.",
+            type="InvalidInput",
+        )
+
+
+def _edited(before: Subnet, spec: SubnetUpdate) -> Subnet:
+    """Return *before* as the user wants it, with gateway and pools that agree."""
+    after = revision.changed(before, **revision.given(spec))
+    if spec.gateway_ip is UNSET and spec.allocation_pools is UNSET:
+        return after
+    network = pools.parse_cidr(before.cidr, before.ip_version)
+    gateway_ip = after.gateway_ip and pools.check_gateway(network, after.gateway_ip)
+    return replace(
+        after,
+        gateway_ip=gateway_ip,
+        allocation_pools=pools.check_pools(network, after.allocation_pools, gateway_ip),
+    )

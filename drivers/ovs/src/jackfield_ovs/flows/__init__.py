@@ -1,0 +1,1 @@
+"""The OpenFlow rules of each bridge, as values."""

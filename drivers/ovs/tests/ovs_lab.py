@@ -1,0 +1,303 @@
+"""Hosts with a real Open vSwitch, in network namespaces of their own.
+
+A `Host` is a namespace with its own ovsdb-server and ovs-vswitchd (userspace datapath, no kernel
+module needed). Its bridge `br-phy` holds the uplink and the host's address, because the userspace
+datapath ends tunnels only on a bridge's own address. An `Underlay` is a plain kernel bridge that
+joins the uplinks. A `Guest` is one more namespace, plugged into the integration bridge as the
+compute service does it. An `AgentProcess` runs the agent in a host's namespace.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+from jackfield_sdk import NetworkView, PortView
+
+SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+PROGRAMS = ("ovsdb-server", "ovs-vswitchd", "ovs-ofctl", "ip", "ping", "ethtool")
+AGENT = Path(__file__).with_name("agent_process.py")
+
+
+def what_is_missing() -> str:
+    """Say why no host can be made on this machine; empty if one can."""
+    if os.geteuid() != 0:
+        return "needs root"
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    return f"needs {', '.join(missing)}" if missing else ""
+
+
+def run(*command: str, check: bool = True, text: str | None = None) -> str:
+    """Run a program and return its output."""
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
+    if check and done.returncode:
+        raise RuntimeError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def eventually(condition: Callable[[], Any], what: str, *, seconds: float = 10.0) -> Any:
+    """Return the condition's first true value."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.01)
+    return value
+
+
+class Namespace:
+    """A network namespace."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        run("ip", "netns", "add", name)
+        self.ip("link", "set", "lo", "up")
+
+    def ip(self, *arguments: str) -> str:
+        return run("ip", "-n", self.name, *arguments)
+
+    def exec(self, *command: str, check: bool = True) -> str:
+        return run("ip", "netns", "exec", self.name, *command, check=check)
+
+    def close(self) -> None:
+        run("ip", "netns", "del", self.name, check=False)
+
+
+class Underlay(Namespace):
+    """The wire between hosts: passes every VLAN."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.ip("link", "add", "sw0", "type", "bridge")
+        self.ip("link", "set", "sw0", "up")
+
+    def join(self, host: Host) -> None:
+        """Plug a host's uplink."""
+        port = f"p{host.number}"
+        self.ip("link", "add", port, "type", "veth", "peer", "name", "u0", "netns", host.name)
+        self.ip("link", "set", port, "master", "sw0", "up")
+        host.ip("link", "set", "u0", "up")
+        host.vsctl("add-port", "br-phy", "u0")
+
+
+class Host(Namespace):
+    """A host with its own Open vSwitch and the address 10.99.0.NUMBER."""
+
+    def __init__(self, name: str, number: int) -> None:
+        super().__init__(name)
+        self.number = number
+        # Unix socket paths end at 107 bytes, so not under pytest's long directories.
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+        self.ovsdb = f"unix:{self.directory}/db.sock"
+        self.tunnel_ip = f"10.99.0.{number}"
+        self._server: subprocess.Popen[bytes] | None = None
+        self._switchd: subprocess.Popen[bytes] | None = None
+        run("ovsdb-tool", "create", f"{self.directory}/conf.db", SCHEMA)
+        self._start_server()
+        self.vsctl("--no-wait", "init")
+        self.start_switchd()
+        self._add_physical_bridge()
+
+    def _start_server(self) -> None:
+        directory = self.directory
+        self._server = self._spawn(
+            "ovsdb-server",
+            f"{directory}/conf.db",
+            f"--remote=punix:{directory}/db.sock",
+            "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
+            "--private-key=db:Open_vSwitch,SSL,private_key",
+            "--certificate=db:Open_vSwitch,SSL,certificate",
+            "--ca-cert=db:Open_vSwitch,SSL,ca_cert",
+            f"--unixctl={directory}/ovsdb-server.ctl",
+            f"--log-file={directory}/ovsdb-server.log",
+        )
+        eventually((directory / "db.sock").exists, "ovsdb-server listens")
+
+    def start_switchd(self) -> None:
+        control = self.directory / "ovs-vswitchd.ctl"
+        control.unlink(missing_ok=True)
+        log = f"--log-file={self.directory}/ovs-vswitchd.log"
+        self._switchd = self._spawn("ovs-vswitchd", self.ovsdb, f"--unixctl={control}", log)
+        eventually(control.exists, "ovs-vswitchd runs")
+
+    def stop_switchd(self) -> None:
+        assert self._switchd is not None
+        self._switchd.kill()
+        self._switchd.wait()
+
+    def _add_physical_bridge(self) -> None:
+        hwaddr = f"02:00:00:00:99:{self.number:02x}"
+        bridge = ["add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev"]
+        self.vsctl(*bridge, f"other-config:hwaddr={hwaddr}")
+        self.ip("addr", "add", f"{self.tunnel_ip}/24", "dev", "br-phy")
+        self.ip("link", "set", "br-phy", "up")
+
+    def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
+        directory = str(self.directory)
+        env = dict(os.environ, OVS_RUNDIR=directory, OVS_LOGDIR=directory, OVS_DBDIR=directory)
+        argv = ["ip", "netns", "exec", self.name, *command, "-vconsole:off"]
+        return subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def vsctl(self, *arguments: str) -> str:
+        return run("ovs-vsctl", f"--db={self.ovsdb}", "--timeout=10", *arguments).strip()
+
+    def ofctl(self, verb: str, bridge: str, *arguments: str) -> str:
+        address = f"unix:{self.directory}/{bridge}.mgmt"
+        return run("ovs-ofctl", "-O", "OpenFlow13", "--no-names", verb, address, *arguments)
+
+    def flows(self, bridge: str) -> list[str]:
+        """Return the rules without their counters, in order."""
+        dump = self.ofctl("dump-flows", bridge, "--no-stats").splitlines()
+        return sorted(line.strip() for line in dump if "actions=" in line)
+
+    def switchd_log(self) -> str:
+        return (self.directory / "ovs-vswitchd.log").read_text()
+
+    def close(self) -> None:
+        for process in (self._switchd, self._server):
+            if process is not None:
+                process.terminate()
+                process.wait()
+        shutil.rmtree(self.directory)
+        super().close()
+
+
+class Guest(Namespace):
+    """A virtual machine in the shape of a namespace; `eth0` is its network card."""
+
+    def __init__(self, name: str, host: Host, port: PortView) -> None:
+        super().__init__(name)
+        self.host = host
+        self.port = port
+        self.tap = f"tap{port.id}"[:14]
+        host.ip("link", "add", self.tap, "type", "veth", "peer", "name", "eth0", "netns", name)
+        host.ip("link", "set", self.tap, "up")
+        self.ip("link", "set", "eth0", "address", port.mac_address)
+        self.ip("link", "set", "eth0", "mtu", "1400", "up")
+        # The userspace datapath sees the unfinished checksums that veth hands over.
+        self.exec("ethtool", "-K", "eth0", "tx", "off")
+        for address in port.ip_addresses:
+            self.ip("addr", "add", f"{address}/24", "dev", "eth0")
+
+    def plug(self) -> None:
+        """Plug as os-vif does."""
+        ids = [f"external_ids:iface-id={self.port.id}", f"external_ids:attached-mac={self.port.mac_address}"]
+        set_interface = ["--", "set", "interface", self.tap, *ids]
+        self.host.vsctl("--no-wait", "add-port", "br-int", self.tap, *set_interface)
+
+    def unplug(self) -> None:
+        self.host.vsctl("del-port", "br-int", self.tap)
+
+    def pings(self, address: str, *options: str, seconds: int = 1) -> bool:
+        """Return True if the address answers one ping."""
+        command = ["ping", "-n", "-c", "1", "-W", str(seconds), *options, address]
+        return " 0% packet loss" in self.exec(*command, check=False)
+
+    def start_pinging(self, address: str, *, count: int, every: float) -> subprocess.Popen[str]:
+        command = ["ping", "-n", "-q", "-W", "1", "-i", str(every), "-c", str(count), address]
+        argv = ["ip", "netns", "exec", self.name, *command]
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+
+
+class AgentProcess:
+    """The agent in a host's namespace, driven by views; what it reports is in `reports`."""
+
+    def __init__(self, host: Host, **settings: Any) -> None:
+        self._queue: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.reports: dict[str, dict[str, Any]] = {}
+        argv = ["ip", "netns", "exec", host.name, sys.executable, str(AGENT)]
+        self._log = (host.directory / "agent.log").open("a")
+        self._process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._say(settings=default_settings(host) | settings)
+
+    def started(self) -> Self:
+        """Wait until the agent did its first pass."""
+        eventually(lambda: "" in self.reports, "the agent starts", seconds=20)
+        return self
+
+    def network(self, view: NetworkView) -> None:
+        self._say(network=asdict(view))
+
+    def port(self, view: PortView) -> None:
+        self._say(port=asdict(view))
+
+    def remove_port(self, port_id: str) -> None:
+        self._say(remove_port=port_id)
+
+    def remove_network(self, network_id: str) -> None:
+        self._say(remove_network=network_id)
+
+    def in_sync(self) -> None:
+        self._say(in_sync=True)
+
+    def wait_for(self, port_id: str, state: str, *, version: str | None = None, seconds: float = 10.0) -> dict[str, Any]:
+        """Wait for a report and return it."""
+
+        def reported() -> dict[str, Any] | None:
+            report = self.reports.get(port_id, {})
+            wanted = report.get("state") == state and version in (None, report.get("version"))
+            return report if wanted else None
+
+        report: dict[str, Any] = eventually(
+            reported, f"{port_id} is {state}: {self.reports.get(port_id)}", seconds=seconds
+        )
+        return report
+
+    def _say(self, **message: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            report = json.loads(line)
+            self.reports[report["port_id"]] = report
+
+    def kill(self) -> None:
+        """End the agent as a crash does."""
+        self._end(self._process.kill)
+
+    def stop(self) -> None:
+        """End the agent as systemd does."""
+        self._end(self._process.terminate)
+
+    def _end(self, signal: Callable[[], None]) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        signal()
+        self._process.wait(20)
+        self._reader.join()
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._log.close()
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+
+def default_settings(host: Host) -> dict[str, Any]:
+    """Return the settings of an agent beside the host's switch."""
+    return {
+        "ovsdb": host.ovsdb,
+        "openflow": f"unix:{host.directory}",
+        "datapath_type": "netdev",
+        "tunnel_ip": host.tunnel_ip,
+        "tunnel_types": ["vxlan", "gre", "geneve"],
+        "physical_networks": {"leaf": "br-phy"},
+    }

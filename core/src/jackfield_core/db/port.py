@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from jackfield_core.db import delivery
 from jackfield_core.db.base import Id, Json, Name, metadata
 from jackfield_core.db.resource import ResourceTable
-from jackfield_core.types import (
+from jackfield_core.types import BINDING_FAILED, (
     BINDING_FAILED,
     UNBOUND,
     AddressPair,
@@ -247,6 +247,17 @@ class PortTable(ResourceTable[Port]):
         for port_id, *level in await self._connection.execute(statement):
             found[port_id] = (*found.get(port_id, ()), BindingLevel(*level))
         return found
+
+    async def ids_with_failed_binding(self, *, after: str, limit: int) -> Sequence[str]:
+        """Return ids above *after*, in order, of live ports that no driver bound."""
+        statement = (
+            sa.select(table.c.id)
+            .join(binding_table, binding_table.c.port_id == table.c.id)
+            .where(binding_table.c.vif_type == BINDING_FAILED, self._live, table.c.id > after)
+            .order_by(table.c.id)
+            .limit(limit)
+        )
+        return (await self._connection.execute(statement)).scalars().all()
 
     async def count_on_network(self, network_id: str, except_owners: Sequence[str] = ()) -> int:
         """Count the live ports of a network."""

@@ -27,7 +27,7 @@ from jackfield_core.ipam.allocator import Allocator, PortAddresses
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.services import revision
 from jackfield_core.services.attempts import Stale, retried
-from jackfield_core.services.spec import PortCreate, PortUpdate
+from jackfield_core.services.spec import FixedIpRequest, PortCreate, PortUpdate
 from jackfield_core.services.trees import NetworkTrees
 from jackfield_core.types import BINDING_FAILED, Action, AddressPair, Kind, Status
 
@@ -64,6 +64,7 @@ class PortService:
         trees = await self._trees.get(spec.network_id for spec in specs)
         drafts = [self._draft(spec, trees[spec.network_id]) for spec in specs]
         outcomes = await self._bind(drafts, trees)
+        trees = _newest(trees, outcomes)
         async with self._unit_of_work() as tx:
             await self._trees.hold(tx, trees)
             ports = await self._add(tx, specs, [_bound(draft, outcomes) for draft in drafts], trees)
@@ -93,32 +94,22 @@ class PortService:
         revision.check(before, if_match)
         trees = await self._trees.get([before.network_id])
         after = _edited(before, spec)
-        rebinds = _asks_for_binding(before, after)
-        outcomes = await self._bind([after], trees) if rebinds else {}
-        async with self._unit_of_work() as tx:
-            await self._trees.hold(tx, trees)
-            await _expect(tx, before)
-            after = await self._readdress(tx, spec, before, _bound(after, outcomes), trees[after.network_id])
-            original_levels = (await tx.ports.levels([id])).get(id, ())
-            await _write(tx, before, after)
-            if rebinds:
-                await tx.ports.update_binding(after, _levels(after, outcomes))
-            levels = _levels(after, outcomes) if rebinds else original_levels
-            change = Change(
-                Kind.PORT,
-                Action.UPDATE,
-                after,
-                before,
-                trees[after.network_id],
-                levels=levels,
-                original_levels=original_levels,
-            )
-            await self._mechanism.precommit(tx.record(change))
-        return after
+        outcomes = {} if after.binding is before.binding else await self._bind([after], trees)
+        return await self._replace(before, after, trees, outcomes, spec.fixed_ips)
 
-    async def rebind(self, ctx: RequestContext, id: str) -> Port:
-        """Try again to bind a port whose binding failed."""
-        return await self.update(ctx, id, PortUpdate())
+    @retried
+    async def rebind(self, ctx: RequestContext, id: str) -> bool:
+        """Try again to bind a port whose binding failed; return whether it is bound now."""
+        before = await self.get(ctx, id)
+        if before.binding.vif_type != BINDING_FAILED:
+            return True
+        trees = await self._trees.get([before.network_id])
+        after = _edited(before, PortUpdate())
+        outcomes = await self._bind([after], trees)
+        if outcomes[id].binding.vif_type == BINDING_FAILED:
+            return False
+        await self._replace(before, after, trees, outcomes)
+        return True
 
     @retried
     async def delete(self, ctx: RequestContext, id: str, if_match: int | None = None) -> None:
@@ -135,6 +126,34 @@ class PortService:
                 Kind.PORT, Action.DELETE, port, port, trees[port.network_id], levels=levels, original_levels=levels
             )
             await self._mechanism.precommit(tx.record(change))
+
+    async def _replace(
+        self,
+        before: Port,
+        after: Port,
+        trees: Mapping[str, NetworkTree],
+        outcomes: Outcomes,
+        fixed_ips: Any = UNSET,
+    ) -> Port:
+        """Put *after* in the place of *before*, with the binding that was found for it, if one was asked for."""
+        trees = _newest(trees, outcomes)
+        tree = trees[after.network_id]
+        async with self._unit_of_work() as tx:
+            await self._trees.hold(tx, trees)
+            await _expect(tx, before)
+            after = _bound(after, outcomes)
+            if fixed_ips is not UNSET:
+                after = await self._readdress(tx, before, after, tree, fixed_ips)
+            original_levels = (await tx.ports.levels([after.id])).get(after.id, ())
+            await _write(tx, before, after)
+            if after.binding is not before.binding:
+                await tx.ports.update_binding(after, _levels(after, outcomes))
+            levels = original_levels if after.binding is before.binding else _levels(after, outcomes)
+            change = Change(
+                Kind.PORT, Action.UPDATE, after, before, tree, levels=levels, original_levels=original_levels
+            )
+            await self._mechanism.precommit(tx.record(change))
+        return after
 
     def _draft(self, spec: PortCreate, tree: NetworkTree) -> Port:
         """Return the port that *spec* asks for, without addresses and unbound."""
@@ -196,13 +215,11 @@ class PortService:
         return addresses
 
     async def _readdress(
-        self, tx: Transaction, spec: PortUpdate, before: Port, after: Port, tree: NetworkTree
+        self, tx: Transaction, before: Port, after: Port, tree: NetworkTree, requested: Sequence[FixedIpRequest]
     ) -> Port:
-        """Exchange the addresses of a port, if other ones are asked for."""
-        if spec.fixed_ips is UNSET:
-            return after
+        """Exchange the addresses of a port, keeping those that are still asked for."""
         wanted = PortAddresses(
-            after.id, after.mac_address, after.device_owner, _fixed_ips(spec.fixed_ips), held=before.fixed_ips
+            after.id, after.mac_address, after.device_owner, tuple(requested), held=before.fixed_ips
         )
         fixed_ips = (await self._allocator.assign(tx, tree, [wanted]))[after.id]
         gone = [fixed_ip.ip_address for fixed_ip in before.fixed_ips if fixed_ip not in fixed_ips]
@@ -218,6 +235,16 @@ def _fixed_ips(requested: Any) -> Any:
 def _own_mac(pairs: Sequence[AddressPair], mac_address: str) -> tuple[AddressPair, ...]:
     """Fill in the port's own MAC address where a pair names none."""
     return tuple(pair if pair.mac_address else replace(pair, mac_address=mac_address) for pair in pairs)
+
+
+def _newest(trees: Mapping[str, NetworkTree], outcomes: Outcomes) -> dict[str, NetworkTree]:
+    """Return the networks as they stand now that bindings may have added segments to them."""
+    newest = dict(trees)
+    for outcome in outcomes.values():
+        network = outcome.tree.network
+        if network.revision_number > newest[network.id].network.revision_number:
+            newest[network.id] = outcome.tree
+    return newest
 
 
 def _bound(port: Port, outcomes: Outcomes) -> Port:
@@ -262,10 +289,6 @@ def _edited(before: Port, spec: PortUpdate) -> Port:
 
 def _place(binding: Binding) -> tuple[str, str, dict[str, Any]]:
     return binding.host, binding.vnic_type, binding.profile
-
-
-def _asks_for_binding(before: Port, after: Port) -> bool:
-    return after.binding is not before.binding
 
 
 async def _expect(tx: Transaction, before: Port) -> None:

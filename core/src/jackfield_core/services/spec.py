@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from jackfield_core.types import AddressPair, AllocationPool, DhcpOption, HostRoute, SegmentSpec
+from jackfield_core.types import AddressPair, AllocationPool, DhcpOption, FixedIpRequest, HostRoute, SegmentSpec
 
 
 class NetworkCreate(Struct, frozen=True, kw_only=True):
@@ -83,13 +83,6 @@ class SubnetUpdate(Struct, frozen=True, kw_only=True):
     dns_nameservers: tuple[str, ...] | UnsetType = UNSET
     host_routes: tuple[HostRoute, ...] | UnsetType = UNSET
     enable_dhcp: bool | UnsetType = UNSET
-
-
-class FixedIpRequest(Struct, frozen=True):
-    """An address that is asked for: on a subnet, a certain one, or both."""
-
-    subnet_id: str | None = None
-    ip_address: str | None = None
 
 
 class PortCreate(Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Self
 
 from support.waiting import wait_until
@@ -67,6 +68,15 @@ def logs(text: str) -> Ready:
 def running(_: "Process") -> bool:
     """Ready at once; for a process that serves nothing which could be looked at."""
     return True
+
+
+def interrupt_on_sigterm() -> None:
+    """Make SIGTERM end this process as Ctrl-C does, by KeyboardInterrupt: blocks clean up behind them."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 class Process:

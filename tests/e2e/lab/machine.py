@@ -73,6 +73,15 @@ class Machine:
         what = f"a ping from {self.name} to {address}"
         wait_until(lambda: self.ping(address, timeout=0.5), what=what, timeout=timeout)
 
+    def wait_for_silence(self, address: str, *, timeout: float = 15.0) -> None:
+        """Ping until three in a row get no reply.
+
+        Raises:
+            TimeoutError: Replies still came after *timeout* seconds.
+        """
+        what = f"silence between {self.name} and {address}"
+        wait_until(lambda: not any(self.ping(address, timeout=0.3) for _ in range(3)), what=what, timeout=timeout)
+
     def pinging(self, address: str, *, interval: float = 0.01) -> BackgroundPing:
         """Ping *address* every *interval* seconds while the block runs; its `stop` reports lost packets.
 

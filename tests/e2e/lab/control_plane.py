@@ -1,0 +1,179 @@
+"""The control plane of a cloud: one core and its drivers, each a process of its own.
+
+This is the embedded way to run: SQLite, Unix sockets, everything in one folder. Nothing here
+needs root. The drivers are started before the core, though the core does not mind: it serves
+with every driver down.
+"""
+
+import json
+import random
+import shutil
+import socket
+import sqlite3
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from e2e.lab.commands import run
+from support.processes import Process, accepts, answers
+
+Debt = dict[str, Any]
+PROGRAMS = Path(sys.executable).parent
+CONFIGURATION = """\
+[api]
+listen = "127.0.0.1:{port}"
+[database]
+url = "{database_url}"
+[nodes]
+listen = "unix://{nodes_socket}"
+[segments]
+project_network_types = ["vxlan"]
+[segments.vlan]
+ranges = ["physnet1:100:199"]
+[segments.vxlan]
+ranges = ["1:10000"]
+"""
+DRIVER_CONFIGURATION = """\
+[[drivers]]
+name = "{name}"
+endpoint = "unix://{socket}"
+policy = "{policy}"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A mechanism driver as the core is told of it, and how to start it."""
+
+    name: str
+    command: tuple[str, ...]
+    """Program of this installation, and its arguments."""
+    policy: str = "required"
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+OVS = Driver("ovs", ("jackfield-ovs", "driver"))
+# Refuses networks in precommit by the pattern of their name.
+FABRIC = Driver("fabric", ("jackfield-loopback",), policy="advisory")
+
+
+class ControlPlane:
+    """A core with drivers in *directory*; a context manager."""
+
+    def __init__(
+        self,
+        directory: Path,
+        drivers: Sequence[Driver],
+        *,
+        database_url: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write the configuration; nothing runs yet.
+
+        Args:
+            directory: Existing folder with a path short enough for Unix sockets.
+            drivers: In the order of binding and delivery.
+            database_url: Instead of a SQLite file in the folder.
+            environment: Variables for every process.
+        """
+        self.directory = directory
+        self.environment = dict(environment or {})
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.nodes_socket = directory / "nodes.sock"
+        self.database_file = directory / "jackfield.sqlite"
+        self.configuration = directory / "jackfield.toml"
+        self.configuration.write_text(self._configuration(drivers, database_url or f"sqlite:///{self.database_file}"))
+        self.drivers = {driver.name: self._driver_process(driver) for driver in drivers}
+        self.core = self._core_process()
+        self._cleanup = ExitStack()
+
+    def start(self) -> Self:
+        """Start the drivers and the core, which prepares its database first.
+
+        Raises:
+            ProcessFailed: One of them did not start; the message has its log.
+        """
+        for process in [*self.drivers.values(), self.core]:
+            self._cleanup.callback(process.stop)
+            process.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop the core, then the drivers."""
+        self._cleanup.close()
+
+    def debts(self) -> list[Debt]:
+        """Return what drivers are still owed, as ``jackfield delivery list`` tells it."""
+        listing = [program("jackfield"), "delivery", "list", "--json", "--config", str(self.configuration)]
+        debts: list[Debt] = json.loads(run(listing))
+        return debts
+
+    def count_rows(self) -> dict[str, int]:
+        """Return the number of rows of every table that resources leave something in; SQLite only."""
+        with closing(sqlite3.connect(f"file:{self.database_file}?mode=ro", uri=True)) as database:
+            names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            # Drivers and agents report by themselves, at any time.
+            watched = [name for name in names if not name.startswith(("agent", "driver"))]
+            return {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in watched}
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _configuration(self, drivers: Sequence[Driver], database_url: str) -> str:
+        port = self.url.rpartition(":")[2]
+        core = CONFIGURATION.format(port=port, database_url=database_url, nodes_socket=self.nodes_socket)
+        sections = [
+            DRIVER_CONFIGURATION.format(name=driver.name, socket=self._driver_socket(driver.name), policy=driver.policy)
+            for driver in drivers
+        ]
+        return core + "".join(sections)
+
+    def _core_process(self) -> Process:
+        command = [program("jackfield"), "serve", "--migrate", "--config", str(self.configuration)]
+        log, ready = self.directory / "core.log", answers(f"{self.url}/readyz")
+        return Process("core", command, log=log, ready=ready, environment=self.environment)
+
+    def _driver_process(self, driver: Driver) -> Process:
+        listen = self._driver_socket(driver.name)
+        environment = self.environment | dict(driver.environment) | {"JACKFIELD_DRIVER_LISTEN": f"unix://{listen}"}
+        command = [program(driver.command[0]), *driver.command[1:]]
+        log = self.directory / f"driver-{driver.name}.log"
+        return Process(f"driver {driver.name}", command, log=log, ready=accepts(listen), environment=environment)
+
+    def _driver_socket(self, name: str) -> Path:
+        return self.directory / f"{name}.sock"
+
+
+def program(name: str) -> str:
+    """Find a program of the installation that runs this, on its path or not.
+
+    Raises:
+        FileNotFoundError: It is not installed.
+    """
+    found = shutil.which(name, path=str(PROGRAMS))
+    if found is None:
+        raise FileNotFoundError(f"{name} is not in {PROGRAMS}; install the workspace")
+    return found
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback that nobody uses.
+
+    It lies below the range that the kernel gives to clients, so that no outgoing connection
+    takes it while a core is down between kill and restart.
+    """
+    while True:
+        port = random.randrange(20000, 30000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port

@@ -13,9 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ovs_lab import AgentProcess, Guest, Host, Underlay, what_is_missing  # noqa: E402
-
-from jackfield_sdk import PortView  # noqa: E402
+from jackfield_sdk import PortView
+from ovs_lab import AgentProcess, Guest, Host, Underlay, what_is_missing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -245,7 +245,9 @@ class AgentProcess:
     def in_sync(self) -> None:
         self._say(in_sync=True)
 
-    def wait_for(self, port_id: str, state: str, *, version: str | None = None, seconds: float = 10.0) -> dict[str, Any]:
+    def wait_for(
+        self, port_id: str, state: str, *, version: str | None = None, seconds: float = 10.0
+    ) -> dict[str, Any]:
         """Wait for a report and return it."""
 
         def reported() -> dict[str, Any] | None:
@@ -278,7 +280,8 @@ class AgentProcess:
         self._end(self._process.terminate)
 
     def _end(self, signal: Callable[[], None]) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         signal()
         self._process.wait(20)
         self._reader.join()

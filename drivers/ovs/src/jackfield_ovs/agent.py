@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -67,10 +68,10 @@ class OvsAgent(NodeAgent):
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, reporter: Reporter) -> None:
-        """Connect to the switch, for ever if need be, and do the first pass."""
+        """Connect to the switch and do the first pass; RetryLater if the switch is not there."""
         self._reporter = reporter
         self._loop = asyncio.get_running_loop()
-        self._vswitch = await self._connect()
+        self._vswitch = await self._in_thread(lambda: Vswitch(self._settings, self._changed))
         self._wiring = Wiring(self._settings, self._vswitch)
         if not await self._pass():
             self._wake.set()
@@ -140,16 +141,6 @@ class OvsAgent(NodeAgent):
         self._complete = True
         self._wake.set()
 
-    async def _connect(self) -> Vswitch:
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                return await self._in_thread(lambda: Vswitch(self._settings, self._changed))
-            except DriverError as error:
-                log.warning("ovsdb.unreachable", ovsdb=self._settings.ovsdb, reason=error.reason)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, self._settings.retry_max)
-
     async def _in_thread(self, call: Callable[[], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
@@ -176,8 +167,8 @@ class OvsAgent(NodeAgent):
             log.exception("pass.broke")
             self._report_waiting(views, "the agent has a fault; see its log")
             return False
-        for bridge, error in outcome.failures.items():
-            log.warning("flows.failed", bridge=bridge, reason=error.reason)
+        for bridge, failure in outcome.failures.items():
+            log.warning("flows.failed", bridge=bridge, reason=failure.reason)
         self._report(outcome)
         return not outcome.failures
 
@@ -220,7 +211,7 @@ class OvsAgent(NodeAgent):
         tls = session.tls_context(self._settings)
         bridges = self._layout.bridges
         return [
-            session.watch(bridge_address(remote, bridges, bridge), tls, lambda bridge=bridge: self._doubt(bridge))
+            session.watch(bridge_address(remote, bridges, bridge), tls, partial(self._doubt, bridge))
             for bridge in bridges
             if bridge != self._layout.tunnel_bridge or self._layout.has_tunnels
         ]

@@ -34,9 +34,7 @@ from jackfield_ovs.plan import (
 )
 
 
-def bridge_flows(
-    plan: Plan, views: Views, observed: Observed, layout: Layout
-) -> dict[str, list[Flow]]:
+def bridge_flows(plan: Plan, views: Views, observed: Observed, layout: Layout) -> dict[str, list[Flow]]:
     """Return the flows of every bridge that exists."""
     flows = {layout.integration_bridge: list(_integration(plan, views, observed, layout))}
     if layout.has_tunnels:
@@ -79,9 +77,7 @@ def _uplinks(plan: Plan, views: Views, observed: Observed, layout: Layout) -> It
             yield Uplink(ofport, _segments(plan, views, physical_network))
 
 
-def _segments(
-    plan: Plan, views: Views, physical_network: str
-) -> tuple[tuple[int | None, int], ...]:
+def _segments(plan: Plan, views: Views, physical_network: str) -> tuple[tuple[int | None, int], ...]:
     return tuple(
         (view.segmentation_id if view.network_type == "vlan" else None, plan.local_vlans[view.id])
         for view in _carried(plan, views)
@@ -109,19 +105,13 @@ def _tunnel(plan: Plan, views: Views, observed: Observed, layout: Layout) -> Ite
     )
 
 
-def _tunnel_network(
-    view: NetworkView, plan: Plan, ports: dict[str, TunnelPort], layout: Layout
-) -> TunnelNetwork:
+def _tunnel_network(view: NetworkView, plan: Plan, ports: dict[str, TunnelPort], layout: Layout) -> TunnelNetwork:
     tunnels = {
         endpoint: ports[name].ofport
         for endpoint in remote_endpoints(view, layout)
         if (name := tunnel_name(view.network_type, endpoint)) in ports
     }
-    unicast = {
-        entry.mac_address: tunnels[entry.endpoint]
-        for entry in view.forwarding
-        if entry.endpoint in tunnels
-    }
+    unicast = {entry.mac_address: tunnels[entry.endpoint] for entry in view.forwarding if entry.endpoint in tunnels}
     return TunnelNetwork(
         tunnel_type=view.network_type,
         local_vlan=plan.local_vlans[view.id],

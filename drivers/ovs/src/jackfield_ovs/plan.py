@@ -119,9 +119,7 @@ def remote_endpoints(view: NetworkView, layout: Layout) -> Iterator[str]:
             yield endpoint
 
 
-def _obstacles(
-    views: Views, observed: Observed, layout: Layout, vlans: Mapping[str, int]
-) -> Iterator[tuple[str, str]]:
+def _obstacles(views: Views, observed: Observed, layout: Layout, vlans: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     for network_id, view in views.networks.items():
         reason = obstacle(view, layout)
         bridge = layout.physical_networks.get(view.physical_network or "", "")

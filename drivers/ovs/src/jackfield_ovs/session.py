@@ -58,9 +58,7 @@ async def _header(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
     return kind, xid, await reader.readexactly(length - _HEADER.size)
 
 
-async def _connect(
-    address: str, tls: ssl.SSLContext | None
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _connect(address: str, tls: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     scheme, _, rest = address.partition(":")
     if scheme == "unix":
         return await asyncio.open_unix_connection(rest)

@@ -98,9 +98,7 @@ class Wiring:
             if target and (bridge in made or bridge in observed.bridges):
                 change.ensure_controller(bridge, target)
 
-    def _ensure_flows(
-        self, plan: Plan, views: Views, observed: Observed, sweep: bool
-    ) -> dict[str, DriverError]:
+    def _ensure_flows(self, plan: Plan, views: Views, observed: Observed, sweep: bool) -> dict[str, DriverError]:
         failures: dict[str, DriverError] = {}
         for bridge, flows in bridge_flows(plan, views, observed, self._layout).items():
             try:
@@ -147,16 +145,13 @@ class Wiring:
         return self._flows[bridge]
 
 
-def _stale_ports(
-    plan: Plan, views: Views, observed: Observed, layout: Layout
-) -> Iterator[ObservedInterface]:
+def _stale_ports(plan: Plan, views: Views, observed: Observed, layout: Layout) -> Iterator[ObservedInterface]:
     wanted = {patch.name for patch in plan.patches} | plan.tunnels.keys()
     for interface in observed.interfaces.values():
-        if interface.mark in ("patch", "tunnel") and interface.name not in wanted:
-            yield interface
-        elif (
-            interface.mark == "port"
-            and interface.bridge == layout.integration_bridge
-            and interface.iface_id not in views.ports
-        ):
+        if interface.mark in ("patch", "tunnel"):
+            stale = interface.name not in wanted
+        else:
+            on_integration = interface.bridge == layout.integration_bridge
+            stale = interface.mark == "port" and on_integration and interface.iface_id not in views.ports
+        if stale:
             yield interface

@@ -61,9 +61,7 @@ class Rules:
     addresses: tuple[Address, ...]
 
 
-def rules(
-    mac_address: str, ip_addresses: tuple[str, ...], pairs: tuple[tuple[str, str], ...]
-) -> Rules:
+def rules(mac_address: str, ip_addresses: tuple[str, ...], pairs: tuple[tuple[str, str], ...]) -> Rules:
     """Gather the rules of a port from its own addresses and its allowed (MAC, block) pairs.
 
     Every MAC address may use its own IPv6 link-local address as well, if the port has IPv6 at

@@ -43,10 +43,7 @@ class Flow(NamedTuple):
     def __str__(self) -> str:
         """Write the rule as ovs-ofctl reads it."""
         match = f"{self.match}," if self.match else ""
-        return (
-            f"table={self.table},priority={self.priority},cookie={COOKIE:#x},"
-            f"{match}actions={self.actions}"
-        )
+        return f"table={self.table},priority={self.priority},cookie={COOKIE:#x},{match}actions={self.actions}"
 
 
 def tag_as(vlan: int) -> str:

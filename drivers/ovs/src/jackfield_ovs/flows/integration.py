@@ -35,9 +35,7 @@ class Uplink:
     networks: tuple[tuple[int | None, int], ...]
 
 
-def integration_flows(
-    guests: tuple[Guest, ...], uplinks: tuple[Uplink, ...], tunnels: int | None
-) -> Iterator[Flow]:
+def integration_flows(guests: tuple[Guest, ...], uplinks: tuple[Uplink, ...], tunnels: int | None) -> Iterator[Flow]:
     """Yield the rules; `tunnels` is the patch port to the tunnel bridge, if there is one."""
     yield Flow(CLASSIFY, 65535, f"dl_vlan={DEAD_VLAN}", DROP)
     yield Flow(CLASSIFY, 0, "", DROP)

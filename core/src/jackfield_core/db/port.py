@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from jackfield_core.db import delivery
 from jackfield_core.db.base import Id, Json, Name, metadata
 from jackfield_core.db.resource import ResourceTable
-from jackfield_core.types import BINDING_FAILED, (
+from jackfield_core.types import (
     BINDING_FAILED,
     UNBOUND,
     AddressPair,

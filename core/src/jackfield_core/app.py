@@ -1,0 +1,221 @@
+"""The composition root: the only file that builds everything.
+
+Collaborators are made here, handed to each other through constructors, started
+in the order of their dependence and stopped in the reverse. The registry of
+drivers is loaded before the first request is taken, so that the ledger knows
+who wants to hear of what even while every driver is down.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+import uvicorn
+from msgspec import Struct
+from starlette.applications import Starlette
+
+from jackfield_core import config
+from jackfield_core.api.server import create_api
+from jackfield_core.binding.binder import Binder
+from jackfield_core.db import migrate
+from jackfield_core.db.engine import Database
+from jackfield_core.db.unit_of_work import UnitOfWork
+from jackfield_core.dispatch.dispatcher import Dispatcher
+from jackfield_core.ipam.allocator import Allocator
+from jackfield_core.mechanism import translate
+from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.mechanism.registry import Registry
+from jackfield_core.nodes.service import NodeService
+from jackfield_core.observability import health
+from jackfield_core.segments.manager import SegmentManager
+from jackfield_core.services import Services
+from jackfield_core.services.agent import AgentService
+from jackfield_core.services.network import NetworkService
+from jackfield_core.services.port import PortService
+from jackfield_core.services.rebind import Rebinder
+from jackfield_core.services.segment import SegmentService
+from jackfield_core.services.subnet import SubnetService
+from jackfield_core.services.trees import NetworkTrees
+
+log = structlog.get_logger()
+
+
+class Application:
+    """One core process."""
+
+    def __init__(self, settings: config.Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings.database)
+        self.registry = Registry(settings)
+        self.unit_of_work = UnitOfWork(self.database, self.registry, translate.encode_original, self.wake)
+        self.mechanism = MechanismManager(self.registry, settings.mechanism)
+        self.segments = SegmentManager(settings.segments)
+        self.services = self._services()
+        self.rebinder = Rebinder(
+            self.unit_of_work, self.services.ports, interval=settings.mechanism.rebind_interval
+        )
+        self.dispatcher = Dispatcher(self.registry, self.mechanism, self.unit_of_work, settings)
+        self.nodes = NodeService(
+            settings.nodes, self.unit_of_work, self.registry.required(), lambda _host: self.rebinder.wake()
+        )
+        self.api: Starlette = create_api(
+            self.services,
+            settings,
+            extra_routes=health.routes({"database": self._database_problem}, self._driver_states),
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def wake(self) -> None:
+        """Let everybody look who waits for work of this process's commits."""
+        self.dispatcher.wake()
+        self.nodes.wake()
+
+    async def start(self) -> None:
+        """Start everything but the listening socket of the API.
+
+        Raises:
+            RuntimeError: The database has not the schema of this release.
+        """
+        await self._check_schema()
+        async with self.unit_of_work() as tx:
+            await self.segments.bootstrap(tx)
+        async with self.unit_of_work.reading() as tables:
+            await self.registry.load(tables)
+        self.registry.subscribe(self._driver_ready)
+        if "dispatcher" in self.settings.roles:
+            await self.dispatcher.start()
+            self._tasks.append(asyncio.create_task(self.rebinder.run()))
+        if "nodes" in self.settings.roles:
+            await self.nodes.start()
+        await self.registry.start()
+
+    async def stop(self) -> None:
+        """Stop what was started; what is owed stays in the ledger."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if "nodes" in self.settings.roles:
+            await self.nodes.stop()
+        if "dispatcher" in self.settings.roles:
+            await self.dispatcher.stop()
+        await self.registry.stop()
+        await self.database.close()
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        uvicorn.Server(_server_config(self)).run()
+
+    async def drivers_ready(self, timeout: float) -> None:
+        """Return when every driver is ready, or raise TimeoutError after *timeout* seconds."""
+        await _until(lambda: all(entry.is_ready for entry in self.registry.entries()), timeout)
+
+    async def settled(self, timeout: float) -> None:
+        """Return when nothing is owed to anybody, or raise TimeoutError after *timeout* seconds."""
+        async with asyncio.timeout(timeout):
+            while True:
+                async with self.unit_of_work.reading() as tables:
+                    if not await tables.deliveries.lag():
+                        return
+                await asyncio.sleep(0.01)
+
+    def _services(self) -> Services:
+        work, mechanism, segments = self.unit_of_work, self.mechanism, self.segments
+        binder = Binder(self.registry, mechanism, segments, work, self.settings)
+        return Services(
+            networks=NetworkService(work, segments, mechanism),
+            subnets=SubnetService(work, mechanism),
+            ports=PortService(
+                work, NetworkTrees(work), Allocator(), binder, mechanism, base_mac=self.settings.base_mac
+            ),
+            segments=SegmentService(work, segments, mechanism),
+            agents=AgentService(work, down_time=self.settings.nodes.agent_down_time),
+        )
+
+    async def _driver_ready(self, _name: str, _handshake: object) -> None:
+        self.rebinder.wake()
+
+    def _driver_states(self) -> dict[str, str]:
+        return {entry.name: "ready" if entry.is_ready else "not ready" for entry in self.registry.entries()}
+
+    async def _database_problem(self) -> str:
+        try:
+            async with asyncio.timeout(2):
+                pending = await migrate.pending(self.settings.database)
+        except Exception as error:
+            return f"the database does not answer: {error}"
+        return f"migrations are pending: {', '.join(pending)}; run `jackfield db upgrade`" if pending else ""
+
+    async def _check_schema(self) -> None:
+        pending = await migrate.pending(self.settings.database)
+        if pending:
+            raise RuntimeError(f"migrations are pending: {', '.join(pending)}; run `jackfield db upgrade`")
+
+
+class Inspection(Struct, frozen=True):
+    """A driver as an operator sees it; *state* says whether it answers now."""
+
+    name: str
+    policy: str
+    endpoint: str
+    state: str
+    version: str
+    owed: int
+    owed_since: datetime | None
+
+
+async def inspect_drivers(settings: config.Settings) -> Sequence[Inspection]:
+    """Ask every driver for a handshake, and the ledger for what it is owed."""
+    database = Database(settings.database)
+    registry = Registry(settings)
+    unit_of_work = UnitOfWork(database, registry, translate.encode_original, lambda: None)
+    try:
+        await registry.start()
+        with contextlib.suppress(TimeoutError):
+            await _until(lambda: all(entry.is_ready for entry in registry.entries()), settings.mechanism.handshake_timeout)
+        async with unit_of_work.reading() as tables:
+            records = await tables.drivers.list()
+            lag = await tables.deliveries.lag()
+    finally:
+        await registry.stop()
+        await database.close()
+    rows = []
+    for driver, entry in zip(settings.drivers, registry.entries(), strict=True):
+        record = records.get(driver.name)
+        owed, since = lag.get(driver.name, (0, None))
+        state = "ready" if entry.is_ready else "not reachable"
+        version = entry.handshake.version if entry.handshake else record.version if record else ""
+        rows.append(Inspection(driver.name, driver.policy, driver.endpoint, state, version, owed, since))
+    return rows
+
+
+async def _until(condition: Callable[[], bool], timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        await asyncio.sleep(0.01)
+
+
+def _server_config(application: Application) -> uvicorn.Config:
+    listen = application.settings.api.listen
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_api: Starlette):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        await application.start()
+        log.info("core.started", listen=listen, roles=application.settings.roles)
+        yield
+        await application.stop()
+        log.info("core.stopped")
+
+    application.api.router.lifespan_context = lifespan
+    common = {"log_config": None, "access_log": False, "http": "httptools", "loop": "uvloop", "lifespan": "on",
+              "server_header": False, "timeout_graceful_shutdown": 10}
+    if listen.startswith("unix://"):
+        Path(listen.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)
+        return uvicorn.Config(application.api, uds=listen.removeprefix("unix://"), **common)  # type: ignore[arg-type]
+    host, _, port = listen.rpartition(":")
+    return uvicorn.Config(application.api, host=host.strip("[]"), port=int(port), **common)  # type: ignore[arg-type]

@@ -53,9 +53,7 @@ _PLACED = (
         agent.table.c.tunnel_ip,
     )
     .join(binding_table, binding_table.c.port_id == table.c.id)
-    .join(
-        level_table, (level_table.c.port_id == table.c.id) & (level_table.c.host == binding_table.c.host) & _is_top
-    )
+    .join(level_table, (level_table.c.port_id == table.c.id) & (level_table.c.host == binding_table.c.host) & _is_top)
     .outerjoin(
         agent.table, (agent.table.c.host == binding_table.c.host) & (agent.table.c.driver == level_table.c.driver)
     )
@@ -86,4 +84,4 @@ class PlacementTable:
     async def on_host(self, host: str, driver: str) -> dict[str, str]:
         """Return the network of each port that *driver* bound to *host*, by port id."""
         rows = await self._connection.execute(_ON_HOST, {"host": host, "driver": driver})
-        return {port_id: network_id for port_id, network_id in rows}
+        return {row.id: row.network_id for row in rows}

@@ -51,7 +51,14 @@ allocation = sa.Table(
     sa.Column("physical_network", sa.String(64), primary_key=True),
     # 0 for flat networks, which have no number.
     sa.Column("segmentation_id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("segment_id", Id, sa.ForeignKey("segment.id", ondelete="CASCADE"), nullable=False, index=True),
+    # Checked at the commit: the segment's row is written once, when its number is known.
+    sa.Column(
+        "segment_id",
+        Id,
+        sa.ForeignKey("segment.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+        index=True,
+    ),
 )
 
 range_table = sa.Table(
@@ -95,11 +102,50 @@ class SegmentRange(Struct, frozen=True):
     is_default: bool
 
 
+_FIND = sa.select(table).where(table.c.id == sa.bindparam("id"))
 _OF_NETWORKS = (
     sa.select(table)
     .where(table.c.network_id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(table.c.network_id, table.c.position)
 )
+_INSERT = sa.insert(table)
+_RESERVE = {
+    "postgresql": postgresql.insert(allocation).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(allocation).on_conflict_do_nothing(),
+}
+_ADD_RANGES = {
+    "postgresql": postgresql.insert(range_table).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(range_table).on_conflict_do_nothing(),
+}
+_RANGES = sa.select(range_table).order_by(range_table.c.physical_network, range_table.c.minimum)
+_RANGES_OF_TYPE = _RANGES.where(range_table.c.network_type == sa.bindparam("network_type"))
+_RANGES_OF_NETWORK = _RANGES_OF_TYPE.where(range_table.c.physical_network == sa.bindparam("physical_network"))
+
+
+def _first_gap() -> sa.Select[tuple[int]]:
+    """Return the statement that finds the lowest free number of a range."""
+    here = (allocation.c.network_type == sa.bindparam("network_type")) & (
+        allocation.c.physical_network == sa.bindparam("physical_network")
+    )
+    follower = allocation.alias()
+    taken = sa.exists().where(
+        follower.c.network_type == allocation.c.network_type,
+        follower.c.physical_network == allocation.c.physical_network,
+        follower.c.segmentation_id == allocation.c.segmentation_id + 1,
+    )
+    low, high = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("high", type_=sa.BigInteger)
+    low_is_taken = sa.exists().where(here, allocation.c.segmentation_id == low)
+    behind = (
+        sa.select(allocation.c.segmentation_id + 1)
+        .where(here, allocation.c.segmentation_id >= low, allocation.c.segmentation_id < high, ~taken)
+        .order_by(allocation.c.segmentation_id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return sa.select(sa.case((~low_is_taken, low), else_=behind))
+
+
+_FIRST_GAP = _first_gap()
 
 
 class SegmentTable:
@@ -112,7 +158,7 @@ class SegmentTable:
 
     async def find(self, id: str) -> Segment | None:
         """Return the segment or None."""
-        row = (await self._connection.execute(sa.select(table).where(table.c.id == id))).one_or_none()
+        row = (await self._connection.execute(_FIND, {"id": id})).one_or_none()
         return Segment(*row) if row else None
 
     async def list(self, query: ListQuery) -> Sequence[Segment]:
@@ -132,9 +178,9 @@ class SegmentTable:
             segments.setdefault(row.network_id, []).append(Segment(*row))
         return segments
 
-    async def add(self, segment: Segment) -> None:
-        """Insert *segment*."""
-        await self._connection.execute(sa.insert(table), _values(segment))
+    async def add(self, *segments: Segment) -> None:
+        """Insert *segments*."""
+        await self._connection.execute(_INSERT, [_values(segment) for segment in segments])
 
     async def update(self, segment: Segment) -> None:
         """Write all columns of *segment*."""
@@ -157,47 +203,43 @@ class SegmentTable:
             "segmentation_id": segmentation_id or 0,
             "segment_id": segment_id,
         }
-        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
-        result = await self._connection.execute(insert(allocation).values(values).on_conflict_do_nothing())
+        result = await self._connection.execute(_RESERVE[self._connection.dialect.name], values)
         return bool(result.rowcount)
 
-    async def free_number(self, network_type: str, physical_network: str, low: int, high: int) -> int | None:
+    async def free_number(self, network_type: str, physical_network: str | None, low: int, high: int) -> int | None:
         """Return the lowest number of ``low..high`` that is not in use, or None.
 
         Finds the end of the first gap by the primary key's order, without
         reading what lies behind it.
         """
-        here = (allocation.c.network_type == network_type) & (allocation.c.physical_network == physical_network)
-        first = sa.select(allocation.c.segmentation_id).where(here, allocation.c.segmentation_id == low)
-        if (await self._connection.execute(first)).first() is None:
-            return low
-        follower = allocation.alias()
-        taken = sa.exists().where(
-            follower.c.network_type == network_type,
-            follower.c.physical_network == physical_network,
-            follower.c.segmentation_id == allocation.c.segmentation_id + 1,
-        )
-        gap = (
-            sa.select(allocation.c.segmentation_id + 1)
-            .where(here, allocation.c.segmentation_id >= low, allocation.c.segmentation_id < high, ~taken)
-            .order_by(allocation.c.segmentation_id)
-            .limit(1)
-        )
-        return (await self._connection.execute(gap)).scalar_one_or_none()
+        values = {
+            "network_type": network_type,
+            "physical_network": physical_network or "",
+            "low": low,
+            "high": high,
+        }
+        return (await self._connection.execute(_FIRST_GAP, values)).scalar_one()
 
     async def ranges(self, network_type: str, physical_network: str | None = None) -> Sequence[SegmentRange]:
         """Return the ranges of a type, of one physical network if it is given, lowest first."""
-        statement = sa.select(range_table).where(range_table.c.network_type == network_type)
-        if physical_network is not None:
-            statement = statement.where(range_table.c.physical_network == physical_network)
-        statement = statement.order_by(range_table.c.physical_network, range_table.c.minimum)
-        return [SegmentRange(*row) for row in await self._connection.execute(statement)]
+        if physical_network is None:
+            rows = await self._connection.execute(_RANGES_OF_TYPE, {"network_type": network_type})
+        else:
+            values = {"network_type": network_type, "physical_network": physical_network}
+            rows = await self._connection.execute(_RANGES_OF_NETWORK, values)
+        return [SegmentRange(*row) for row in rows]
 
     async def replace_default_ranges(self, ranges: Sequence[SegmentRange]) -> None:
-        """Make the ranges from the settings the only ones that are marked so."""
-        await self._connection.execute(sa.delete(range_table).where(range_table.c.is_default))
+        """Make *ranges* the only ones that are marked as from the settings.
+
+        Processes that start together with the same settings write the same
+        ids, so whoever comes second changes nothing.
+        """
+        old = sa.delete(range_table).where(range_table.c.is_default, range_table.c.id.not_in([one.id for one in ranges]))
+        await self._connection.execute(old)
         if ranges:
-            await self._connection.execute(sa.insert(range_table), [_values(one) for one in ranges])
+            statement = _ADD_RANGES[self._connection.dialect.name]
+            await self._connection.execute(statement, [_values(one) for one in ranges])
 
 
 def _values(value: Struct) -> dict[str, Any]:

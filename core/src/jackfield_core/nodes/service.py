@@ -1,0 +1,212 @@
+"""The service that node agents dial.
+
+An agent opens one stream and says who it is. Its row in the database follows
+what it says; its host's share of every network is pushed to it and kept true
+for as long as the stream lives; what it observes becomes the wiring and the
+status of ports. A newer stream of the same agent replaces an older one, which
+may be the half-open rest of a broken connection.
+
+Losing a stream changes no port: agents keep forwarding without the core.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
+
+import grpc
+import structlog
+from jackfield.node.v1 import node_pb2, node_pb2_grpc
+from msgspec.structs import replace
+from prometheus_client import Gauge
+
+from jackfield_core import config
+from jackfield_core.db.agent import Agent
+from jackfield_core.db.placement import PlacementTable
+from jackfield_core.db.unit_of_work import UnitOfWork
+from jackfield_core.errors import Invalid
+from jackfield_core.nodes.carriages import Carriages
+from jackfield_core.nodes.conversation import Conversation
+from jackfield_core.nodes.directory import Directory
+from jackfield_core.nodes.follower import Follower
+from jackfield_core.nodes.hello import agent_of
+from jackfield_core.nodes.patience import until_done
+from jackfield_core.nodes.reports import Reports
+from jackfield_core.nodes.server import start_server
+from jackfield_core.nodes.stream import AgentStream
+from jackfield_core.nodes.view import Place
+
+log = structlog.get_logger()
+
+STREAMS = Gauge("jackfield_node_streams", "Open streams of node agents")
+
+_END: Any = grpc.aio.EOF
+Context = grpc.aio.ServicerContext[node_pb2.SyncRequest, node_pb2.SyncResponse]
+
+
+class NodeService(node_pb2_grpc.NodeServiceServicer):
+    """Serves node agents.
+
+    *required_drivers* are those that must have acknowledged a port before it is
+    ACTIVE. *on_agent_change* is called with a host whose agent appeared or whose
+    facts changed: ports that could not be bound there may be bindable now.
+    """
+
+    def __init__(
+        self,
+        settings: config.Nodes,
+        unit_of_work: UnitOfWork,
+        required_drivers: Sequence[str] = (),
+        on_agent_change: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._settings = settings
+        self._unit_of_work = unit_of_work
+        self._on_agent_change = on_agent_change
+        self._carriages = Carriages(unit_of_work)
+        self._directory = Directory()
+        self._follower = Follower(unit_of_work, self._concern, poll_interval=settings.poll_interval)
+        self._following: asyncio.Task[None] | None = None
+        self._beginning = asyncio.Lock()
+        self._reports = Reports(unit_of_work, required_drivers, on_agent_change)
+        self._reporting: asyncio.Task[None] | None = None
+        self._newest: dict[tuple[str, str], asyncio.Event] = {}
+        self._server: grpc.aio.Server | None = None
+        self.address = settings.listen
+
+    async def start(self) -> None:
+        """Listen for agents.
+
+        Raises:
+            OSError: The address cannot be listened on.
+        """
+        self._server, self.address = await start_server(self, self._settings.listen)
+        self._reporting = asyncio.create_task(self._reports.run())
+
+    async def stop(self) -> None:
+        """End all streams; agents go on forwarding and dial again."""
+        if self._server:
+            await self._server.stop(None)
+        await self._unfollow()
+        if self._reporting:
+            await _ended(self._reporting)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    await self._reports.flush()
+        await self._carriages.close()
+
+    def wake(self) -> None:
+        """Look at the change feed soon."""
+        self._follower.wake()
+
+    # The stubs know servicers that iterate; grpc.aio also takes one that reads and writes.
+    async def Sync(self, _requests: Any, context: Context) -> None:  # type: ignore[override]  # noqa: N802
+        """Serve one agent until it leaves, misbehaves, or dials again."""
+        try:
+            await self._converse(context)
+        except Invalid as error:
+            log.warning("agent.misbehaved", peer=context.peer(), message=error.message)
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message)
+
+    async def _converse(self, context: Context) -> None:
+        hello = _hello(await context.read())
+        agent = await until_done(lambda: self._save(agent_of(hello)), "nodes.agent_unwritten")
+        await until_done(self._follow, "nodes.feed_unread")
+        place = Place(agent.host, agent.driver, agent.tunnel_ip)
+        stream = AgentStream(place, self._carriages, context.write, self._directory)
+        async with self._open(agent, stream) as replaced:
+            on_host = await until_done(lambda: self._on_host(place), "nodes.host_unread")
+            stream.begin(hello.known, on_host)
+            talk = Conversation(agent, stream, self._reports)
+            await _first_of(stream.run(), _listen(context, talk), replaced.wait())
+        if replaced.is_set():
+            await context.abort(grpc.StatusCode.ABORTED, "the agent opened a newer stream")
+
+    @contextlib.asynccontextmanager
+    async def _open(self, agent: Agent, stream: AgentStream) -> AsyncIterator[asyncio.Event]:
+        """Let the stream hear of changes; yield the event that says that a newer stream took over."""
+        key = agent.host, agent.agent_type
+        if key in self._newest:
+            self._newest[key].set()
+        replaced = self._newest[key] = asyncio.Event()
+        self._directory.add(stream)
+        log.info("agent.connected", host=agent.host, agent_type=agent.agent_type, driver=agent.driver)
+        try:
+            with STREAMS.track_inprogress():
+                yield replaced
+        finally:
+            self._directory.remove(stream)
+            if self._newest[key] is replaced:
+                del self._newest[key]
+                self._reports.forget(agent.id)
+            log.info("agent.disconnected", host=agent.host, agent_type=agent.agent_type)
+
+    async def _save(self, agent: Agent) -> Agent:
+        """Store what the agent says of itself, and tell other hosts if it moved its tunnel endpoint."""
+        async with self._unit_of_work() as tx:
+            here = await tx.agents.list_on_host(agent.host)
+            before = next((one for one in here if one.agent_type == agent.agent_type), None)
+            if before:
+                agent = replace(agent, neighbours=before.neighbours)
+            agent = replace(agent, id=await tx.agents.save(agent))
+            if before is None or (before.driver, before.tunnel_ip) != (agent.driver, agent.tunnel_ip):
+                on_host = await PlacementTable(tx.connection).on_host(agent.host, agent.driver)
+                for network_id in {*on_host.values()}:
+                    tx.touch(network_id)
+        self._on_agent_change(agent.host)
+        return agent
+
+    async def _on_host(self, place: Place) -> dict[str, str]:
+        async with self._unit_of_work.reading() as tables:
+            return await PlacementTable(tables.connection).on_host(place.host, place.driver)
+
+    async def _follow(self) -> None:
+        """Follow the feed from now on, if nobody does yet: without agents nobody has to."""
+        async with self._beginning:
+            if self._following is None:
+                await self._follower.begin()
+                self._following = asyncio.create_task(self._follower.run())
+
+    async def _unfollow(self) -> None:
+        if self._following:
+            await _ended(self._following)
+            self._following = None
+
+    def _concern(self, entries: Sequence[Any]) -> None:
+        self._carriages.expire({entry.network_id for entry in entries})
+        self._directory.touch(entries)
+
+
+def _hello(message: Any) -> node_pb2.Hello:
+    if message is _END or message.WhichOneof("message") != "hello":
+        raise Invalid("the first message of a stream is a hello")
+    hello: node_pb2.Hello = message.hello
+    return hello
+
+
+async def _listen(context: Context, talk: Conversation) -> None:
+    """Hear what the agent says until it has nothing more to say."""
+    async for message in _messages(context):
+        await talk.hear(message)
+
+
+async def _messages(context: Context) -> AsyncIterator[node_pb2.SyncRequest]:
+    while (message := await context.read()) is not _END:
+        yield message
+
+
+async def _first_of(*parts: Coroutine[Any, Any, Any]) -> None:
+    """Run all *parts* until one ends, and end the others; raise what it raised."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -73,6 +73,13 @@ class FixedIp(Struct, frozen=True):
     ip_address: str
 
 
+class FixedIpRequest(Struct, frozen=True):
+    """An address that is asked for: on a subnet, a certain one, or both."""
+
+    subnet_id: str | None = None
+    ip_address: str | None = None
+
+
 class AddressPair(Struct, frozen=True, omit_defaults=False):
     """An address (or block) that a port may send from besides its own."""
 

@@ -7,6 +7,7 @@ an index; it is null where an address lies too far out to be counted (SLAAC).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -44,10 +45,42 @@ class Address(Struct, frozen=True):
     position: int | None
 
 
-_INSERTS = {
-    "postgresql": postgresql.insert(table).on_conflict_do_nothing().returning(table.c.subnet_id, table.c.ip_address),
-    "sqlite": sqlite.insert(table).on_conflict_do_nothing().returning(table.c.subnet_id, table.c.ip_address),
-}
+def _reserve(insert: Any) -> Any:
+    return insert(table).on_conflict_do_nothing().returning(table.c.subnet_id, table.c.ip_address)
+
+
+_RESERVE = {"postgresql": _reserve(postgresql.insert), "sqlite": _reserve(sqlite.insert)}
+
+
+def _gaps() -> sa.Select[int, int]:
+    """Return the statement for ranges of free positions.
+
+    A gap begins at the low end, or behind a position in use whose follower is
+    free, and ends before the next one in use. All of it goes along the index,
+    and stops at the limit.
+    """
+    low, high = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("high", type_=sa.BigInteger)
+    subnet_id = sa.bindparam("subnet_id", type_=Id)
+    follower, behind = table.alias("follower"), table.alias("behind")
+    taken = sa.exists().where(follower.c.subnet_id == subnet_id, follower.c.position == table.c.position + 1)
+    inside = (
+        sa.select((table.c.position + 1).label("first"))
+        .where(table.c.subnet_id == subnet_id, table.c.position >= low, table.c.position < high, ~taken)
+        .order_by(table.c.position)
+        .limit(sa.bindparam("limit"))
+        .subquery()
+    )
+    low_taken = sa.exists().where(follower.c.subnet_id == subnet_id, follower.c.position == low)
+    starts = sa.union_all(sa.select(low.label("first")).where(~low_taken), sa.select(inside.c.first)).subquery("starts")
+    end = (
+        sa.select(sa.func.min(behind.c.position) - 1)
+        .where(behind.c.subnet_id == subnet_id, behind.c.position > starts.c.first, behind.c.position <= high)
+        .scalar_subquery()
+    )
+    return sa.select(starts.c.first, sa.func.coalesce(end, high)).order_by(starts.c.first).limit(sa.bindparam("limit"))
+
+
+_GAPS = _gaps()
 
 
 class AddressTable:
@@ -77,12 +110,8 @@ class AddressTable:
             ),
             key=lambda row: (str(row["subnet_id"]), str(row["ip_address"])),
         )
-        insert = _INSERTS[self._connection.dialect.name]
-        if len(rows) == 1:
-            found = await self._connection.execute(insert, rows[0])
-        else:
-            found = await self._connection.execute(insert.values(rows))
-        return {(row.subnet_id, row.ip_address) for row in found}
+        found = await self._connection.execute(_RESERVE[self._connection.dialect.name], rows)
+        return {(subnet_id, ip_address) for subnet_id, ip_address in found}
 
     async def release(self, port_id: str, addresses: Sequence[str] | None = None) -> None:
         """Free the addresses of a port: those given, or all of them."""
@@ -91,26 +120,13 @@ class AddressTable:
             statement = statement.where(table.c.ip_address.in_(addresses))
         await self._connection.execute(statement)
 
-    async def free_positions(self, subnet_id: str, low: int, high: int, limit: int) -> list[int]:
-        """Return up to *limit* starts of gaps within ``low..high``, lowest first.
+    async def gaps(self, subnet_id: str, low: int, high: int, *, limit: int) -> list[tuple[int, int]]:
+        """Return up to *limit* ranges of free positions within ``low..high``, lowest first, both ends included.
 
-        Each is a free position at the time of reading; only :meth:`reserve` decides.
+        They were free at the time of reading; only :meth:`reserve` decides.
         """
-        starts: list[int] = []
-        here = table.c.subnet_id == subnet_id
-        first = sa.select(table.c.position).where(here, table.c.position == low)
-        if (await self._connection.execute(first)).first() is None:
-            starts.append(low)
-        follower = table.alias()
-        taken = sa.exists().where(follower.c.subnet_id == subnet_id, follower.c.position == table.c.position + 1)
-        gaps = (
-            sa.select(table.c.position + 1)
-            .where(here, table.c.position >= low, table.c.position < high, ~taken)
-            .order_by(table.c.position)
-            .limit(limit)
-        )
-        starts.extend((await self._connection.execute(gaps)).scalars())
-        return starts[:limit]
+        values = {"subnet_id": subnet_id, "low": low, "high": high, "limit": limit}
+        return [(first, last) for first, last in await self._connection.execute(_GAPS, values)]
 
     async def used_by_ports(self, subnet_id: str, except_owners: Sequence[str] = ()) -> bool:
         """Return whether a live port, other than of *except_owners*, has an address of the subnet."""

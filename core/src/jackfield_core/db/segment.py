@@ -6,7 +6,7 @@ operator changes them at run time; those from the settings are marked and
 follow the settings at every start.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -122,7 +122,7 @@ _RANGES_OF_TYPE = _RANGES.where(range_table.c.network_type == sa.bindparam("netw
 _RANGES_OF_NETWORK = _RANGES_OF_TYPE.where(range_table.c.physical_network == sa.bindparam("physical_network"))
 
 
-def _first_gap() -> sa.Select[tuple[int]]:
+def _first_gap() -> sa.Select[int | None]:
     """Return the statement that finds the lowest free number of a range."""
     here = (allocation.c.network_type == sa.bindparam("network_type")) & (
         allocation.c.physical_network == sa.bindparam("physical_network")
@@ -171,7 +171,7 @@ class SegmentTable:
         rows = [Segment(*row) for row in await self._connection.execute(statement)]
         return rows[::-1] if query.page_reverse else rows
 
-    async def list_of_networks(self, ids: Iterable[str]) -> dict[str, Sequence[Segment]]:
+    async def list_of_networks(self, ids: Iterable[str]) -> Mapping[str, Sequence[Segment]]:
         """Return the segments of each network in order; a network without any is absent."""
         segments: dict[str, list[Segment]] = {}
         for row in await self._connection.execute(_OF_NETWORKS, {"ids": [*ids]}):
@@ -235,7 +235,9 @@ class SegmentTable:
         Processes that start together with the same settings write the same
         ids, so whoever comes second changes nothing.
         """
-        old = sa.delete(range_table).where(range_table.c.is_default, range_table.c.id.not_in([one.id for one in ranges]))
+        old = sa.delete(range_table).where(
+            range_table.c.is_default, range_table.c.id.not_in([one.id for one in ranges])
+        )
         await self._connection.execute(old)
         if ranges:
             statement = _ADD_RANGES[self._connection.dialect.name]

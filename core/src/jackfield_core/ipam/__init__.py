@@ -1,0 +1,1 @@
+"""Addresses: which ones a subnet has, and who gets which."""

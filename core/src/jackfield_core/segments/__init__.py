@@ -1,0 +1,1 @@
+"""Type drivers: where a network's segments come from, and what fits through them."""

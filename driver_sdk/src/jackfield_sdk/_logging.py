@@ -14,7 +14,10 @@ log = structlog.get_logger("jackfield_sdk")
 
 def configure_logging(level: LogLevel, *, json: bool) -> None:
     """Send every log line of the process to standard error, as one JSON object or as text."""
-    as_text = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    # A trace that shows local variables shows messages, and those may hold secrets.
+    as_text = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     renderers = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()] if json else [as_text]
     structlog.configure(
         processors=[

@@ -47,8 +47,9 @@ class RunningAgent:
             asyncio.create_task(self._dial_for_ever()),
         ]
 
-    async def wait(self) -> None:
-        """Wait for the end, which comes only by `stop` or a fault of the runner."""
+    async def run(self) -> None:
+        """Start and go on for ever; ends only by being cancelled or by a fault of the runner."""
+        await self.start()
         await asyncio.gather(*self._tasks)
 
     async def stop(self) -> None:
@@ -107,10 +108,11 @@ async def start_agent(agent: NodeAgent, settings: AgentSettings) -> RunningAgent
 async def _run_until_told(agent: NodeAgent, settings: AgentSettings) -> None:
     told = asyncio.Event()
     on_stop_signals(told.set)
-    running = await start_agent(agent, settings)
+    running = RunningAgent(agent, settings)
+    life = asyncio.create_task(running.run())
     log.info("agent.running", agent=agent.binary, host=settings.host, core=settings.core)
-    ended = asyncio.create_task(running.wait())
-    await asyncio.wait([ended, asyncio.create_task(told.wait())], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([life, asyncio.create_task(told.wait())], return_when=asyncio.FIRST_COMPLETED)
     await running.stop()
+    life.cancel()
     if not told.is_set():
-        ended.result()
+        await life

@@ -23,7 +23,7 @@ KINDS: dict[int, ViewKind] = {
     node_pb2.VIEW_KIND_NETWORK: ViewKind.NETWORK,
     node_pb2.VIEW_KIND_PORT: ViewKind.PORT,
 }
-_KIND_MESSAGES = {
+KIND_MESSAGES = {
     ViewKind.NETWORK: node_pb2.VIEW_KIND_NETWORK,
     ViewKind.PORT: node_pb2.VIEW_KIND_PORT,
 }
@@ -95,7 +95,7 @@ def hello(agent: NodeAgent, host: str, started: datetime, known: Mapping[ViewKey
         start_time=start_time,
         facts=_facts(agent.facts()),
         known=[
-            node_pb2.Known(kind=_KIND_MESSAGES[kind], id=id, version=version) for (kind, id), version in known.items()
+            node_pb2.Known(kind=KIND_MESSAGES[kind], id=id, version=version) for (kind, id), version in known.items()
         ],
     )
     return node_pb2.SyncRequest(hello=message)
@@ -104,7 +104,7 @@ def hello(agent: NodeAgent, host: str, started: datetime, known: Mapping[ViewKey
 def ack(nonce: str, failures: Iterable[Failure]) -> node_pb2.SyncRequest:
     """Acknowledge a push, with the views that did not become true."""
     errors = [
-        node_pb2.ViewError(kind=_KIND_MESSAGES[each.kind], id=each.id, version=each.version, reason=each.reason)
+        node_pb2.ViewError(kind=KIND_MESSAGES[each.kind], id=each.id, version=each.version, reason=each.reason)
         for each in failures
     ]
     return node_pb2.SyncRequest(ack=node_pb2.Ack(nonce=nonce, errors=errors))

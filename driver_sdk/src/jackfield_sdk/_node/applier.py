@@ -90,8 +90,7 @@ class Applier:
         while True:
             self._changed.clear()
             await self._wait_until_due()
-            async with self.lock:
-                await self._retry_due()
+            await self._retry_due()
 
     def _steps(self, push: node_pb2.SyncResponse) -> Iterator[Step]:
         for upsert in push.upserts:
@@ -187,10 +186,18 @@ class Applier:
     async def _retry_due(self) -> None:
         now = asyncio.get_running_loop().time()
         for failed in [each for each in self._failed.values() if each.due <= now]:
-            if not await self._try(failed.step, failed.tries):
-                log.info("view.recovered", kind=failed.step.key[0].value, id=failed.step.key[1], tries=failed.tries)
+            # One lock for each view, so that a push does not wait for all of them.
+            async with self.lock:
+                await self._retry(failed)
         if self._sync_owed:
-            await self._tell_in_sync()
+            async with self.lock:
+                await self._tell_in_sync()
+
+    async def _retry(self, failed: Failed) -> None:
+        kind, id = failed.step.key
+        replaced = self._failed.get(failed.step.key) is not failed
+        if not replaced and not await self._try(failed.step, failed.tries):
+            log.info("view.recovered", kind=kind.value, id=id, tries=failed.tries)
 
 
 def _reason(error: Exception) -> str:

@@ -78,7 +78,11 @@ class Stream:
 
     async def _report(self, call: SyncCall) -> None:
         wake, loop = asyncio.Event(), asyncio.get_running_loop()
-        self._reporter.on_change(lambda: loop.call_soon_threadsafe(wake.set))
+
+        def wake_loop() -> None:
+            loop.call_soon_threadsafe(wake.set)
+
+        self._reporter.on_change(wake_loop)
         try:
             while not self._reporter.take_resync():
                 wake.clear()

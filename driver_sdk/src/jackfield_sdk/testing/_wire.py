@@ -1,0 +1,349 @@
+"""The core's half of the translation: values of a test to messages, and answers back to values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jackfield.driver.v1 import (
+    binding_pb2,
+    change_pb2,
+    mechanism_pb2,
+    network_pb2,
+    port_pb2,
+    segment_pb2,
+    subnet_pb2,
+)
+from jackfield.node.v1 import node_pb2
+
+from jackfield_sdk._convert import encode
+from jackfield_sdk.answers import Accepted, Bound, Done, InProgress, NextLevel, Skip, Veto
+from jackfield_sdk.context import Action, DriverState
+from jackfield_sdk.errors import Rejected
+from jackfield_sdk.resources import Host, Kind, Network, Port, Segment, Subnet
+from jackfield_sdk.views import NetworkView, PortView
+
+Resource = Network | Subnet | Port
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An `Error` of the contract, as the core reads it; `disposition` and `effect` by their names."""
+
+    disposition: str
+    reason: str
+    user_message: str
+    operator_message: str
+    effect: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One change to send: a resource, what happened to it, and what it stands on."""
+
+    action: Action
+    current: Resource
+    revision: int = 1
+    original: Resource | None = None
+    network: Network | None = None
+    subnets: tuple[Subnet, ...] = ()
+    host: Host | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    state: DriverState | None = None
+
+
+def kind_of(resource: Resource) -> Kind:
+    """Tell the kind of a resource."""
+    match resource:
+        case Network():
+            return Kind.NETWORK
+        case Subnet():
+            return Kind.SUBNET
+        case Port():
+            return Kind.PORT
+
+
+def change(change_id: str, wanted: Wanted) -> change_pb2.Change:
+    """Write a change as the core does, with everything the resource stands on."""
+    kind, current = kind_of(wanted.current), _resource(wanted.current)
+    message = change_pb2.Change(
+        change_id=change_id,
+        kind=encode.KINDS[kind],
+        id=wanted.current.id,
+        action=encode.ACTIONS[wanted.action],
+        revision=wanted.revision,
+        project_id=wanted.current.project_id,
+        current=current,
+        original=_resource(wanted.original) if wanted.original else None,
+        related=_related(wanted),
+        attributes={name: json.dumps(value).encode() for name, value in wanted.attributes.items()},
+        digest=hashlib.sha256(current.SerializeToString(deterministic=True)).digest(),
+    )
+    if wanted.state is not None:
+        message.state.CopyFrom(change_pb2.DriverState(version=wanted.state.version, data=wanted.state.data))
+    return message
+
+
+def bind_request(
+    request_id: str, port: Port, network: Network, segments: Iterable[Segment], level: int
+) -> mechanism_pb2.BindRequest:
+    """Ask for the binding of a port at one level."""
+    return mechanism_pb2.BindRequest(
+        request_id=request_id,
+        port=_port(port),
+        network=_network(network),
+        segments=[_segment(each) for each in segments],
+        level=level,
+        bound_levels=_levels(port),
+    )
+
+
+def host(value: Host) -> binding_pb2.Host:
+    """Describe a host."""
+    return binding_pb2.Host(
+        name=value.name,
+        agents=[
+            binding_pb2.Agent(
+                agent_type=agent.agent_type,
+                driver=agent.driver,
+                alive=agent.alive,
+                physical_networks=sorted(agent.physical_networks),
+                tunnel_types=sorted(agent.tunnel_types),
+                tunnel_ip=agent.tunnel_ip,
+                configurations=json.dumps(dict(agent.configurations)).encode(),
+            )
+            for agent in value.agents
+        ],
+        physical_networks=sorted(value.physical_networks),
+        tunnel_ip=value.tunnel_ip,
+        nics=[
+            binding_pb2.Nic(
+                name=nic.name,
+                mac_address=nic.mac_address,
+                speed=nic.speed,
+                neighbour=binding_pb2.LldpNeighbour(
+                    chassis_id=nic.neighbour.chassis_id,
+                    port_id=nic.neighbour.port_id,
+                    system_name=nic.neighbour.system_name,
+                )
+                if nic.neighbour
+                else None,
+            )
+            for nic in value.nics
+        ],
+    )
+
+
+def verdict(message: mechanism_pb2.PrecommitResult) -> Accepted | Rejected | Failed:
+    """Read a verdict."""
+    match message.WhichOneof("verdict"):
+        case "accept":
+            return Accepted(_state(message.accept), _attributes(message.accept.attributes))
+        case "reject":
+            refusal = message.reject
+            return Rejected(refusal.message, reason=refusal.reason, field=refusal.field)
+        case "failed":
+            return failed(message.failed)
+    raise AssertionError("a result without a verdict")
+
+
+def outcome(message: mechanism_pb2.PostcommitResult) -> Done | InProgress | Failed:
+    """Read what became of a change."""
+    match message.WhichOneof("outcome"):
+        case "done":
+            return Done(_state(message.done), _attributes(message.done.attributes), message.done.revision)
+        case "in_progress":
+            return InProgress(message.in_progress.retry_after.ToTimedelta().total_seconds())
+        case "failed":
+            return failed(message.failed)
+    raise AssertionError("a result without an outcome")
+
+
+def binding(message: mechanism_pb2.BindResult) -> Bound | NextLevel | Skip | Veto:
+    """Read the answer to a request to bind."""
+    match message.WhichOneof("outcome"):
+        case "bound":
+            bound = message.bound
+            return Bound(bound.segment_id, bound.vif_type, json.loads(bound.vif_details), bound.wired)
+        case "next":
+            wanted = message.next.wanted
+            return NextLevel(message.next.segment_id, wanted.network_type, wanted.physical_network or None)
+        case "skip":
+            return Skip(message.skip.reason)
+        case "veto":
+            return Veto(message.veto.reason)
+    raise AssertionError("a result without an answer")
+
+
+def failed(message: change_pb2.Error) -> Failed:
+    """Read an error."""
+    return Failed(
+        change_pb2.Disposition.Name(message.disposition).removeprefix("DISPOSITION_"),
+        message.reason,
+        message.user_message,
+        message.operator_message,
+        change_pb2.Effect.Name(message.effect).removeprefix("EFFECT_"),
+        message.retry_after.ToTimedelta().total_seconds() if message.HasField("retry_after") else None,
+    )
+
+
+def upsert(view: NetworkView | PortView) -> node_pb2.Upsert:
+    """Write a view to make true."""
+    if isinstance(view, NetworkView):
+        return node_pb2.Upsert(version=view.version, network=_network_view(view))
+    return node_pb2.Upsert(version=view.version, port=_port_view(view))
+
+
+def _resource(value: Resource) -> change_pb2.Resource:
+    match value:
+        case Network():
+            return change_pb2.Resource(network=_network(value))
+        case Subnet():
+            return change_pb2.Resource(subnet=_subnet(value))
+        case Port():
+            return change_pb2.Resource(port=_port(value))
+
+
+def _related(wanted: Wanted) -> change_pb2.Related:
+    related = change_pb2.Related(subnets=[_subnet(each) for each in wanted.subnets])
+    if wanted.network is not None:
+        related.network.CopyFrom(_network(wanted.network))
+    if wanted.host is not None:
+        related.host.CopyFrom(host(wanted.host))
+    if isinstance(wanted.current, Port) and wanted.network is not None:
+        by_id = {segment.id: segment for segment in wanted.network.segments}
+        bound = [by_id[level.segment_id] for level in wanted.current.binding.levels if level.segment_id in by_id]
+        related.segments.extend([_segment(each) for each in bound])
+    return related
+
+
+def _segment(value: Segment) -> segment_pb2.Segment:
+    return segment_pb2.Segment(
+        id=value.id,
+        network_id=value.network_id,
+        network_type=value.network_type,
+        physical_network=value.physical_network,
+        segmentation_id=value.segmentation_id,
+        dynamic=value.dynamic,
+    )
+
+
+def _network(value: Network) -> network_pb2.Network:
+    return network_pb2.Network(
+        id=value.id,
+        name=value.name,
+        project_id=value.project_id,
+        admin_state_up=value.admin_state_up,
+        shared=value.shared,
+        external=value.external,
+        mtu=value.mtu,
+        port_security_enabled=value.port_security_enabled,
+        segments=[_segment(each) for each in value.segments],
+    )
+
+
+def _subnet(value: Subnet) -> subnet_pb2.Subnet:
+    return subnet_pb2.Subnet(
+        id=value.id,
+        network_id=value.network_id,
+        segment_id=value.segment_id,
+        name=value.name,
+        project_id=value.project_id,
+        cidr=value.cidr,
+        ip_version=value.ip_version,
+        gateway_ip=value.gateway_ip,
+        allocation_pools=[subnet_pb2.AllocationPool(start=p.start, end=p.end) for p in value.allocation_pools],
+        dns_nameservers=value.dns_nameservers,
+        host_routes=[subnet_pb2.HostRoute(destination=r.destination, nexthop=r.nexthop) for r in value.host_routes],
+        enable_dhcp=value.enable_dhcp,
+        ipv6_address_mode=value.ipv6_address_mode,
+        ipv6_ra_mode=value.ipv6_ra_mode,
+    )
+
+
+def _port(value: Port) -> port_pb2.Port:
+    return port_pb2.Port(
+        id=value.id,
+        network_id=value.network_id,
+        name=value.name,
+        project_id=value.project_id,
+        admin_state_up=value.admin_state_up,
+        mac_address=value.mac_address,
+        fixed_ips=[port_pb2.FixedIp(subnet_id=f.subnet_id, ip_address=f.ip_address) for f in value.fixed_ips],
+        device_id=value.device_id,
+        device_owner=value.device_owner,
+        port_security_enabled=value.port_security_enabled,
+        allowed_address_pairs=[
+            port_pb2.AddressPair(mac_address=pair.mac_address, ip_address=pair.ip_address)
+            for pair in value.allowed_address_pairs
+        ],
+        dhcp_options=[
+            port_pb2.DhcpOption(name=option.name, value=option.value, ip_version=option.ip_version)
+            for option in value.dhcp_options
+        ],
+        binding=binding_pb2.Binding(
+            host=value.binding.host,
+            vnic_type=value.binding.vnic_type,
+            profile=json.dumps(dict(value.binding.profile)).encode(),
+            vif_type=value.binding.vif_type,
+            vif_details=json.dumps(dict(value.binding.vif_details)).encode(),
+            levels=_levels(value),
+        ),
+    )
+
+
+def _levels(port: Port) -> list[binding_pb2.BindingLevel]:
+    return [
+        binding_pb2.BindingLevel(level=each.level, driver=each.driver, segment_id=each.segment_id)
+        for each in port.binding.levels
+    ]
+
+
+def _network_view(view: NetworkView) -> node_pb2.NetworkView:
+    return node_pb2.NetworkView(
+        id=view.id,
+        segment_id=view.segment_id,
+        network_type=view.network_type,
+        physical_network=view.physical_network,
+        segmentation_id=view.segmentation_id,
+        mtu=view.mtu,
+        endpoints=view.endpoints,
+        forwarding=[
+            node_pb2.ForwardingEntry(
+                mac_address=entry.mac_address, ip_addresses=entry.ip_addresses, endpoint=entry.endpoint
+            )
+            for entry in view.forwarding
+        ],
+    )
+
+
+def _port_view(view: PortView) -> node_pb2.PortView:
+    return node_pb2.PortView(
+        id=view.id,
+        network_id=view.network_id,
+        mac_address=view.mac_address,
+        ip_addresses=view.ip_addresses,
+        admin_state_up=view.admin_state_up,
+        device_id=view.device_id,
+        device_owner=view.device_owner,
+        port_security_enabled=view.port_security_enabled,
+        allowed_address_pairs=[
+            node_pb2.AllowedAddressPair(mac_address=pair.mac_address, ip_address=pair.ip_address)
+            for pair in view.allowed_address_pairs
+        ],
+        vif_type=view.vif_type,
+        vnic_type=view.vnic_type,
+        vif_details=json.dumps(dict(view.vif_details)).encode(),
+    )
+
+
+def _state(message: mechanism_pb2.Accept | mechanism_pb2.Done) -> DriverState | None:
+    return DriverState(message.state.version, message.state.data) if message.HasField("state") else None
+
+
+def _attributes(values: Mapping[str, bytes]) -> dict[str, Any]:
+    return {name: json.loads(value) for name, value in values.items()}

@@ -1,0 +1,170 @@
+"""A core of one's own: serves a driver on a real Unix socket and calls it as the core would.
+
+`Core` speaks in the SDK's own values, so a test of a driver needs neither gRPC nor messages:
+
+    async with running(driver, tmp_path) as core:
+        answer = await core.postcommit(Action.CREATE, port, network=network)
+
+`core.channel` is there for tests of the contract itself.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+from jackfield.driver.v1 import driver_pb2, event_pb2, mechanism_pb2, reconcile_pb2
+from jackfield.driver.v1.driver_pb2_grpc import DriverServiceStub
+from jackfield.driver.v1.event_pb2_grpc import EventServiceStub
+from jackfield.driver.v1.mechanism_pb2_grpc import MechanismServiceStub
+from jackfield.driver.v1.reconcile_pb2_grpc import ReconcileServiceStub
+
+from jackfield_sdk._convert import decode, encode
+from jackfield_sdk._transport import channel_options
+from jackfield_sdk.answers import Accepted, Bound, Done, InProgress, NextLevel, Owned, Skip, Unreachable, Veto
+from jackfield_sdk.context import Action
+from jackfield_sdk.driver import MechanismDriver
+from jackfield_sdk.errors import Rejected
+from jackfield_sdk.resources import Host, Kind, Network, Port, Segment
+from jackfield_sdk.serve import RunningServer, start_server
+from jackfield_sdk.settings import ServerSettings
+from jackfield_sdk.testing import _wire
+from jackfield_sdk.testing._wire import Failed, Resource, Wanted
+
+__all__ = ["Core", "Failed", "Wanted", "running"]
+
+
+class Core:
+    """Calls one driver. `epoch` is sent with every postcommit; `timeout` is every call's deadline in seconds."""
+
+    def __init__(
+        self, channel: grpc.aio.Channel, server: RunningServer | None = None, *, timeout: float = 10.0
+    ) -> None:
+        """Call through `channel`; `server` is the driver, if it runs in this process."""
+        self.channel = channel
+        self.timeout = timeout
+        self.epoch = 1
+        self._server = server
+        self._driver = DriverServiceStub(channel)
+        self._mechanism = MechanismServiceStub(channel)
+        self._reconcile = ReconcileServiceStub(channel)
+        self._events = EventServiceStub(channel)
+
+    @property
+    def server(self) -> RunningServer:
+        """The driver in this process."""
+        assert self._server is not None
+        return self._server
+
+    async def handshake(self, *majors: int, deployment_id: str = "test") -> driver_pb2.HandshakeResponse:
+        """Introduce this core; it speaks major 1 unless told."""
+        request = driver_pb2.HandshakeRequest(
+            core_version="test",
+            core_instance_id=str(uuid.uuid4()),
+            deployment_id=deployment_id,
+            contract_majors=majors or (1,),
+        )
+        response: driver_pb2.HandshakeResponse = await self._call(self._driver.Handshake, request)
+        return response
+
+    async def drain(self, grace: float) -> int:
+        """Ask the driver to finish; return how many calls are left after `grace` seconds."""
+        response = await self._call(self._driver.Drain, driver_pb2.DrainRequest(grace=encode.duration(grace)))
+        return int(response.in_flight)
+
+    async def precommit(
+        self, action: Action, current: Resource, revision: int = 1, *, budget: float | None = None, **more: Any
+    ) -> Accepted | Rejected | Failed:
+        """Have one change judged; `more` are the further fields of `Wanted`."""
+        return (await self.precommit_all([Wanted(action, current, revision, **more)], budget=budget))[0]
+
+    async def precommit_all(
+        self, changes: Iterable[Wanted], *, budget: float | None = None
+    ) -> list[Accepted | Rejected | Failed]:
+        """Have the changes of one transaction judged."""
+        request = mechanism_pb2.PrecommitRequest(
+            changes=_numbered(changes), budget=None if budget is None else encode.duration(budget)
+        )
+        response = await self._call(self._mechanism.Precommit, request)
+        return [_wire.verdict(result) for result in _in_order(response.results, len(request.changes))]
+
+    async def postcommit(
+        self, action: Action, current: Resource, revision: int = 1, **more: Any
+    ) -> Done | InProgress | Failed:
+        """Have one change made true; `more` are the further fields of `Wanted`."""
+        return (await self.postcommit_all([Wanted(action, current, revision, **more)]))[0]
+
+    async def postcommit_all(self, changes: Iterable[Wanted]) -> list[Done | InProgress | Failed]:
+        """Have a batch made true."""
+        request = mechanism_pb2.PostcommitRequest(changes=_numbered(changes), epoch=self.epoch)
+        response = await self._call(self._mechanism.Postcommit, request)
+        return [_wire.outcome(result) for result in _in_order(response.results, len(request.changes))]
+
+    async def bind(
+        self,
+        port: Port,
+        network: Network,
+        host: Host,
+        segments: Sequence[Segment] | None = None,
+        level: int = 0,
+    ) -> Bound | NextLevel | Skip | Veto:
+        """Have one port bound; all segments of its network are offered unless told."""
+        offered = network.segments if segments is None else segments
+        request = mechanism_pb2.BindPortsRequest(
+            host=_wire.host(host), requests=[_wire.bind_request("0", port, network, offered, level)]
+        )
+        response = await self._call(self._mechanism.BindPorts, request)
+        (result,) = response.results
+        return _wire.binding(result)
+
+    async def list_owned(self, *kinds: Kind) -> list[Owned | Unreachable]:
+        """List what the driver owns on its backends."""
+        request = reconcile_pb2.ListOwnedRequest(kinds=[encode.KINDS[kind] for kind in kinds])
+        found: list[Owned | Unreachable] = []
+        async for page in self._reconcile.ListOwned(request, timeout=self.timeout):
+            found += [
+                Owned(decode.KINDS[each.kind], each.id, each.revision, each.digest, each.backend) for each in page.owned
+            ]
+            found += [Unreachable(each.backend, each.reason) for each in page.unreachable]
+        return found
+
+    async def diff(self, action: Action, current: Resource, revision: int = 1, **more: Any) -> list[str]:
+        """Ask what postcommit would do for one change."""
+        request = reconcile_pb2.DiffRequest(changes=_numbered([Wanted(action, current, revision, **more)]))
+        return [line async for answer in self._reconcile.Diff(request, timeout=self.timeout) for line in answer.lines]
+
+    def watch(self, *kinds: Kind) -> AsyncIterator[event_pb2.WatchResponse]:
+        """Stream the driver's events."""
+        request = event_pb2.WatchRequest(kinds=[encode.KINDS[kind] for kind in kinds])
+        return aiter(self._events.Watch(request))
+
+    async def _call(self, method: Any, request: Any) -> Any:
+        return await method(request, timeout=self.timeout)
+
+
+@asynccontextmanager
+async def running(
+    driver: MechanismDriver, directory: Path, *, timeout: float = 10.0, **settings: Any
+) -> AsyncIterator[Core]:
+    """Serve a driver on a socket in `directory`; `settings` are fields of `ServerSettings`."""
+    address = f"unix://{directory}/{driver.name}.sock"
+    server = await start_server(driver, ServerSettings(**{"listen": address, **settings}))
+    try:
+        async with grpc.aio.insecure_channel(server.address, options=channel_options(keepalive_seconds=20)) as channel:
+            yield Core(channel, server, timeout=timeout)
+    finally:
+        await server.stop(grace=1.0)
+
+
+def _numbered(changes: Iterable[Wanted]) -> list[Any]:
+    return [_wire.change(str(number), wanted) for number, wanted in enumerate(changes)]
+
+
+def _in_order(results: Iterable[Any], expected: int) -> list[Any]:
+    by_id = {result.change_id: result for result in results}
+    assert by_id.keys() == {str(number) for number in range(expected)}, "one result for each change"
+    return [by_id[str(number)] for number in range(expected)]

@@ -140,7 +140,7 @@ class Bound(Struct, frozen=True):
 
 
 class NextLevel(Struct, frozen=True):
-    """This level is bound; the next one needs a segment of this type."""
+    """The level is bound; the next one needs a segment of this type."""
 
     segment_id: str
     network_type: str

@@ -1,30 +1,75 @@
-"""Asks mechanism drivers, and turns silence into a decision."""
+"""Asks mechanism drivers, and turns silence into a decision.
 
-from collections.abc import Sequence
+Precommit holds a transaction open, so all drivers are asked at once and share
+one budget of time. What is known beforehand costs nothing: nobody interested
+means no call, and a required driver that is away refuses the change before
+anybody is asked. A refusal beats silence, and of several the first driver in
+the configured order speaks, so the same request gets the same answer.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import structlog
+from jackfield.driver.v1 import mechanism_pb2
+from prometheus_client import Counter
 
 from jackfield_core import config
 from jackfield_core.db.unit_of_work import Change
-from jackfield_core.mechanism.answers import BindAnswer, BindAsk, PostcommitOutcome
+from jackfield_core.errors import DriverRejected, DriverUnavailable
+from jackfield_core.mechanism import translate, verdicts
+from jackfield_core.mechanism.answers import BindAnswer, BindAsk, Failed, Garbage, NoVerdict, PostcommitOutcome
+from jackfield_core.mechanism.client import BIND_PORTS, POSTCOMMIT, PRECOMMIT
+from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.registry import Registry
+from jackfield_core.mechanism.together import together
 from jackfield_core.mechanism.translate import ChangeMessage, Host
+from jackfield_core.mechanism.verdicts import Accepted, Rejected, Verdict
+from jackfield_core.types import Action
+
+log = structlog.get_logger()
+
+GARBAGE = Counter("jackfield_driver_garbage", "Answers that break the contract.", ["driver"])
+
+T = TypeVar("T")
+_NO_HOSTS: Mapping[str, Host] = {}
+
+
+class _Asked(NamedTuple):
+    """What one driver is asked to judge, and by when (``time.monotonic()``)."""
+
+    entry: DriverEntry
+    changes: list[Change]
+    deadline: float
 
 
 class MechanismManager:
     """Calls to drivers, for services, the dispatcher and the binder."""
 
-    def __init__(self, registry: Registry, settings: config.Mechanism) -> None: ...
+    def __init__(self, registry: Registry, settings: config.Mechanism) -> None:
+        self._registry = registry
+        self._settings = settings
 
-    async def precommit(self, changes: Sequence[Change]) -> None:
+    async def precommit(self, changes: Sequence[Change], *, hosts: Mapping[str, Host] = _NO_HOSTS) -> None:
         """Ask the interested drivers to judge changes; the last thing in a transaction.
 
         ``change.states`` holds, by driver, the states kept so far; the drivers'
-        new states replace them there.
+        new states replace them there. *hosts* are those of bound ports, by
+        name; a host that is missing is sent with its name alone.
 
         Raises:
             DriverRejected: A driver refuses a change.
             DriverUnavailable: A required driver gave no verdict in time.
         """
-        raise NotImplementedError
+        asked = self._who_is_asked(changes)
+        if not asked:
+            return
+        for entry, _, _ in asked:
+            if entry.is_required and not entry.is_ready:
+                raise _unavailable(entry, f"it is {entry.condition}")
+        answers = await together([_judge(one, hosts) for one in asked])
+        _decide(asked, answers)
 
     async def postcommit(
         self, name: str, changes: Sequence[ChangeMessage], epoch: int, timeout: float
@@ -37,7 +82,14 @@ class MechanismManager:
             NoVerdict: Not called (``attempted`` is false), or the outcome is unknown.
             Garbage: The answer breaks the contract.
         """
-        raise NotImplementedError
+        entry = self._registry.entry(name)
+        request = mechanism_pb2.PostcommitRequest(changes=changes, epoch=epoch)
+        try:
+            response = await entry.call(POSTCOMMIT, request, timeout)
+            return verdicts.read_postcommit(name, changes, response, entry.limits.max_state_bytes)
+        except Garbage as error:
+            _note_garbage(error)
+            raise
 
     async def bind_ports(self, name: str, host: Host, asks: Sequence[BindAsk], timeout: float) -> list[BindAnswer]:
         """Ask a driver to bind ports of one host; the answers are in the order of *asks*.
@@ -46,4 +98,113 @@ class MechanismManager:
             NoVerdict: Not called, or no answer in *timeout* seconds.
             Garbage: The answer breaks the contract.
         """
-        raise NotImplementedError
+        entry = self._registry.entry(name)
+        calls = [_bind_batch(entry, host, batch, timeout) for batch in _batches(asks, entry.limits.max_batch)]
+        try:
+            return [answer for answers in await together(calls) for answer in answers]
+        except Garbage as error:
+            _note_garbage(error)
+            raise
+
+    def _who_is_asked(self, changes: Sequence[Change]) -> list[_Asked]:
+        """Return what each interested driver is asked, in driver order."""
+        deadline = time.monotonic() + self._settings.precommit_budget
+        asked: dict[str, _Asked] = {}
+        for change in changes:
+            for entry in self._registry.interested(change.kind, change.action):
+                asked.setdefault(entry.name, _Asked(entry, [], deadline)).changes.append(change)
+        return sorted(asked.values(), key=_position) if len(asked) > 1 else list(asked.values())
+
+
+def _position(asked: _Asked) -> int:
+    return asked.entry.position
+
+
+async def _judge(asked: _Asked, hosts: Mapping[str, Host]) -> list[Verdict] | NoVerdict:
+    """Return the verdicts of one driver on its changes, or why there are none."""
+    entry, changes, deadline = asked
+    batches = _batches(changes, entry.limits.max_batch)
+    try:
+        judged = await together([_judge_batch(entry, batch, deadline, hosts) for batch in batches])
+    except NoVerdict as error:
+        if isinstance(error, Garbage):
+            _note_garbage(error)
+        return error
+    return judged[0] if len(judged) == 1 else [verdict for batch in judged for verdict in batch]
+
+
+async def _judge_batch(
+    entry: DriverEntry, changes: Sequence[Change], deadline: float, hosts: Mapping[str, Host]
+) -> list[Verdict]:
+    request = mechanism_pb2.PrecommitRequest()
+    for index, change in enumerate(changes):
+        original = translate.encode_original(change) if change.action is Action.UPDATE else None
+        translate.fill_change(
+            request.changes.add(),
+            change,
+            str(index),
+            change.action,
+            original,
+            translate.host_of(change, hosts),
+            change.states.get(entry.name),
+        )
+    left = max(0.0, deadline - time.monotonic())
+    request.budget.FromMicroseconds(int(left * 1e6))
+    response = await entry.call(PRECOMMIT, request, left)
+    return verdicts.read_precommit(entry.name, request.changes, response, entry.limits.max_state_bytes)
+
+
+async def _bind_batch(entry: DriverEntry, host: Host, asks: Sequence[BindAsk], timeout: float) -> list[BindAnswer]:
+    request = mechanism_pb2.BindPortsRequest()
+    request.host.CopyFrom(host)
+    ids = [str(index) for index in range(len(asks))]
+    for id, ask in zip(ids, asks, strict=True):
+        translate.fill_bind_request(request.requests.add(), id, ask)
+    response = await entry.call(BIND_PORTS, request, timeout)
+    return verdicts.read_bind(entry.name, asks, ids, response)
+
+
+def _batches(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _decide(asked: Sequence[_Asked], answers: Sequence[list[Verdict] | NoVerdict]) -> None:
+    """Let the changes pass with their new states, or raise."""
+    for (entry, changes, _), answer in zip(asked, answers, strict=True):
+        if not isinstance(answer, NoVerdict):
+            _raise_rejection(entry, changes, answer)
+    for (entry, changes, _), answer in zip(asked, answers, strict=True):
+        if isinstance(answer, NoVerdict):
+            _pass_if_advisory(entry, answer.text)
+        else:
+            _keep_states(entry, changes, answer)
+
+
+def _raise_rejection(entry: DriverEntry, changes: Sequence[Change], answer: Sequence[Verdict]) -> None:
+    for change, verdict in zip(changes, answer, strict=True):
+        if isinstance(verdict, Rejected):
+            message = f'Mechanism driver "{entry.name}" refused the {change.kind}: {verdict.message}'
+            raise DriverRejected(message, driver=entry.name, reason=verdict.reason, field=verdict.field)
+
+
+def _keep_states(entry: DriverEntry, changes: Sequence[Change], answer: Sequence[Verdict]) -> None:
+    for change, verdict in zip(changes, answer, strict=True):
+        if isinstance(verdict, Failed):
+            _pass_if_advisory(entry, verdict.user_message or verdict.operator_message or verdict.reason)
+        elif isinstance(verdict, Accepted) and verdict.state is not None:
+            change.states[entry.name] = verdict.state
+
+
+def _pass_if_advisory(entry: DriverEntry, reason: str) -> None:
+    if entry.is_required:
+        raise _unavailable(entry, reason)
+    log.warning("precommit.passed_without_verdict", driver=entry.name, reason=reason)
+
+
+def _unavailable(entry: DriverEntry, reason: str) -> DriverUnavailable:
+    return DriverUnavailable(f'Mechanism driver "{entry.name}" gave no verdict: {reason}', driver=entry.name)
+
+
+def _note_garbage(error: Garbage) -> None:
+    GARBAGE.labels(error.driver).inc()
+    log.error("driver.garbage", driver=error.driver, reason=error.text)

@@ -1,71 +1,127 @@
-"""Who the mechanism drivers are, what they want to hear, and whether they can be asked."""
+"""Who the mechanism drivers are, and what they want to hear.
+
+Interests come from the last handshake, of this process or of the one that wrote
+it to the database, so that debts are written down while a driver is away. A
+driver that nobody ever heard of is owed everything, and told later what of it
+it wants; but it is not asked to judge, because it never said that it wants to.
+"""
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 
 from jackfield_core import config
-from jackfield_core.db.driver import BindCapability
+from jackfield_core.db.driver import Interest
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.mechanism.answers import Handshake
+from jackfield_core.mechanism.entry import DriverEntry
+from jackfield_core.mechanism.handshake import introduction
+from jackfield_core.mechanism.keeper import Keeper
 from jackfield_core.types import Action, Kind
 
 OnReady = Callable[[str, Handshake], Awaitable[None]]
 """Called with the name of a driver that has introduced itself, before it counts as ready."""
 
-
-class DriverEntry:
-    """One configured driver."""
-
-    name: str
-    policy: str
-    """``required`` or ``advisory``."""
-    position: int
-    handshake: Handshake | None
-    """The last live one of this process; None until then."""
-    bind: BindCapability | None
-    """From the last handshake, of this process or in the database."""
-    ready: asyncio.Event
-    """Set while a call makes sense: introduced, connected, and the breaker lets a call through."""
-
-    @property
-    def is_ready(self) -> bool:
-        """True while a call makes sense."""
-        raise NotImplementedError
+_EVERYTHING = tuple(Interest(kind, tuple(Action), ("postcommit",)) for kind in Kind)
 
 
 class Registry:
-    """All configured drivers, in order."""
+    """All configured drivers, in order.
 
-    def __init__(self, settings: config.Settings, *, deployment_id: str = "jackfield") -> None: ...
+    *deployment_id* is the same for all processes of a deployment; drivers mark
+    with it what they own. *health_interval* is in seconds.
+    """
+
+    def __init__(
+        self, settings: config.Settings, *, deployment_id: str = "jackfield", health_interval: float = 5.0
+    ) -> None:
+        self._settings = settings.mechanism
+        self._health_interval = health_interval
+        self._introduction = introduction(str(uuid.uuid4()), deployment_id)
+        self._entries = tuple(
+            DriverEntry(driver, position, settings.mechanism) for position, driver in enumerate(settings.drivers)
+        )
+        self._by_name = {entry.name: entry for entry in self._entries}
+        self._subscribers: list[OnReady] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._index()
 
     def entries(self) -> Sequence[DriverEntry]:
         """Return all drivers in the configured order."""
-        raise NotImplementedError
+        return self._entries
 
     def entry(self, name: str) -> DriverEntry:
-        """Return the driver called *name*."""
-        raise NotImplementedError
+        """Return the driver called *name*; KeyError if it is not configured."""
+        return self._by_name[name]
 
     def owed(self, kind: Kind, action: Action) -> Sequence[str]:
         """Return the drivers that want to hear of this after the commit, in order."""
-        raise NotImplementedError
+        return self._owed.get((kind, action), ())
 
     def interested(self, kind: Kind, action: Action) -> Sequence[DriverEntry]:
         """Return the drivers that want to judge this before the commit, in order."""
-        raise NotImplementedError
+        return self._judges.get((kind, action), ())
 
     def binders(self) -> Sequence[DriverEntry]:
-        """Return the drivers that bind ports, in order."""
-        raise NotImplementedError
+        """Return the drivers that bind ports, in order, whether they can be asked now or not."""
+        return self._binders
 
     def subscribe(self, callback: OnReady) -> None:
-        """Call *callback* at every handshake, before the driver counts as ready."""
+        """Call *callback* at every handshake, before the driver counts as ready.
+
+        An exception of *callback* keeps the driver from becoming ready; the
+        handshake is repeated after a pause.
+        """
+        self._subscribers.append(callback)
 
     async def load(self, tables: Tables) -> None:
         """Read what drivers said of themselves when they were last seen."""
+        records = await tables.drivers.list()
+        for entry in self._entries:
+            entry.record = records.get(entry.name)
+        self._index()
 
     async def start(self) -> None:
-        """Start to keep connections; returns at once."""
+        """Start to keep the drivers connected; return at once, whether they are there or not."""
+        for entry in self._entries:
+            keeper = Keeper(entry, self._settings, self._introduction, self._introduced, self._health_interval)
+            self._tasks.append(asyncio.create_task(keeper.run(), name=f"driver {entry.name}"))
 
     async def stop(self) -> None:
         """Close all connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def _introduced(self, entry: DriverEntry, handshake: Handshake) -> None:
+        # New debts follow the new interests before anybody is told: whoever then
+        # looks for resources without a debt misses none that is created meanwhile.
+        entry.introduced(handshake)
+        self._index()
+        for callback in self._subscribers:
+            await callback(entry.name, handshake)
+
+    def _index(self) -> None:
+        """Work out once who is told of what: every change asks."""
+        owed: dict[tuple[Kind, Action], list[str]] = {}
+        judges: dict[tuple[Kind, Action], list[DriverEntry]] = {}
+        for entry in self._entries:
+            interests = _EVERYTHING if entry.interests is None else entry.interests
+            for kind, action, phase in _told(interests):
+                if phase == "postcommit":
+                    owed.setdefault((kind, action), []).append(entry.name)
+                else:
+                    judges.setdefault((kind, action), []).append(entry)
+        self._owed = {key: tuple(names) for key, names in owed.items()}
+        self._judges = {key: tuple(entries) for key, entries in judges.items()}
+        self._binders = tuple(entry for entry in self._entries if entry.bind is not None)
+
+
+def _told(interests: Sequence[Interest]) -> set[tuple[Kind, Action, str]]:
+    return {
+        (Kind(interest.kind), Action(action), phase)
+        for interest in interests
+        for action in interest.actions
+        for phase in interest.phases
+    }

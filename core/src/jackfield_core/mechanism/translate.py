@@ -7,9 +7,8 @@ every process.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import cast
 
 import msgspec
 from jackfield.driver.v1 import binding_pb2, change_pb2, mechanism_pb2, network_pb2, port_pb2, segment_pb2, subnet_pb2
@@ -80,7 +79,7 @@ def fill_change(
     message.action = ACTIONS[action]
     message.revision = current.revision_number + (action is Action.DELETE)
     message.project_id = current.project_id
-    _fill_resource(message.current, change.kind, current, change.tree, change.levels)
+    _fill_resource(message.current, current, change.tree, change.levels)
     message.digest = hashlib.sha256(message.current.SerializeToString(deterministic=True)).digest()
     if original is not None:
         message.original.MergeFromString(original)
@@ -90,10 +89,10 @@ def fill_change(
         message.state.version, message.state.data = state
 
 
-def encode(kind: Kind, resource: Resource, tree: NetworkTree, levels: Sequence[BindingLevel] = ()) -> bytes:
+def encode(resource: Resource, tree: NetworkTree, levels: Sequence[BindingLevel] = ()) -> bytes:
     """Return a resource the way drivers get it as ``original``."""
     message = change_pb2.Resource()
-    _fill_resource(message, kind, resource, tree, levels)
+    _fill_resource(message, resource, tree, levels)
     return message.SerializeToString(deterministic=True)
 
 
@@ -101,7 +100,7 @@ def encode_original(change: Change) -> bytes:
     """Return the state before a change the way drivers get it as ``original``."""
     if change.original is None:
         raise ValueError(f"{change.kind} {change.current.id} has no state before it was created")
-    return encode(change.kind, change.original, change.original_tree or change.tree, change.original_levels)
+    return encode(change.original, change.original_tree or change.tree, change.original_levels)
 
 
 def host(name: str, agents: Sequence[Agent], now: datetime, agent_down_time: float) -> Host:
@@ -123,11 +122,16 @@ def host(name: str, agents: Sequence[Agent], now: datetime, agent_down_time: flo
     return message
 
 
+def host_of(change: Change, hosts: Mapping[str, Host]) -> Host | None:
+    """Return the host of a bound port out of *hosts*, or None."""
+    return hosts.get(change.current.binding.host) if hosts and isinstance(change.current, Port) else None
+
+
 def fill_bind_request(message: mechanism_pb2.BindRequest, request_id: str, ask: BindAsk) -> None:
     """Fill an empty request to bind one port at one level."""
     message.request_id = request_id
     _fill_port(message.port, ask.port, ask.bound_levels)
-    _fill_network(message.network, ask.tree)
+    _fill_network(message.network, ask.tree.network, ask.tree.segments)
     for segment in ask.segments:
         _fill_segment(message.segments.add(), segment)
     message.level = ask.level
@@ -136,37 +140,37 @@ def fill_bind_request(message: mechanism_pb2.BindRequest, request_id: str, ask: 
 
 
 def _fill_resource(
-    message: change_pb2.Resource, kind: Kind, resource: Resource, tree: NetworkTree, levels: Sequence[BindingLevel]
+    message: change_pb2.Resource, resource: Resource, tree: NetworkTree, levels: Sequence[BindingLevel]
 ) -> None:
-    if kind is Kind.PORT:
-        _fill_port(message.port, cast(Port, resource), levels)
-    elif kind is Kind.SUBNET:
-        _fill_subnet(message.subnet, cast(Subnet, resource))
+    if isinstance(resource, Port):
+        _fill_port(message.port, resource, levels)
+    elif isinstance(resource, Subnet):
+        _fill_subnet(message.subnet, resource)
     else:
-        _fill_network(message.network, tree, cast(Network, resource))
+        _fill_network(message.network, resource, tree.segments)
 
 
 def _fill_related(message: change_pb2.Related, change: Change, host: Host | None) -> None:
-    _fill_network(message.network, change.tree)
-    if change.kind is not Kind.PORT:
+    tree = change.tree
+    _fill_network(message.network, tree.network, tree.segments)
+    port = change.current
+    if not isinstance(port, Port):
         return
-    port = cast(Port, change.current)
     used = {fixed_ip.subnet_id for fixed_ip in port.fixed_ips}
-    for subnet in change.tree.subnets:
+    for subnet in tree.subnets:
         if subnet.id in used:
             _fill_subnet(message.subnets.add(), subnet)
-    segments = {segment.id: segment for segment in change.tree.segments}
     for level in change.levels:
-        if level.segment_id in segments:
-            _fill_segment(message.segments.add(), segments[level.segment_id])
+        for segment in tree.segments:
+            if segment.id == level.segment_id:
+                _fill_segment(message.segments.add(), segment)
     if host is not None:
         message.host.CopyFrom(host)
     elif port.binding.host:
         message.host.name = port.binding.host
 
 
-def _fill_network(message: network_pb2.Network, tree: NetworkTree, network: Network | None = None) -> None:
-    network = network or tree.network
+def _fill_network(message: network_pb2.Network, network: Network, segments: Sequence[Segment]) -> None:
     message.id = network.id
     message.name = network.name
     message.project_id = network.project_id
@@ -175,7 +179,7 @@ def _fill_network(message: network_pb2.Network, tree: NetworkTree, network: Netw
     message.external = network.external
     message.mtu = network.mtu
     message.port_security_enabled = network.port_security_enabled
-    for segment in tree.segments:
+    for segment in segments:
         _fill_segment(message.segments.add(), segment)
 
 

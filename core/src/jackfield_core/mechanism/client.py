@@ -1,0 +1,179 @@
+"""One connection to one driver process.
+
+Client libraries make many status codes themselves, so an error is a word of
+the driver only if it carries ``ErrorInfo`` of the driver's own domain; all
+others mean that nobody knows what happened. Answers are decoded here and not by
+the library, which would turn an undecodable one into ``None`` and a log line.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, NoReturn, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError, EncodeError, Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2
+from jackfield.driver.v1 import driver_pb2, mechanism_pb2
+from prometheus_client import Counter, Histogram
+
+from jackfield_core.mechanism.answers import Garbage, NoVerdict
+
+MAX_MESSAGE_BYTES = 16 << 20
+"""Largest message in either direction."""
+
+CALLS = Counter("jackfield_driver_calls", "Calls to mechanism drivers.", ["driver", "rpc", "code"])
+SECONDS = Histogram(
+    "jackfield_driver_call_seconds",
+    "Time that calls to mechanism drivers took.",
+    ["driver", "rpc"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15, 60),
+)
+
+RequestT = TypeVar("RequestT", bound=Message)
+ResponseT = TypeVar("ResponseT", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc(Generic[RequestT, ResponseT]):
+    """A remote procedure: its short name, its path, and how its answer is decoded."""
+
+    name: str
+    path: str
+    request: type[RequestT]
+    decode: Callable[[bytes], ResponseT]
+
+
+def _rpc(service: str, name: str, request: type[RequestT], response: type[ResponseT]) -> Rpc[RequestT, ResponseT]:
+    return Rpc(name, f"/{service}/{name}", request, response.FromString)
+
+
+_DRIVER = "jackfield.driver.v1.DriverService"
+_MECHANISM = "jackfield.driver.v1.MechanismService"
+HANDSHAKE = _rpc(_DRIVER, "Handshake", driver_pb2.HandshakeRequest, driver_pb2.HandshakeResponse)
+PRECOMMIT = _rpc(_MECHANISM, "Precommit", mechanism_pb2.PrecommitRequest, mechanism_pb2.PrecommitResponse)
+POSTCOMMIT = _rpc(_MECHANISM, "Postcommit", mechanism_pb2.PostcommitRequest, mechanism_pb2.PostcommitResponse)
+BIND_PORTS = _rpc(_MECHANISM, "BindPorts", mechanism_pb2.BindPortsRequest, mechanism_pb2.BindPortsResponse)
+HEALTH = _rpc("grpc.health.v1.Health", "Check", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse)
+_ALL = (HANDSHAKE, PRECOMMIT, POSTCOMMIT, BIND_PORTS, HEALTH)
+
+
+class DriverClient:
+    """A channel to the driver called *name*; *endpoint* is ``unix:///path`` or address and port."""
+
+    def __init__(self, name: str, endpoint: str) -> None:
+        self._name = name
+        self._channel = grpc.aio.insecure_channel(endpoint, options=_options(endpoint))
+        self._methods: dict[str, Any] = {rpc.name: self._channel.unary_unary(rpc.path) for rpc in _ALL}
+        self._seconds = {rpc.name: SECONDS.labels(name, rpc.name) for rpc in _ALL}
+        self._answered = {rpc.name: CALLS.labels(name, rpc.name, "OK") for rpc in _ALL}
+
+    async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT, timeout: float) -> ResponseT:
+        """Call *rpc* and return the decoded answer within *timeout* seconds.
+
+        Raises:
+            NoVerdict: No answer; whether the driver did anything is unknown.
+            Garbage: The answer cannot be decoded.
+        """
+        started = time.perf_counter()
+        try:
+            # The deadline belongs to gRPC: it reaches the driver, and costs no timer here.
+            answer = await self._methods[rpc.name](_encode(self._name, request), timeout=timeout)
+            response = rpc.decode(answer)
+        except DecodeError:
+            self._count(rpc.name, "GARBAGE")
+            raise Garbage(self._name, f"the answer to {rpc.name} cannot be decoded") from None
+        except grpc.aio.AioRpcError as error:
+            self._count(rpc.name, error.code().name)
+            raise _no_verdict(self._name, error) from None
+        except grpc.aio.BaseError as error:
+            raise NoVerdict(self._name, f"the channel is not usable: {error}", attempted=False) from None
+        except asyncio.CancelledError:
+            self._count(rpc.name, "CANCELLED")
+            _raise_unless_closed(self._name)
+        finally:
+            self._seconds[rpc.name].observe(time.perf_counter() - started)
+        self._answered[rpc.name].inc()
+        return response
+
+    async def disconnected(self) -> None:
+        """Return when the connection that is there now is gone."""
+        while (state := self._channel.get_state()) is grpc.ChannelConnectivity.READY:
+            await self._channel.wait_for_state_change(state)
+
+    async def close(self, grace: float | None = None) -> None:
+        """Close the channel; calls in flight get *grace* seconds to end."""
+        await self._channel.close(grace)
+
+    def _count(self, rpc: str, code: str) -> None:
+        CALLS.labels(self._name, rpc, code).inc()
+
+
+def _options(endpoint: str) -> list[tuple[str, Any]]:
+    options: list[tuple[str, Any]] = [
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+        # Without it a stopped peer is noticed after a minute, whatever keepalive says.
+        ("grpc.http2.ping_timeout_ms", 5_000),
+        ("grpc.http2.max_pings_without_data", 0),
+        # A channel of its own has a connection of its own; otherwise the library
+        # shares connections between channels to the same address.
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.min_reconnect_backoff_ms", 2_000),
+        ("grpc.enable_http_proxy", 0),
+    ]
+    if endpoint.startswith("unix:"):
+        # By default the path itself is sent as authority, percent-encoded, and
+        # servers in other languages reset such a stream.
+        options.append(("grpc.default_authority", "localhost"))
+    return options
+
+
+def _encode(name: str, request: Message) -> bytes:
+    try:
+        return request.SerializeToString()
+    except EncodeError as error:
+        raise NoVerdict(name, f"the request cannot be encoded: {error}", code="INTERNAL", attempted=False) from error
+
+
+def _no_verdict(name: str, error: grpc.aio.AioRpcError) -> NoVerdict:
+    code = error.code().name
+    text = f"{code}: {(error.details() or 'no details')[:500]}"
+    status = _status(error)
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info) and info.domain == name:
+            return NoVerdict(name, text, code=code, has_error_info=True, retry_after=_retry_after(status))
+    return NoVerdict(name, text, code=code)
+
+
+def _status(error: grpc.aio.AioRpcError) -> status_pb2.Status:
+    status = status_pb2.Status()
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            try:
+                status.ParseFromString(value)
+            except DecodeError:
+                status.Clear()
+    return status
+
+
+def _retry_after(status: status_pb2.Status) -> float | None:
+    info = error_details_pb2.RetryInfo()
+    for detail in status.details:
+        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
+            return float(max(0.0, info.retry_delay.seconds + info.retry_delay.nanos / 1e9))
+    return None
+
+
+def _raise_unless_closed(name: str) -> NoReturn:
+    """Tell a caller that gave up from a channel that was closed under its feet."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    raise NoVerdict(name, "the connection was closed", code="CANCELLED")

@@ -1,0 +1,94 @@
+"""Both sides introduce themselves, and the core believes only what makes sense."""
+
+from importlib import metadata
+
+from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2
+
+from jackfield_core.db.driver import BindCapability, Interest
+from jackfield_core.mechanism.answers import Backend, Garbage, Handshake, Limits
+from jackfield_core.mechanism.client import MAX_MESSAGE_BYTES
+from jackfield_core.types import Action, Kind
+
+CONTRACT_MAJOR = 1
+
+# What this release does not know is left out: a driver may be newer than the core.
+_KINDS = {
+    change_pb2.RESOURCE_KIND_NETWORK: Kind.NETWORK,
+    change_pb2.RESOURCE_KIND_SUBNET: Kind.SUBNET,
+    change_pb2.RESOURCE_KIND_PORT: Kind.PORT,
+}
+_ACTIONS = {
+    change_pb2.ACTION_CREATE: Action.CREATE,
+    change_pb2.ACTION_UPDATE: Action.UPDATE,
+    change_pb2.ACTION_DELETE: Action.DELETE,
+}
+_PHASES = {change_pb2.PHASE_PRECOMMIT: "precommit", change_pb2.PHASE_POSTCOMMIT: "postcommit"}
+_HEALTH = {
+    capability_pb2.BACKEND_HEALTH_UP: "up",
+    capability_pb2.BACKEND_HEALTH_DEGRADED: "degraded",
+    capability_pb2.BACKEND_HEALTH_DOWN: "down",
+}
+_LONGEST = 255
+
+
+class Unfit(Exception):
+    """Raised when a process answers, but is not the driver that is wanted, or cannot work."""
+
+
+def introduction(core_instance_id: str, deployment_id: str) -> driver_pb2.HandshakeRequest:
+    """Return what the core says of itself."""
+    return driver_pb2.HandshakeRequest(
+        core_version=metadata.version("jackfield-core"),
+        core_instance_id=core_instance_id,
+        deployment_id=deployment_id,
+        contract_majors=[CONTRACT_MAJOR],
+        max_message_bytes=MAX_MESSAGE_BYTES,
+    )
+
+
+def read(name: str, response: driver_pb2.HandshakeResponse) -> Handshake:
+    """Return what the driver called *name* says of itself.
+
+    Raises:
+        Unfit: It is another driver, speaks no contract of ours, or could not load.
+        Garbage: The answer breaks the contract.
+    """
+    if response.driver_name != name:
+        raise Unfit(f'the process calls itself "{response.driver_name[:63]}"')
+    if response.contract_major != CONTRACT_MAJOR:
+        raise Unfit(f"it speaks contract {response.contract_major}, the core speaks {CONTRACT_MAJOR}")
+    if response.HasField("load_error"):
+        raise Unfit(f"it could not load: {response.load_error[:500]}")
+    if not 0 < len(response.instance_id) <= _LONGEST or len(response.driver_version) > _LONGEST:
+        raise Garbage(name, "the handshake's instance_id or driver_version is empty or too long")
+    backends = tuple(
+        Backend(backend.id, backend.epoch, _HEALTH.get(backend.health, "unknown"), backend.message)
+        for backend in response.backends
+    )
+    if len({backend.id for backend in backends}) != len(backends):
+        raise Garbage(name, "the handshake names a backend twice")
+    return Handshake(
+        version=response.driver_version,
+        instance_id=response.instance_id,
+        interests=tuple(_interest(interest) for interest in response.interests if interest.kind in _KINDS),
+        bind=_bind(response.bind) if response.HasField("bind") else None,
+        limits=Limits(
+            response.limits.max_batch or 100,
+            response.limits.max_in_flight or 4,
+            response.limits.max_state_bytes or 16384,
+        ),
+        backends=backends,
+        features=frozenset(response.features),
+    )
+
+
+def _interest(message: capability_pb2.Interest) -> Interest:
+    return Interest(
+        _KINDS[message.kind],
+        tuple(_ACTIONS[action] for action in message.actions if action in _ACTIONS),
+        tuple(_PHASES[phase] for phase in message.phases if phase in _PHASES),
+    )
+
+
+def _bind(message: capability_pb2.BindCapability) -> BindCapability:
+    return BindCapability(tuple(message.network_types), tuple(message.vnic_types), max(1, message.max_levels))

@@ -1,0 +1,209 @@
+"""Answers become values, if they keep the contract.
+
+An answer with one wrong, missing or doubled result is garbage as a whole: if
+the driver has mixed up one change, nothing says that it has not mixed up the
+others. Texts are cut and cleaned here, because they go into the database, to
+users and to terminals.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from google.protobuf.duration_pb2 import Duration
+from jackfield.driver.v1 import change_pb2, mechanism_pb2
+from msgspec import Struct
+
+from jackfield_core.mechanism.answers import (
+    BindAnswer,
+    BindAsk,
+    Bound,
+    Done,
+    Failed,
+    Garbage,
+    InProgress,
+    NextLevel,
+    PostcommitOutcome,
+    Skip,
+    State,
+    Veto,
+)
+from jackfield_core.mechanism.translate import ChangeMessage
+from jackfield_core.types import BINDING_FAILED, UNBOUND
+
+ResultT = TypeVar("ResultT")
+
+_DISPOSITIONS = {
+    change_pb2.DISPOSITION_INFEASIBLE: "infeasible",
+    change_pb2.DISPOSITION_CONFLICT: "conflict",
+    change_pb2.DISPOSITION_BUG: "bug",
+}
+_EFFECTS = {change_pb2.EFFECT_NONE: "none", change_pb2.EFFECT_PARTIAL: "partial"}
+_LONGEST_PAUSE = 86400.0
+_LARGEST_STATE_VERSION = 2**31 - 1
+
+_details = msgspec.json.Decoder(dict[str, Any])
+_controls = dict.fromkeys((*range(32), 127), " ")
+
+
+class Accepted(Struct, frozen=True):
+    """The change may be made; *state* is to be kept, if there is one."""
+
+    state: State | None
+
+
+class Rejected(Struct, frozen=True):
+    """The change must not be made; *field* names an attribute at fault."""
+
+    reason: str
+    message: str
+    field: str
+
+
+Verdict = Accepted | Rejected | Failed
+
+
+def read_precommit(
+    driver: str, changes: Iterable[ChangeMessage], response: mechanism_pb2.PrecommitResponse, max_state_bytes: int
+) -> list[Verdict]:
+    """Return the verdicts in the order of *changes*, or raise Garbage."""
+    results = _one_each(driver, [change.change_id for change in changes], response.results, _change_id)
+    return [_verdict(driver, result, max_state_bytes) for result in results]
+
+
+def read_postcommit(
+    driver: str, changes: Iterable[ChangeMessage], response: mechanism_pb2.PostcommitResponse, max_state_bytes: int
+) -> PostcommitOutcome:
+    """Return what became of *changes* by change id, or raise Garbage."""
+    revisions = {change.change_id: change.revision for change in changes}
+    results = _one_each(driver, list(revisions), response.results, _change_id)
+    return {
+        result.change_id: _outcome(driver, result, revisions[result.change_id], max_state_bytes) for result in results
+    }
+
+
+def read_bind(
+    driver: str, asks: Sequence[BindAsk], ids: Sequence[str], response: mechanism_pb2.BindPortsResponse
+) -> list[BindAnswer]:
+    """Return the answers in the order of *asks*, or raise Garbage."""
+    results = _one_each(driver, ids, response.results, _request_id)
+    return [_bind_answer(driver, ask, result) for ask, result in zip(asks, results, strict=True)]
+
+
+def _change_id(result: mechanism_pb2.PrecommitResult | mechanism_pb2.PostcommitResult) -> str:
+    return result.change_id
+
+
+def _request_id(result: mechanism_pb2.BindResult) -> str:
+    return result.request_id
+
+
+def _one_each(
+    driver: str, ids: Sequence[str], results: Iterable[ResultT], id_of: Callable[[ResultT], str]
+) -> list[ResultT]:
+    """Return one result for each of *ids*, in that order."""
+    found: dict[str, ResultT] = {}
+    for result in results:
+        if found.setdefault(id_of(result), result) is not result:
+            raise Garbage(driver, f'it answered "{clean(id_of(result), 64)}" twice')
+    if missing := [id for id in ids if id not in found]:
+        raise Garbage(driver, f"it did not answer {len(missing)} of {len(ids)}")
+    if len(found) > len(ids):
+        raise Garbage(driver, f"it answered {len(found) - len(ids)} that nobody asked")
+    return [found[id] for id in ids]
+
+
+def _verdict(driver: str, result: mechanism_pb2.PrecommitResult, max_state_bytes: int) -> Verdict:
+    kind = result.WhichOneof("verdict")
+    if kind == "accept":
+        return Accepted(_state(driver, result.accept, max_state_bytes))
+    if kind == "reject":
+        reject = result.reject
+        message = clean(reject.message, 1000) or "no reason was given"
+        return Rejected(clean(reject.reason, 63), message, clean(reject.field, 255))
+    if kind == "failed":
+        return _failed(result.failed)
+    raise Garbage(driver, "a result holds no verdict that the core knows")
+
+
+def _outcome(
+    driver: str, result: mechanism_pb2.PostcommitResult, sent: int, max_state_bytes: int
+) -> Done | InProgress | Failed:
+    kind = result.WhichOneof("outcome")
+    if kind == "done":
+        done = result.done
+        if done.revision != sent:
+            raise Garbage(driver, f"it answered revision {done.revision} to revision {sent}")
+        return Done(sent, _state(driver, done, max_state_bytes), dict(done.attributes))
+    if kind == "in_progress":
+        return InProgress(_seconds(result.in_progress.retry_after))
+    if kind == "failed":
+        return _failed(result.failed)
+    raise Garbage(driver, "a result holds no outcome that the core knows")
+
+
+def _state(driver: str, answer: mechanism_pb2.Accept | mechanism_pb2.Done, max_state_bytes: int) -> State | None:
+    if not answer.HasField("state"):
+        return None
+    version, data = answer.state.version, answer.state.data
+    if len(data) > max_state_bytes or version > _LARGEST_STATE_VERSION:
+        raise Garbage(driver, f"a state of version {version} has {len(data)} of at most {max_state_bytes} bytes")
+    return version, data
+
+
+def _failed(error: change_pb2.Error) -> Failed:
+    return Failed(
+        disposition=_DISPOSITIONS.get(error.disposition, "retry"),
+        reason=clean(error.reason, 63),
+        user_message=clean(error.user_message, 1000),
+        operator_message=clean(error.operator_message, 4000),
+        retry_after=_seconds(error.retry_after) if error.HasField("retry_after") else None,
+        effect=_EFFECTS.get(error.effect, "maybe"),
+    )
+
+
+def _bind_answer(driver: str, ask: BindAsk, result: mechanism_pb2.BindResult) -> BindAnswer:
+    kind = result.WhichOneof("outcome")
+    if kind == "skip":
+        return Skip(clean(result.skip.reason, 1000))
+    if kind == "veto":
+        return Veto(clean(result.veto.reason, 1000))
+    if kind == "bound":
+        bound = result.bound
+        _check_offered(driver, ask, bound.segment_id)
+        if not 0 < len(bound.vif_type) <= 64 or bound.vif_type in (UNBOUND, BINDING_FAILED):
+            raise Garbage(driver, f'a port cannot be bound with vif_type "{clean(bound.vif_type, 64)}"')
+        return Bound(bound.segment_id, bound.vif_type, _vif_details(driver, bound.vif_details), bound.wired)
+    if kind == "next":
+        _check_offered(driver, ask, result.next.segment_id)
+        return _next_level(driver, result.next)
+    raise Garbage(driver, "a result holds no outcome that the core knows")
+
+
+def _check_offered(driver: str, ask: BindAsk, segment_id: str) -> None:
+    if segment_id not in {segment.id for segment in ask.segments}:
+        raise Garbage(driver, f'it chose segment "{clean(segment_id, 64)}", which was not offered')
+
+
+def _next_level(driver: str, next: mechanism_pb2.NextLevel) -> NextLevel:
+    wanted = next.wanted
+    if not wanted.network_type:
+        raise Garbage(driver, "it wants a next level and does not say of which type")
+    physical_network = wanted.physical_network if wanted.HasField("physical_network") else None
+    return NextLevel(next.segment_id, wanted.network_type, physical_network)
+
+
+def _vif_details(driver: str, text: bytes) -> dict[str, Any]:
+    try:
+        return _details.decode(text) if text else {}
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise Garbage(driver, "vif_details is not a JSON object") from None
+
+
+def _seconds(duration: Duration) -> float:
+    return min(max(0.0, duration.seconds + duration.nanos / 1e9), _LONGEST_PAUSE)
+
+
+def clean(text: str, longest: int) -> str:
+    """Return *text* on one line and not too long; PostgreSQL takes no NUL."""
+    return text[:longest].translate(_controls).strip()

@@ -27,9 +27,9 @@ from jackfield_core.ipam.allocator import Allocator, PortAddresses
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.services import revision
 from jackfield_core.services.attempts import Stale, retried
-from jackfield_core.services.spec import FixedIpRequest, PortCreate, PortUpdate
+from jackfield_core.services.spec import PortCreate, PortUpdate
 from jackfield_core.services.trees import NetworkTrees
-from jackfield_core.types import BINDING_FAILED, Action, AddressPair, Kind, Status
+from jackfield_core.types import BINDING_FAILED, Action, AddressPair, FixedIpRequest, Kind, Status
 
 Outcomes = Mapping[str, BindingOutcome]
 

@@ -117,9 +117,8 @@ def _check_fits(subnet: Subnet, tree: NetworkTree) -> None:
         Invalid: It overlaps another subnet, names a segment of another network,
             or needs a larger MTU.
     """
-    network = pools.parse_cidr(subnet.cidr, subnet.ip_version)
     for other in tree.subnets:
-        if other.ip_version == subnet.ip_version and network.overlaps(pools.parse_cidr(other.cidr, other.ip_version)):
+        if pools.overlap(subnet.cidr, other.cidr):
             raise Invalid(
                 f"Invalid input for operation: Requested subnet with cidr: {subnet.cidr} for network:"
                 f" {subnet.network_id} overlaps with another subnet (id: {other.id}, cidr: {other.cidr}).",
@@ -141,14 +140,12 @@ def _check_fits(subnet: Subnet, tree: NetworkTree) -> None:
 def _new_subnet(spec: SubnetCreate) -> Subnet:
     """Return the subnet that *spec* asks for, with its gateway and pools."""
     _check_modes(spec)
-    network = pools.parse_cidr(spec.cidr, spec.ip_version)
-    gateway_ip = pools.default_gateway(network) if spec.gateway_ip is UNSET else spec.gateway_ip
-    if gateway_ip is not None:
-        gateway_ip = pools.check_gateway(network, gateway_ip)
+    cidr = pools.parse_cidr(spec.cidr, spec.ip_version)
+    gateway_ip = pools.default_gateway(cidr) if spec.gateway_ip is UNSET else _gateway(cidr, spec.gateway_ip)
     if spec.allocation_pools is UNSET:
-        allocation_pools = pools.default_pools(network, gateway_ip)
+        allocation_pools = pools.default_pools(cidr, gateway_ip)
     else:
-        allocation_pools = pools.check_pools(network, spec.allocation_pools, gateway_ip)
+        allocation_pools = pools.check_pools(cidr, spec.allocation_pools, gateway_ip)
     at = now()
     return Subnet(
         id=str(uuid.uuid4()),
@@ -157,7 +154,7 @@ def _new_subnet(spec: SubnetCreate) -> Subnet:
         name=spec.name,
         description=spec.description,
         ip_version=spec.ip_version,
-        cidr=str(network),
+        cidr=cidr,
         gateway_ip=gateway_ip,
         enable_dhcp=spec.enable_dhcp,
         ipv6_address_mode=spec.ipv6_address_mode,
@@ -195,7 +192,7 @@ def _check_modes(spec: SubnetCreate) -> None:
             type="InvalidInput",
         )
     automatic = {"slaac", "dhcpv6-stateless"}
-    if {ra_mode, address_mode} & automatic and pools.parse_cidr(spec.cidr, 6).prefixlen != 64:
+    if {ra_mode, address_mode} & automatic and not spec.cidr.endswith("/64"):
         raise Invalid(
             f"Invalid CIDR {spec.cidr} for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires"
             " the prefix to be /64.",
@@ -208,10 +205,14 @@ def _edited(before: Subnet, spec: SubnetUpdate) -> Subnet:
     after = revision.changed(before, **revision.given(spec))
     if spec.gateway_ip is UNSET and spec.allocation_pools is UNSET:
         return after
-    network = pools.parse_cidr(before.cidr, before.ip_version)
-    gateway_ip = after.gateway_ip and pools.check_gateway(network, after.gateway_ip)
-    return replace(
-        after,
-        gateway_ip=gateway_ip,
-        allocation_pools=pools.check_pools(network, after.allocation_pools, gateway_ip),
-    )
+    gateway_ip = _gateway(before.cidr, after.gateway_ip)
+    allocation_pools = pools.check_pools(before.cidr, after.allocation_pools, gateway_ip)
+    return replace(after, gateway_ip=gateway_ip, allocation_pools=allocation_pools)
+
+
+def _gateway(cidr: str, gateway_ip: str | None) -> str | None:
+    """Return a gateway in canonical form, if there is one."""
+    if gateway_ip is None:
+        return None
+    pools.check_gateway(cidr, gateway_ip)
+    return pools.parse_address(gateway_ip, "gateway_ip")

@@ -19,6 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from jackfield_core import config
 
 SQLITE_BUSY_MS = 20_000
+MIGRATION_LOCK = 0x6A61636B66696564
+"""Key of the advisory lock that a change of the schema holds."""
 
 
 class Database:
@@ -49,9 +51,18 @@ class Database:
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that commits when the block ends and rolls back when it raises."""
-        async with self._write_turn or contextlib.nullcontext():
-            async with self._engine.begin() as connection:
-                yield connection
+        async with self._write_turn or contextlib.nullcontext(), self._engine.begin() as connection:
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def migrating(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that may change tables: without a time limit, one at a time among all processes."""
+        async with self._engine.connect() as connection, _foreign_keys_off(connection), connection.begin():
+            if self.is_postgresql:
+                await connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+                await connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+                await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            yield connection
 
     async def close(self) -> None:
         """Close all connections."""
@@ -88,10 +99,11 @@ def _sqlite_engine(url: sa.URL) -> AsyncEngine:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
+            # First of all: switching to WAL may have to wait for another process.
+            f"busy_timeout={SQLITE_BUSY_MS}",
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
-            f"busy_timeout={SQLITE_BUSY_MS}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
@@ -104,3 +116,18 @@ def _sqlite_engine(url: sa.URL) -> AsyncEngine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+@contextlib.asynccontextmanager
+async def _foreign_keys_off(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Keep SQLite, which changes a table by copying it, from cascading when the old one is dropped."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    # The switch has no effect inside of a transaction, and every statement but a raw one begins one.
+    raw = (await connection.get_raw_connection()).driver_connection
+    await raw.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        await raw.execute("PRAGMA foreign_keys=ON")

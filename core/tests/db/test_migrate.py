@@ -1,0 +1,101 @@
+"""The migrations, on both kinds of database."""
+
+import asyncio
+import sys
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from jackfield_core import config
+from jackfield_core.db import (
+    migrate,
+    unit_of_work,  # noqa: F401, knows all tables
+)
+from jackfield_core.db.base import metadata
+from jackfield_core.db.engine import Database
+
+
+async def test_the_migrated_schema_is_the_one_the_code_uses(database):
+    """After all migrations nothing differs from the metadata: tables, columns, types, indexes, constraints."""
+    async with database.reading() as connection:
+        assert await connection.run_sync(_differences) == []
+
+
+async def test_both_databases_have_the_same_names(database):
+    """Indexes and constraints are named alike, so that errors and later migrations can name them."""
+    async with database.reading() as connection:
+        names = await connection.run_sync(_names)
+
+    assert "uq_port_network_id_mac_address" in names["port"]
+    assert "ix_port_binding_vif_type" in names["port_binding"]
+    assert "fk_ip_allocation_subnet_id" in names["ip_allocation"]
+    assert "pk_delivery" in names["delivery"]
+
+
+async def test_an_upgrade_applies_what_is_missing_once(empty_database_url):
+    """A second upgrade finds nothing to do."""
+    settings = config.Database(url=empty_database_url)
+    every = await migrate.pending(settings)
+    assert every[0] == "0001"
+    assert await migrate.current(settings) is None
+
+    assert await migrate.upgrade(settings) == every
+    assert await migrate.upgrade(settings) == []
+
+    assert await migrate.current(settings) == every[-1]
+    assert await migrate.pending(settings) == []
+
+
+async def test_processes_that_upgrade_at_once_take_turns(empty_database_url):
+    """Of several processes one applies the migrations; the others wait and find them done."""
+    program = (
+        "import asyncio, sys\n"
+        "from jackfield_core import config\n"
+        "from jackfield_core.db import migrate\n"
+        "print(asyncio.run(migrate.upgrade(config.Database(url=sys.argv[1]))))\n"
+    )
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, empty_database_url, stdout=asyncio.subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+
+    outputs = sorted([(await process.communicate())[0].decode().strip() for process in processes])
+
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert outputs[:1] != ["[]"]
+    assert outputs[1:] == ["[]", "[]"]
+
+
+async def test_a_failed_upgrade_leaves_nothing(empty_database_url):
+    """All migrations are one transaction: a half-made schema is never seen."""
+    database = Database(config.Database(url=empty_database_url))
+    with pytest.raises(RuntimeError):
+        async with database.migrating() as connection:
+            await connection.run_sync(metadata.create_all)
+            raise RuntimeError("power cut")
+
+    async with database.reading() as connection:
+        assert await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names()) == []
+    await database.close()
+
+
+def _differences(connection: sa.Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
+
+
+def _names(connection: sa.Connection) -> dict[str, set[str | None]]:
+    inspector = sa.inspect(connection)
+    names: dict[str, set[str | None]] = {}
+    for table in inspector.get_table_names():
+        found = [
+            *inspector.get_indexes(table),
+            *inspector.get_unique_constraints(table),
+            *inspector.get_foreign_keys(table),
+            inspector.get_pk_constraint(table),
+        ]
+        names[table] = {one["name"] for one in found}
+    return names

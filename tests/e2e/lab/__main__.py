@@ -56,7 +56,7 @@ def _instructions(cloud: Cloud, machines: list[Machine]) -> str:
 def _client_lines(cloud: Cloud) -> str:
     settings = Client(cloud.control_plane.url).settings
     exports = [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]
-    listing = f"jackfield delivery list --config {cloud.control_plane.configuration}"
+    listing = shlex.join(cloud.control_plane.delivery_listing)
     return _indented([f"export PATH={PROGRAMS}:$PATH", *exports, "openstack port list", listing])
 
 

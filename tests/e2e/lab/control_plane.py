@@ -50,14 +50,19 @@ class Driver:
 
     name: str
     command: tuple[str, ...]
-    """Program of this installation, and its arguments."""
+    """Program of this installation, and its arguments; ``{directory}`` becomes the run directory."""
     policy: str = "required"
     environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables, with the same replacement. The driver has to listen at ``{directory}/<name>.sock``."""
 
 
-OVS = Driver("ovs", ("jackfield-ovs", "driver"))
-# Refuses networks in precommit by the pattern of their name.
-FABRIC = Driver("fabric", ("jackfield-loopback",), policy="advisory")
+OVS = Driver("ovs", ("jackfield-ovs", "driver"), environment={"JACKFIELD_DRIVER_LISTEN": "unix://{directory}/ovs.sock"})
+_LOOPBACK = ("jackfield-loopback", "--name", "fabric", "--listen", "unix://{directory}/fabric.sock")
+# The fabric outlives the driver's process, as a device would.
+_DEVICE = ("--state-file", "{directory}/fabric.json", "--refuse-network-name", "forbidden*")
+# Advisory: a verdict of the fabric counts, but nobody has to wait for one while it is down.
+FABRIC = Driver("fabric", (*_LOOPBACK, *_DEVICE, "--no-bind"), policy="advisory")
+BINDING_FABRIC = Driver("fabric", (*_LOOPBACK, *_DEVICE), policy="advisory")
 
 
 class ControlPlane:
@@ -105,10 +110,14 @@ class ControlPlane:
         """Stop the core, then the drivers."""
         self._cleanup.close()
 
+    @property
+    def delivery_listing(self) -> list[str]:
+        """The command that shows what drivers are still owed."""
+        return [program("jackfield"), "delivery", "list", "--config", str(self.configuration)]
+
     def debts(self) -> list[Debt]:
         """Return what drivers are still owed, as ``jackfield delivery list`` tells it."""
-        listing = [program("jackfield"), "delivery", "list", "--json", "--config", str(self.configuration)]
-        debts: list[Debt] = json.loads(run(listing))
+        debts: list[Debt] = json.loads(run([*self.delivery_listing, "--json"]))
         return debts
 
     def count_rows(self) -> dict[str, int]:
@@ -140,15 +149,18 @@ class ControlPlane:
 
     def _core_process(self) -> Process:
         command = [program("jackfield"), "serve", "--migrate", "--config", str(self.configuration)]
-        log, ready = self.directory / "core.log", answers(f"{self.url}/readyz")
+        log, ready = self.directory / "core.log", answers(f"{self.url}/readyz?drivers=all")
         return Process("core", command, log=log, ready=ready, environment=self.environment)
 
     def _driver_process(self, driver: Driver) -> Process:
         listen = self._driver_socket(driver.name)
-        environment = self.environment | dict(driver.environment) | {"JACKFIELD_DRIVER_LISTEN": f"unix://{listen}"}
-        command = [program(driver.command[0]), *driver.command[1:]]
+        environment = {name: self._placed(value) for name, value in driver.environment.items()} | self.environment
+        command = [program(driver.command[0]), *map(self._placed, driver.command[1:])]
         log = self.directory / f"driver-{driver.name}.log"
         return Process(f"driver {driver.name}", command, log=log, ready=accepts(listen), environment=environment)
+
+    def _placed(self, value: str) -> str:
+        return value.replace("{directory}", str(self.directory))
 
     def _driver_socket(self, name: str) -> Path:
         return self.directory / f"{name}.sock"

@@ -1,0 +1,57 @@
+"""Tell the story where it can be told, and end with a status that says whether it was true."""
+
+import sys
+import time
+
+from e2e.lab.commands import CommandFailed
+from e2e.lab.lab import missing_requirements
+from support.processes import ProcessFailed, interrupt_on_sigterm
+
+from demo.narrator import Narrator, Untrue
+from demo.site import LoopbackSite, OpenVSwitchSite, Site
+from demo.story import Story
+
+
+def main() -> int:
+    """Run the demo; return its exit status."""
+    interrupt_on_sigterm()
+    started = time.monotonic()
+    narrator = Narrator()
+    lacks = missing_requirements()
+    site = _site(narrator, lacks)
+    try:
+        Story(narrator, site).tell()
+    except (Untrue, CommandFailed, ProcessFailed, TimeoutError) as error:
+        print(f"\nThe demo failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
+    finally:
+        site.remove()
+    seconds = time.monotonic() - started
+    print()
+    narrator.say(f"Done: {narrator.claims} claims checked in {seconds:.0f} s; everything is removed again.")
+    if lacks:
+        narrator.say(_left_out(lacks))
+    return 0
+
+
+def _site(narrator: Narrator, lacks: list[str]) -> Site:
+    if lacks:
+        narrator.say(_left_out(lacks))
+        return LoopbackSite(narrator)
+    narrator.say("Jackfield: two hosts with a real Open vSwitch each, and the real openstack client.")
+    return OpenVSwitchSite(narrator)
+
+
+def _left_out(lacks: list[str]) -> str:
+    missing = " and ".join(lacks)
+    return (
+        f"This machine lacks {missing}: the story is told with the loopback driver, and leaves out the hosts, "
+        "their switches and agents, the machines and their pings."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Where the story takes place: on hosts with Open vSwitch, or, where that cannot be, without.
+
+Both sites offer the story the same few things: a control plane, the names of two hosts, a way to
+plug a machine into a port, and proof that machines reach each other. The site without hosts says
+what it leaves out instead of doing it.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+from e2e.lab.capture import Capture
+from e2e.lab.cloud import Cloud
+from e2e.lab.control_plane import BINDING_FABRIC, FABRIC, OVS, ControlPlane
+from e2e.lab.machine import Machine, Vif
+
+from demo.narrator import INDENT, Narrator
+
+PREFIX = "jfdemo-"
+
+
+class Site(Protocol):
+    """What the story needs of the place it is told at."""
+
+    hosts: tuple[str, str]
+
+    @property
+    def control_plane(self) -> ControlPlane:
+        """The core and its drivers, once started."""
+
+    def start(self) -> None:
+        """Start drivers, core and, if there are hosts, their switches and agents."""
+
+    def show_hosts(self) -> None:
+        """Show what runs on the hosts."""
+
+    def plug(self, name: str, host: str, vif: Vif) -> None:
+        """Give the port of *vif* a machine on *host*."""
+
+    def prove_ping(self, one: str, other: str, *, on_trunk: int | None = None) -> None:
+        """Ping between two machines; with *on_trunk* show the VLAN between the hosts as well."""
+
+    def remove(self) -> None:
+        """Stop and remove everything."""
+
+
+class OpenVSwitchSite:
+    """Two hosts out of network namespaces, each with an Open vSwitch and an agent."""
+
+    hosts = ("host-1", "host-2")
+
+    def __init__(self, narrator: Narrator) -> None:
+        self._narrator = narrator
+        self._cloud = Cloud(hosts=2, drivers=[OVS, FABRIC])
+        self._machines: dict[str, Machine] = {}
+
+    @property
+    def control_plane(self) -> ControlPlane:
+        """The core and its drivers."""
+        return self._cloud.control_plane
+
+    def start(self) -> None:
+        """Start everything."""
+        self._cloud.start()
+
+    def show_hosts(self) -> None:
+        """Show the agents' commands as they run inside the hosts' namespaces."""
+        for host in self._cloud.lab.hosts:
+            command = host.namespace.inside(["jackfield-ovs", "agent"])
+            self._narrator.command(command, note=f"tunnel IP {host.tunnel_ip}, br-phy is physnet1")
+
+    def plug(self, name: str, host: str, vif: Vif) -> None:
+        """Start a machine as a compute service would."""
+        place = next(one for one in self._cloud.lab.hosts if one.name == host)
+        self._machines[name] = self._cloud.lab.machine(name, place, vif)
+        self._narrator.say(f"Machine {name} is plugged into {host}: {vif.mac_address}, {vif.addresses[0]}.")
+
+    def prove_ping(self, one: str, other: str, *, on_trunk: int | None = None) -> None:
+        """Ping, with a capture on the cable between the hosts if a VLAN is to be seen there."""
+        sender, receiver = self._machines[one], self._machines[other]
+        with ExitStack() as stack:
+            capture = None
+            if on_trunk is not None:
+                capture = stack.enter_context(Capture(self._cloud.lab, f"vlan {on_trunk} and icmp"))
+            sender.wait_for_ping(receiver.address)
+            self._show_ping(sender, receiver)
+            if capture is not None:
+                frame = capture.first_packet()
+                self._narrator.say(f"{INDENT}on the cable: {frame}")
+                self._narrator.claim(f"vlan {on_trunk}" in frame, f"frames between the hosts carry VLAN {on_trunk}")
+
+    def remove(self) -> None:
+        """Remove everything."""
+        self._cloud.remove()
+
+    def _show_ping(self, sender: Machine, receiver: Machine) -> None:
+        command = ["ping", "-n", "-c", "3", "-i", "0.2", receiver.address]
+        output = sender.namespace.run(*command)
+        self._narrator.command(sender.namespace.inside(command), output)
+        what = f"{sender.name} on {sender.host.name} reaches {receiver.name} on {receiver.host.name}"
+        self._narrator.claim(" 0% packet loss" in output, what)
+
+
+class LoopbackSite:
+    """The control plane alone: the loopback driver binds ports on hosts that exist in name only."""
+
+    hosts = ("host-1", "host-2")
+
+    def __init__(self, narrator: Narrator) -> None:
+        self._narrator = narrator
+        # A short path: the name of a Unix socket has room for 107 bytes.
+        self._directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
+        self.control_plane = ControlPlane(self._directory, [BINDING_FABRIC])
+
+    def start(self) -> None:
+        """Start the core and the loopback driver."""
+        self.control_plane.start()
+
+    def show_hosts(self) -> None:
+        """Say that there are none."""
+        self._narrator.say("Left out: hosts, switches and agents.")
+
+    def plug(self, name: str, host: str, vif: Vif) -> None:
+        """Do nothing: the fabric calls a port wired when it is bound."""
+
+    def prove_ping(self, one: str, other: str, *, on_trunk: int | None = None) -> None:
+        """Say that nothing was pinged."""
+        self._narrator.say(f"Left out: a ping from {one} to {other}.")
+
+    def remove(self) -> None:
+        """Remove everything."""
+        self.control_plane.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def vif_of(port: Mapping[str, str], *, address: str, mtu: str) -> Vif:
+    """Read a machine's interface from what the client printed of a port."""
+    return Vif(port["id"], port["mac_address"], (address,), int(mtu))

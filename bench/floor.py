@@ -67,7 +67,7 @@ async def _record(stack: Stack) -> tuple[list[Step], Port]:
         if recording:
             steps.append((kind, what, value))
 
-    with _tapped(note):
+    with _Tap(note):
         app = Application(settings)
         await app.start()
         try:
@@ -87,10 +87,10 @@ async def _record(stack: Stack) -> tuple[list[Step], Port]:
             recording = False
         finally:
             await app.stop()
-    return _without_idling(steps, port), port
+    return steps, port
 
 
-class _tapped:
+class _Tap:
     """Listens to every statement and every driver call of this process."""
 
     def __init__(self, note: Callable[[str, Any, Any], None]) -> None:
@@ -124,11 +124,6 @@ class _tapped:
     def _transaction(self, kind: str, connection: Any) -> None:
         if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
             self._note(kind, None, None)
-
-
-def _without_idling(steps: list[Step], port: Port) -> list[Step]:
-    """Leave out what happened to fall between: looks at the ledger that found nothing."""
-    return [step for step in steps if not (step[0] == "rpc" and step[1] not in ("Precommit", "Postcommit", "BindPorts"))]
 
 
 async def _play(stack: Stack, steps: list[Step], port: Port, count: int) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 import pydantic
@@ -155,7 +155,7 @@ def _settings(path: Path | None, **overrides: Any) -> config.Settings:
         _end("the settings are not valid:\n  " + "\n  ".join(lines))
 
 
-def _end(message: str) -> Any:
+def _end(message: str) -> NoReturn:
     typer.echo(f"jackfield: {message}", err=True)
     raise typer.Exit(2)
 

@@ -1,0 +1,123 @@
+"""A core with its database and loopback drivers, as processes that tests can kill.
+
+    with Cloud(tmp_path, database_url, drivers=["fabric"]) as cloud:
+        cloud.core.kill()
+        cloud.core.start()
+
+Every driver keeps its fabric in a state file, so that it survives its own end
+and a test can read what the devices hold without asking anybody.
+"""
+
+import contextlib
+import json
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from support.processes import Process, accepts, answers
+
+BIN = Path(sys.executable).parent
+
+
+class Cloud:
+    """Core processes on one database, and the drivers that they share."""
+
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        drivers: Sequence[str] = ("fabric",),
+        cores: int = 1,
+        policy: str = "required",
+        options: Sequence[str] = (),
+        settings: str = "",
+    ) -> None:
+        """Describe the cloud; nothing runs yet.
+
+        Args:
+            database_url: Where the cores keep their state.
+            drivers: Names of loopback drivers; the first one binds ports.
+            cores: Number of core processes.
+            policy: ``required`` or ``advisory``, for all drivers.
+            options: Further options of every loopback driver.
+            settings: Further TOML for the cores.
+
+        """
+        # A short path: the name of a Unix socket has room for 107 bytes.
+        self.folder = Path(tempfile.mkdtemp(prefix="jfcloud-", dir="/tmp"))
+        self._stack = contextlib.ExitStack()
+        self.drivers = {
+            name: self._driver(name, binds=number == 0, options=options) for number, name in enumerate(drivers)
+        }
+        listed = "".join(
+            f'[[drivers]]\nname = "{name}"\nendpoint = "unix://{self.folder}/{name}.sock"\npolicy = "{policy}"\n'
+            for name in drivers
+        )
+        ports = _free_ports(cores)
+        self.urls = [f"http://127.0.0.1:{port}" for port in ports]
+        self.configs = []
+        self.cores = []
+        for number, port in enumerate(ports):
+            config = self.folder / f"core-{number}.toml"
+            config.write_text(
+                f'[api]\nlisten = "127.0.0.1:{port}"\n[database]\nurl = "{database_url}"\n'
+                f'[nodes]\nlisten = "unix://{self.folder}/nodes-{number}.sock"\n{settings}\n{listed}'
+            )
+            self.configs.append(config)
+            self.cores.append(self._core(number, config))
+
+    @property
+    def url(self) -> str:
+        """Root of the first core's API."""
+        return self.urls[0]
+
+    @property
+    def core(self) -> Process:
+        """The first core process."""
+        return self.cores[0]
+
+    def fabric(self, name: str) -> dict[str, dict[str, int]]:
+        """Return what a driver's fabric holds: kind to id to revision."""
+        state: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text())
+        return {kind: {id: held["revision"] for id, held in state[f"{kind}s"].items()} for kind in ("network", "subnet", "port")}
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            for process in (*self.drivers.values(), *self.cores):
+                stack.callback(process.stop)
+                process.start()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _driver(self, name: str, *, binds: bool, options: Sequence[str]) -> Process:
+        endpoint = self.folder / f"{name}.sock"
+        command = [
+            BIN / "jackfield-loopback", "--name", name, "--listen", f"unix://{endpoint}",
+            "--state-file", self.folder / f"{name}.json", "--bind" if binds else "--no-bind", *options,
+        ]  # fmt: skip
+        return Process(name, command, log=self.folder / f"{name}.log", ready=accepts(endpoint))
+
+    def _core(self, number: int, config: Path) -> Process:
+        return Process(
+            f"core-{number}",
+            [BIN / "jackfield", "serve", "--migrate", "--config", config],
+            log=self.folder / f"core-{number}.log",
+            ready=answers(f"{self.urls[number]}/readyz?drivers=all"),
+            timeout=30,
+        )
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]

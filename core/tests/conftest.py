@@ -13,9 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
-from support.postgres import PostgresServer, postgres
-
 from jackfield_core import config
 from jackfield_core.db import migrate
 from jackfield_core.db.base import now
@@ -28,6 +25,8 @@ from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Transaction, UnitOfWork
 from jackfield_core.ipam import pools
 from jackfield_core.types import Action, Kind, Status
+from msgspec.structs import replace
+from support.postgres import PostgresServer, postgres
 
 __all__ = ["postgres"]
 
@@ -41,6 +40,14 @@ class Creditors:
         self.drivers: Sequence[str] = ()
 
     def owed(self, _kind: Kind, _action: Action) -> Sequence[str]:
+        """Return the drivers."""
+        return self.drivers
+
+    def interested(self, _kind: Kind, _action: Action) -> Sequence[object]:
+        """Return nobody: these drivers never judge."""
+        return ()
+
+    def required(self) -> Sequence[str]:
         """Return the drivers."""
         return self.drivers
 

@@ -222,6 +222,14 @@ class DeliveryTable:
         rows = [{"a_resource_id": id, "a_version": version, "a_state": data} for id, version, data in states]
         await self._connection.execute(statement, rows)
 
+    async def states(self, kind: Kind, resource_id: str) -> dict[str, tuple[int, bytes]]:
+        """Return version and data of what each driver asked to keep for a resource."""
+        statement = sa.select(table.c.driver, table.c.state_version, table.c.state).where(
+            table.c.kind == kind, table.c.resource_id == resource_id, table.c.state.is_not(None)
+        )
+        rows = await self._connection.execute(statement)
+        return {driver: (version, data) for driver, version, data in rows}
+
     async def acknowledge(self, claim: str, except_ids: Sequence[str] = ()) -> list[Settled]:
         """Settle the debts of a claim, except those named, at the revision that was claimed.
 
@@ -396,7 +404,7 @@ def _new_row(entry: Entry, at: datetime) -> dict[str, Any]:
     }
 
 
-def _same_lane(other: sa.Alias) -> sa.ColumnElement[bool]:
+def _same_lane(other: sa.FromClause) -> sa.ColumnElement[bool]:
     """Same driver, same network: where parents and children of a debt are found."""
     return (other.c.network_id == table.c.network_id) & (other.c.driver == table.c.driver) & other.c.owed
 
@@ -416,7 +424,7 @@ def _turn_of_others(earlier: Sequence[str], later: Sequence[str], since: datetim
     other = table.alias("other")
     same = (other.c.kind == table.c.kind) & (other.c.resource_id == table.c.resource_id)
     fresh = same & other.c.owed & (other.c.attempts == 0) & (other.c.owed_since > since)
-    conditions = [sa.false()]
+    conditions: list[sa.ColumnElement[bool]] = [sa.false()]
     if earlier:
         conditions.append(~table.c.tombstone & sa.exists().where(fresh, other.c.driver.in_(earlier)))
     if later:

@@ -55,6 +55,9 @@ class Creditors(Protocol):
     def owed(self, kind: Kind, action: Action) -> Sequence[str]:
         """Return the drivers that want to hear of this after the commit, in order."""
 
+    def interested(self, kind: Kind, action: Action) -> Sequence[object]:
+        """Return the drivers that judge this before the commit."""
+
     def required(self) -> Sequence[str]:
         """Return the drivers whose acknowledgement a port needs to be ACTIVE."""
 
@@ -100,6 +103,10 @@ class Transaction(Tables):
         """Announce that a network changed, on *hosts* if there are any."""
         for host in hosts or ("",):
             self._touched[network_id, host] = None
+
+    async def kept_states(self, kind: Kind, action: Action, id: str) -> dict[str, tuple[int, bytes]]:
+        """Return what drivers asked to keep for a resource, if any of them will judge its change."""
+        return await self.deliveries.states(kind, id) if self._creditors.interested(kind, action) else {}
 
     async def finish(self) -> None:
         """Write the ledger and the feed; the last thing before the commit."""

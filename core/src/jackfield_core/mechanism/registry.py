@@ -62,6 +62,10 @@ class Registry:
         """Return the drivers that want to judge this before the commit, in order."""
         return self._judges.get((kind, action), ())
 
+    def required(self) -> Sequence[str]:
+        """Return the drivers without whose acknowledgement a port is not ACTIVE."""
+        return tuple(entry.name for entry in self._entries if entry.is_required)
+
     def binders(self) -> Sequence[DriverEntry]:
         """Return the drivers that bind ports, in order, whether they can be asked now or not."""
         return self._binders

@@ -11,6 +11,7 @@ from jackfield_core.db.base import now
 from jackfield_core.db.network import Network
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.segment import Segment
+from jackfield_core.db.subnet import Subnet
 from jackfield_core.db.tree import NetworkTree, load_trees
 from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
 from jackfield_core.errors import Conflict, Invalid, NotFound
@@ -44,7 +45,7 @@ class NetworkService:
         """Create several networks, or none."""
         async with self._unit_of_work() as tx:
             trees = [await self._add(tx, spec) for spec in specs]
-            await self._mechanism.precommit(tx.record(*(_change(Action.CREATE, tree) for tree in trees)))
+            await self._mechanism.precommit(tx.record(*(_created(tree) for tree in trees)))
         return trees
 
     async def get(self, ctx: RequestContext, id: str) -> NetworkTree:
@@ -79,7 +80,7 @@ class NetworkService:
                 self._check_mtu(tree, spec.mtu)
             after = replace(tree, network=revision.changed(tree.network, **revision.given(spec)))
             await tx.networks.update(after.network)
-            await self._mechanism.precommit(tx.record(_change(Action.UPDATE, after, tree)))
+            await self._mechanism.precommit(tx.record(await change(tx, Action.UPDATE, after, tree)))
         return after
 
     @retried
@@ -97,8 +98,8 @@ class NetworkService:
                     " network.",
                     type="NetworkInUse",
                 )
-            subnets = [Change(Kind.SUBNET, Action.DELETE, subnet, subnet, tree) for subnet in tree.subnets]
-            await self._mechanism.precommit(tx.record(*subnets, _change(Action.DELETE, tree, tree)))
+            subnets = [await subnet_deleted(tx, subnet, tree) for subnet in tree.subnets]
+            await self._mechanism.precommit(tx.record(*subnets, await change(tx, Action.DELETE, tree, tree)))
 
     async def _add(self, tx: Transaction, spec: NetworkCreate) -> NetworkTree:
         """Reserve segments and insert the network that they make."""
@@ -159,7 +160,19 @@ def _new_network(id: str, spec: NetworkCreate, mtu: int) -> Network:
     )
 
 
-def _change(action: Action, tree: NetworkTree, original: NetworkTree | None = None) -> Change:
+def _created(tree: NetworkTree) -> Change:
+    return Change(Kind.NETWORK, Action.CREATE, tree.network, None, tree)
+
+
+async def change(tx: Transaction, action: Action, tree: NetworkTree, original: NetworkTree) -> Change:
+    """Return the change of a network that was there before."""
+    states = await tx.kept_states(Kind.NETWORK, action, tree.network.id)
     return Change(
-        Kind.NETWORK, action, tree.network, original.network if original else None, tree, original_tree=original
+        Kind.NETWORK, action, tree.network, original.network, tree, original_tree=original, states=states
     )
+
+
+async def subnet_deleted(tx: Transaction, subnet: Subnet, tree: NetworkTree) -> Change:
+    """Return the deletion of a subnet from its network."""
+    states = await tx.kept_states(Kind.SUBNET, Action.DELETE, subnet.id)
+    return Change(Kind.SUBNET, Action.DELETE, subnet, subnet, tree, states=states)

@@ -123,7 +123,14 @@ class PortService:
             revision.check(port, if_match)
             levels = (await tx.ports.levels([id])).get(id, ())
             change = Change(
-                Kind.PORT, Action.DELETE, port, port, trees[port.network_id], levels=levels, original_levels=levels
+                Kind.PORT,
+                Action.DELETE,
+                port,
+                port,
+                trees[port.network_id],
+                levels=levels,
+                original_levels=levels,
+                states=await tx.kept_states(Kind.PORT, Action.DELETE, id),
             )
             await self._mechanism.precommit(tx.record(change))
 
@@ -150,7 +157,14 @@ class PortService:
                 await tx.ports.update_binding(after, _levels(after, outcomes))
             levels = original_levels if after.binding is before.binding else _levels(after, outcomes)
             change = Change(
-                Kind.PORT, Action.UPDATE, after, before, tree, levels=levels, original_levels=original_levels
+                Kind.PORT,
+                Action.UPDATE,
+                after,
+                before,
+                tree,
+                levels=levels,
+                original_levels=original_levels,
+                states=await tx.kept_states(Kind.PORT, Action.UPDATE, after.id),
             )
             await self._mechanism.precommit(tx.record(change))
         return after

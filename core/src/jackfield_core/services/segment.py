@@ -8,15 +8,15 @@ from jackfield_core.context import RequestContext
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.segment import Segment
 from jackfield_core.db.tree import NetworkTree
-from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
+from jackfield_core.db.unit_of_work import Transaction, UnitOfWork
 from jackfield_core.errors import Conflict, NotFound
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services import revision
 from jackfield_core.services.attempts import retried
-from jackfield_core.services.network import hold
+from jackfield_core.services.network import change, hold
 from jackfield_core.services.spec import SegmentCreate, SegmentUpdate
-from jackfield_core.types import Action, Kind
+from jackfield_core.types import Action
 
 
 class SegmentService:
@@ -84,8 +84,7 @@ class SegmentService:
         """Raise the network's revision and tell the drivers of the network as it is now."""
         after = NetworkTree(revision.changed(tree.network), segments, tree.subnets)
         await tx.networks.update(after.network)
-        change = Change(Kind.NETWORK, Action.UPDATE, after.network, tree.network, after, original_tree=tree)
-        await self._mechanism.precommit(tx.record(change))
+        await self._mechanism.precommit(tx.record(await change(tx, Action.UPDATE, after, tree)))
 
 
 async def _held(tx: Transaction, id: str) -> Segment:

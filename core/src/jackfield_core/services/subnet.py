@@ -17,7 +17,7 @@ from jackfield_core.ipam import pools
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.services import revision
 from jackfield_core.services.attempts import retried
-from jackfield_core.services.network import MIN_MTU_IPV6, hold
+from jackfield_core.services.network import MIN_MTU_IPV6, hold, subnet_deleted
 from jackfield_core.services.spec import SubnetCreate, SubnetUpdate
 from jackfield_core.types import Action, Kind
 
@@ -75,7 +75,9 @@ class SubnetService:
             await tx.subnets.update(after)
             others = tuple(after if subnet.id == id else subnet for subnet in tree.subnets)
             tree = await _with_subnets(tx, tree, others)
-            await self._mechanism.precommit(tx.record(Change(Kind.SUBNET, Action.UPDATE, after, before, tree)))
+            states = await tx.kept_states(Kind.SUBNET, Action.UPDATE, id)
+            change = Change(Kind.SUBNET, Action.UPDATE, after, before, tree, states=states)
+            await self._mechanism.precommit(tx.record(change))
         return after
 
     @retried
@@ -93,7 +95,7 @@ class SubnetService:
                     type="SubnetInUse",
                 )
             tree = await _with_subnets(tx, tree, tuple(one for one in tree.subnets if one.id != id))
-            await self._mechanism.precommit(tx.record(Change(Kind.SUBNET, Action.DELETE, subnet, subnet, tree)))
+            await self._mechanism.precommit(tx.record(await subnet_deleted(tx, subnet, tree)))
 
 
 async def _with_subnets(tx: Transaction, tree: NetworkTree, subnets: tuple[Subnet, ...]) -> NetworkTree:

@@ -26,7 +26,7 @@ from typing import Any, Self
 from jackfield_sdk import NetworkView, PortView
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
-PROGRAMS = ("ovsdb-server", "ovs-vswitchd", "ovs-ofctl", "ip", "ping", "ethtool")
+PROGRAMS = ("ovsdb-server", "ovs-vswitchd", "ovs-ofctl", "ip", "ping", "ethtool", "tcpdump")
 AGENT = Path(__file__).with_name("agent_process.py")
 
 
@@ -131,6 +131,11 @@ class Host(Namespace):
         self._switchd = self._spawn("ovs-vswitchd", self.ovsdb, f"--unixctl={control}", log)
         eventually(control.exists, "ovs-vswitchd runs")
 
+    def restart_switchd(self) -> None:
+        """Kill ovs-vswitchd and start it; the bridges' own interfaces keep their addresses."""
+        self.stop_switchd()
+        self.start_switchd()
+
     def stop_switchd(self) -> None:
         assert self._switchd is not None
         self._switchd.kill()
@@ -152,13 +157,13 @@ class Host(Namespace):
     def vsctl(self, *arguments: str) -> str:
         return run("ovs-vsctl", f"--db={self.ovsdb}", "--timeout=10", *arguments).strip()
 
-    def ofctl(self, verb: str, bridge: str, *arguments: str) -> str:
+    def ofctl(self, verb: str, bridge: str, *arguments: str, check: bool = True) -> str:
         address = f"unix:{self.directory}/{bridge}.mgmt"
-        return run("ovs-ofctl", "-O", "OpenFlow13", "--no-names", verb, address, *arguments)
+        return run("ovs-ofctl", "-O", "OpenFlow13", "--no-names", verb, address, *arguments, check=check)
 
     def flows(self, bridge: str) -> list[str]:
-        """Return the rules without their counters, in order."""
-        dump = self.ofctl("dump-flows", bridge, "--no-stats").splitlines()
+        """Return the rules without their counters, in order; none if the bridge does not answer."""
+        dump = self.ofctl("dump-flows", bridge, "--no-stats", check=False).splitlines()
         return sorted(line.strip() for line in dump if "actions=" in line)
 
     def switchd_log(self) -> str:
@@ -188,7 +193,8 @@ class Guest(Namespace):
         # The userspace datapath sees the unfinished checksums that veth hands over.
         self.exec("ethtool", "-K", "eth0", "tx", "off")
         for address in port.ip_addresses:
-            self.ip("addr", "add", f"{address}/24", "dev", "eth0")
+            length = "64" if ":" in address else "24"
+            self.ip("addr", "add", f"{address}/{length}", "dev", "eth0", *(["nodad"] if ":" in address else []))
 
     def plug(self) -> None:
         """Plug as os-vif does."""
@@ -203,6 +209,30 @@ class Guest(Namespace):
         """Return True if the address answers one ping."""
         command = ["ping", "-n", "-c", "1", "-W", str(seconds), *options, address]
         return " 0% packet loss" in self.exec(*command, check=False)
+
+    def sends(self, frame: bytes) -> None:
+        """Send a raw Ethernet frame."""
+        program = (
+            "import socket, sys; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW);"
+            "s.bind(('eth0', 0)); s.send(bytes.fromhex(sys.argv[1]))"
+        )
+        self.exec(sys.executable, "-c", program, frame.hex())
+
+    def hears(self, expression: str, say: Callable[[], object], *, seconds: float = 1.0) -> bool:
+        """Return True if a frame that matches the pcap expression arrives during or soon after `say`."""
+        command = ["tcpdump", "-i", "eth0", "-Q", "in", "-c", "1", "--immediate-mode", "-n", expression]
+        argv = ["ip", "netns", "exec", self.name, *command]
+        capture = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        with capture:
+            assert capture.stderr is not None
+            while "listening on" not in capture.stderr.readline():
+                assert capture.poll() is None
+            say()
+            try:
+                return capture.wait(seconds) == 0
+            except subprocess.TimeoutExpired:
+                capture.kill()
+                return False
 
     def start_pinging(self, address: str, *, count: int, every: float) -> subprocess.Popen[str]:
         command = ["ping", "-n", "-q", "-W", "1", "-i", str(every), "-c", str(count), address]

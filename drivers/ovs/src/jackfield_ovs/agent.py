@@ -34,7 +34,7 @@ from jackfield_sdk import (
 from jackfield_ovs import session
 from jackfield_ovs.flows import antispoof
 from jackfield_ovs.openflow import bridge_address
-from jackfield_ovs.plan import PHYSICAL_TYPES, TUNNEL_TYPES, PlannedPort, Views, obstacle
+from jackfield_ovs.plan import PHYSICAL_TYPES, TUNNEL_TYPES, PlannedPort, Views, check_addresses, obstacle
 from jackfield_ovs.settings import OvsSettings, parse_openflow
 from jackfield_ovs.version import VERSION
 from jackfield_ovs.vswitch import Vswitch
@@ -109,6 +109,10 @@ class OvsAgent(NodeAgent):
 
     async def apply_network(self, view: NetworkView) -> None:
         """Take a network; Infeasible if this host is not set up for it. Its ports tell why as well."""
+        try:
+            check_addresses(view)
+        except ValueError as error:
+            raise Infeasible(f"network {view.id}: {error}", code="BAD_ADDRESS") from error
         self._networks[view.id] = view
         self._wake.set()
         reason = obstacle(view, self._layout)

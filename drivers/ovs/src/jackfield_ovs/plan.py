@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from jackfield_sdk import NetworkView, PortState, PortView
 
 from jackfield_ovs import local_vlans
+from jackfield_ovs.addresses import canonical_ip, canonical_mac
 from jackfield_ovs.layout import (
     DEAD_VLAN,
     MARK,
@@ -30,6 +31,9 @@ from jackfield_ovs.observed import OFPORT_FAILED, Observed, ObservedInterface
 
 PHYSICAL_TYPES = frozenset({"flat", "vlan"})
 TUNNEL_TYPES = frozenset({"vxlan", "gre", "geneve"})
+
+# IEEE 802.1Q, RFC 7348 and 8926 (24 bits), RFC 2890 (32 bits).
+SEGMENTATION_IDS = {"vlan": (1, 4094), "vxlan": (1, 2**24 - 1), "geneve": (1, 2**24 - 1), "gre": (1, 2**32 - 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,18 @@ def obstacle(view: NetworkView, layout: Layout) -> str:
             return f"this host terminates no {view.network_type} tunnels"
     elif view.network_type != "local":
         return f"network_type {view.network_type} is unknown to this agent"
-    if view.network_type not in ("flat", "local") and view.segmentation_id is None:
-        return f"{view.network_type} segment {view.segment_id} has no segmentation_id"
+    lowest, highest = SEGMENTATION_IDS.get(view.network_type, (0, 0))
+    if highest and not lowest <= (view.segmentation_id or 0) <= highest:
+        return f"segmentation_id {view.segmentation_id} is not between {lowest} and {highest} ({view.network_type})"
     return ""
+
+
+def check_addresses(view: NetworkView) -> None:
+    """Raise ValueError if an endpoint or a MAC address of the view is none."""
+    for endpoint in view.endpoints:
+        canonical_ip(endpoint)
+    for entry in view.forwarding:
+        canonical_mac(entry.mac_address)
 
 
 def remote_endpoints(view: NetworkView, layout: Layout) -> Iterator[str]:

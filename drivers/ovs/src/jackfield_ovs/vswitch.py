@@ -185,7 +185,7 @@ class _Idl(connection.OvsdbIdl):  # type: ignore[misc]
         super().__init__(remote, helper)
         self._wake = wake
 
-    def notify(self, event: str, row: Any, updates: Any = None) -> None:  # noqa: ARG002
+    def notify(self, event: str, row: Any, updates: Any = None) -> None:
         # next_cfg and cur_cfg are ovs-vswitchd saying "done" to us and to others.
         if row._table.name != "Open_vSwitch":
             self._wake()
@@ -199,7 +199,7 @@ class _Transaction(impl_idl.OvsVsctlTransaction):  # type: ignore[misc]
             command.post_commit(txn)
         self.do_post_commit(txn)
 
-    def post_commit_failed_interfaces(self, txn: Any) -> list[str]:  # noqa: ARG002
+    def post_commit_failed_interfaces(self, txn: Any) -> list[str]:
         # A device that cannot be opened is a fact about one port, told by its `error`.
         return []
 

@@ -13,10 +13,10 @@ words against: then only its MAC address is checked, and the servers are still k
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from jackfield_ovs.addresses import canonical_block, canonical_mac, link_local
 from jackfield_ovs.flows.flow import DROP, Flow
 
 SOURCE_MAC = FIRST = 24
@@ -68,20 +68,12 @@ def rules(mac_address: str, ip_addresses: tuple[str, ...], pairs: tuple[tuple[st
     all. ValueError if something is no address.
     """
     own = [(mac_address, ip_address) for ip_address in ip_addresses]
-    given = [Address(_mac(mac or mac_address), _block(text)) for mac, text in (*own, *pairs)]
-    macs = tuple(sorted({_mac(mac_address), *(address.mac_address for address in given)}))
+    given = [Address(canonical_mac(mac or mac_address), canonical_block(text)) for mac, text in (*own, *pairs)]
+    macs = tuple(sorted({canonical_mac(mac_address), *(address.mac_address for address in given)}))
     if any(address.is_ipv6 for address in given):
         given += [Address(mac, link_local(mac)) for mac in macs]
     unique = sorted(set(given), key=lambda address: (address.mac_address, address.block))
     return Rules(macs, tuple(unique))
-
-
-def link_local(mac_address: str) -> str:
-    """Return the link-local address that a host makes of its MAC address (RFC 4291, appendix A)."""
-    octets = bytearray.fromhex(mac_address.replace(":", ""))
-    octets[0] ^= 0x02
-    identifier = bytes(octets[:3]) + b"\xff\xfe" + bytes(octets[3:])
-    return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + identifier))
 
 
 def common_flows() -> Iterator[Flow]:
@@ -144,17 +136,3 @@ def _ipv6(ofport: int, address: Address) -> Iterator[Flow]:
     advertisement = f"icmp6,in_port={ofport},dl_src={mac},icmp_type={_ADVERTISEMENT}{target}"
     yield Flow(ANNOUNCED, 30, advertisement, _SOURCE)
     yield Flow(SOURCE_IP, 10, f"ipv6,in_port={ofport},dl_src={mac}{source}", _PASS)
-
-
-def _mac(text: str) -> str:
-    octets = text.lower().split(":")
-    if len(octets) != 6 or any(len(octet) != 2 for octet in octets):
-        raise ValueError(f"{text!r} is no MAC address")
-    bytes.fromhex("".join(octets))
-    return ":".join(octets)
-
-
-def _block(text: str) -> str:
-    network = ipaddress.ip_network(text, strict=False)
-    whole = network.prefixlen == network.max_prefixlen
-    return str(network.network_address) if whole else str(network)

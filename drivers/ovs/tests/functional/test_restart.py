@@ -1,0 +1,105 @@
+"""Nothing is lost when a process goes and comes back."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+from ovs_lab import AgentProcess, eventually
+from pairs import Side, a_pair
+
+pytestmark = pytest.mark.functional
+
+
+def restarted(lab: Any, side: Side, **settings: Any) -> AgentProcess:
+    """Kill a side's agent as a crash does and start another one, which knows nothing yet."""
+    side.agent.kill()
+    side.agent = lab.agent(side.host, **settings).started()
+    return side.agent
+
+
+@pytest.mark.parametrize("network_type", ["vxlan", "vlan"])
+def test_a_restart_of_the_agent_loses_no_ping(lab: Any, network_type: str) -> None:
+    """While the agent is killed, started and told everything again, a ping every 10 ms gets through."""
+    one, two = a_pair(lab, network_type)
+    pings = one.guest.start_pinging("192.168.7.2", count=500, every=0.01)
+
+    for side in (one, two):
+        agent = restarted(lab, side)
+        side.tell()
+        agent.in_sync()
+        agent.wait_for(side.port.id, "up")
+    assert pings.poll() is None, "the pings ended before the agents were back"
+    summary, _ = pings.communicate(timeout=60)
+
+    assert "500 packets transmitted, 500 received" in summary
+
+
+def test_a_restart_writes_no_flow(lab: Any) -> None:
+    """A new agent finds the flows as they should be and leaves every one of them alone."""
+    one, _ = a_pair(lab)
+    time.sleep(1.1)  # durations are shown in seconds and have to differ
+    before = time.monotonic()
+
+    agent = restarted(lab, one)
+    one.tell()
+    agent.in_sync()
+    agent.wait_for(one.port.id, "up")
+
+    elapsed = time.monotonic() - before
+    for bridge in ("br-int", "br-tun", "br-phy"):
+        dump = one.host.ofctl("dump-flows", bridge)
+        ages = [float(age) for age in re.findall(r"duration=([\d.]+)s", dump)]
+        assert ages
+        assert min(ages) > elapsed, bridge
+
+
+def test_the_core_being_silent_deletes_nothing(lab: Any) -> None:
+    """An agent that starts and hears nothing leaves its predecessor's work as it is."""
+    one, _ = a_pair(lab)
+    before = {bridge: one.host.flows(bridge) for bridge in ("br-int", "br-tun", "br-phy")}
+
+    restarted(lab, one)
+
+    assert {bridge: one.host.flows(bridge) for bridge in before} == before
+    assert one.guest.pings("192.168.7.2")
+
+
+def test_local_vlans_survive_a_restart(lab: Any) -> None:
+    """A new agent gives each network the local VLAN that it has on the switch already."""
+    one, _ = a_pair(lab)
+    tag = one.host.vsctl("get", "port", one.guest.tap, "tag")
+
+    agent = restarted(lab, one)
+    one.tell()
+    agent.wait_for(one.port.id, "up")
+
+    assert one.host.vsctl("get", "port", one.guest.tap, "tag") == tag
+
+
+def test_a_restart_of_ovs_vswitchd_is_repaired_within_three_seconds(lab: Any) -> None:
+    """ovs-vswitchd loses all flows when it restarts; the agent puts them back without being told."""
+    one, two = a_pair(lab)
+    wanted = {bridge: one.host.flows(bridge) for bridge in ("br-int", "br-tun", "br-phy")}
+
+    one.host.restart_switchd()
+
+    eventually(
+        lambda: all(len(one.host.flows(bridge)) == len(wanted[bridge]) for bridge in wanted),
+        "the flows are back",
+        seconds=3,
+    )
+    eventually(lambda: one.guest.pings(two.port.ip_addresses[0]), "the guests talk again")
+    assert one.agent.reports[one.port.id]["state"] == "up"
+
+
+def test_flows_that_somebody_deleted_come_back(lab: Any) -> None:
+    """The audit puts back what was deleted by hand."""
+    one, _ = a_pair(lab, audit_interval=0.5)
+    wanted = one.host.flows("br-int")
+
+    one.host.ofctl("del-flows", "br-int")
+
+    eventually(lambda: one.host.flows("br-int") == wanted, "the audit repairs", seconds=5)

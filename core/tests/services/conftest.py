@@ -1,0 +1,95 @@
+"""Services over a real driver process boundary: gRPC on a Unix socket, one event loop."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from jackfield_core import config
+from jackfield_core.binding.binder import Binder
+from jackfield_core.context import RequestContext
+from jackfield_core.db.engine import Database
+from jackfield_core.db.unit_of_work import UnitOfWork
+from jackfield_core.ipam.allocator import Allocator
+from jackfield_core.mechanism import translate
+from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.mechanism.registry import Registry
+from jackfield_core.segments.manager import SegmentManager
+from jackfield_core.services import Services
+from jackfield_core.services.agent import AgentService
+from jackfield_core.services.network import NetworkService
+from jackfield_core.services.port import PortService
+from jackfield_core.services.segment import SegmentService
+from jackfield_core.services.subnet import SubnetService
+from jackfield_core.services.trees import NetworkTrees
+from jackfield_sdk import ServerSettings
+from jackfield_sdk.examples.loopback import Fabric, LoopbackDriver
+from jackfield_sdk.serve import start_server
+
+
+@pytest.fixture
+def sockets() -> Iterator[Path]:
+    """Give a folder whose path leaves room for the name of a Unix socket."""
+    folder = Path(tempfile.mkdtemp(prefix="jfsvc-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def settings(database_url: str, sockets: Path) -> config.Settings:
+    """Configure one required driver and small ranges."""
+    return config.Settings(
+        database=config.Database(url=database_url),
+        drivers=[config.Driver(name="loopback", endpoint=f"unix://{sockets}/loopback.sock")],
+        segments=config.Segments(
+            vlan=config.TypeDriverSettings(ranges=["physnet1:100:102"]),
+            vxlan=config.TypeDriverSettings(ranges=["1000:1999"]),
+        ),
+    )
+
+
+@pytest.fixture
+async def fabric(sockets: Path) -> AsyncIterator[Fabric]:
+    """Serve the loopback driver; the fabric can be told to refuse."""
+    fabric = Fabric()
+    server = await start_server(LoopbackDriver(fabric), ServerSettings(listen=f"unix://{sockets}/loopback.sock"))
+    yield fabric
+    await server.stop()
+
+
+@pytest.fixture
+async def registry(settings: config.Settings, fabric: Fabric) -> AsyncIterator[Registry]:
+    """Connect to the driver."""
+    registry = Registry(settings)
+    await registry.start()
+    async with asyncio.timeout(10):
+        while not all(entry.is_ready for entry in registry.entries()):
+            await asyncio.sleep(0.01)
+    yield registry
+    await registry.stop()
+
+
+@pytest.fixture
+async def services(settings: config.Settings, database: Database, registry: Registry) -> Services:
+    """Build all services the way the application does."""
+    work = UnitOfWork(database, registry, translate.encode_original, lambda: None)
+    mechanism = MechanismManager(registry, settings.mechanism)
+    segments = SegmentManager(settings.segments)
+    async with work() as tx:
+        await segments.bootstrap(tx)
+    binder = Binder(registry, mechanism, segments, work, settings)
+    return Services(
+        networks=NetworkService(work, segments, mechanism),
+        subnets=SubnetService(work, mechanism),
+        ports=PortService(work, NetworkTrees(work), Allocator(), binder, mechanism, base_mac=settings.base_mac),
+        segments=SegmentService(work, segments, mechanism),
+        agents=AgentService(work, down_time=75),
+    )
+
+
+@pytest.fixture
+def ctx() -> RequestContext:
+    """Ask as an admin."""
+    return RequestContext(project_id="project")

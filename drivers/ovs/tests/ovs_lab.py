@@ -27,7 +27,7 @@ from jackfield_sdk import NetworkView, PortView
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 PROGRAMS = ("ovsdb-server", "ovs-vswitchd", "ovs-ofctl", "ip", "ping", "ethtool", "tcpdump")
-AGENT = Path(__file__).with_name("agent_process.py")
+AGENT = Path(__file__).with_name("ovs_agent_process.py")
 
 
 def what_is_missing() -> str:
@@ -123,6 +123,14 @@ class Host(Namespace):
             f"--log-file={directory}/ovsdb-server.log",
         )
         eventually((directory / "db.sock").exists, "ovsdb-server listens")
+
+    def restart_server(self) -> None:
+        """Kill ovsdb-server and start it on the same database."""
+        assert self._server is not None
+        self._server.kill()
+        self._server.wait()
+        (self.directory / "db.sock").unlink()
+        self._start_server()
 
     def start_switchd(self) -> None:
         control = self.directory / "ovs-vswitchd.ctl"

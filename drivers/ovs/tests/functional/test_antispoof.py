@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jackfield_sdk import AddressPair, PortView
 from ovs_lab import AgentProcess, Guest, eventually
-from views import a_network, a_port
+from ovs_views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 

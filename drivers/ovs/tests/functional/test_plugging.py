@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ovs_lab import eventually
-from views import a_network, a_port
+from ovs_views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 

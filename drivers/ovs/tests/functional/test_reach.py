@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from ovs_lab import eventually
-from pairs import TUNNELS, a_pair
-from views import a_network, a_port, identifier
+from ovs_pairs import TUNNELS, a_pair
+from ovs_views import a_network, a_port, identifier
 
 pytestmark = pytest.mark.functional
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from ovs_lab import AgentProcess, eventually
-from pairs import Side, a_pair
+from ovs_pairs import Side, a_pair
+from ovs_views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 
@@ -103,3 +104,38 @@ def test_flows_that_somebody_deleted_come_back(lab: Any) -> None:
     one.host.ofctl("del-flows", "br-int")
 
     eventually(lambda: one.host.flows("br-int") == wanted, "the audit repairs", seconds=5)
+
+
+def test_a_restart_of_the_ovsdb_server_is_survived(lab: Any) -> None:
+    """When the OVSDB server comes back the agent goes on, and traffic never stopped."""
+    one, _ = a_pair(lab)
+    pings = one.guest.start_pinging("192.168.7.2", count=200, every=0.01)
+
+    one.host.restart_server()
+
+    port = a_port(3, network=one.network)
+    guest = lab.guest(one.host, port)
+    one.agent.port(port)
+    guest.plug()
+    one.agent.wait_for(port.id, "up", seconds=20)
+    summary, _ = pings.communicate(timeout=60)
+    assert "200 packets transmitted, 200 received" in summary
+
+
+def test_what_is_plugged_while_ovs_vswitchd_is_away_is_wired_when_it_is_back(lab: Any) -> None:
+    """A port that cannot be wired says why, and needs nobody's help when the switch returns."""
+    host = lab.host()
+    agent = lab.agent(host, timeout=1).started()
+    network = a_network("net", "local")
+    port = a_port(1, network=network)
+    agent.network(network)
+    agent.port(port)
+    agent.wait_for(port.id, "down")
+    host.stop_switchd()
+
+    lab.guest(host, port).plug()
+
+    report = agent.wait_for(port.id, "error")
+    assert "does not answer" in report["reason"] or "cannot reach" in report["reason"]
+    host.start_switchd()
+    agent.wait_for(port.id, "up")

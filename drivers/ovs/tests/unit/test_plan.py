@@ -9,7 +9,7 @@ from jackfield_ovs.layout import DEAD_VLAN, Layout, tunnel_name
 from jackfield_ovs.observed import Observed, ObservedBridge, ObservedInterface
 from jackfield_ovs.plan import Plan, Views, make_plan, obstacle
 from jackfield_sdk import NetworkView, PortState, PortView
-from views import a_network, a_port, entry
+from ovs_views import a_network, a_port, entry
 
 LAYOUT = Layout(
     physical_networks={"leaf": "br-phy"},
@@ -165,8 +165,8 @@ def test_of_two_interfaces_with_one_id_the_working_one_counts() -> None:
     """While a guest is plugged anew its old, broken interface does not hide the new one."""
     network = a_network()
     port = a_port(network=network)
-    broken = plugged(port, name="z", port="z", ofport=-1, error="No such device")
-    works = plugged(port, name="a", port="a", tag=1)
+    broken = replace(plugged(port, ofport=-1, error="No such device"), name="z", port="z")
+    works = replace(plugged(port, tag=1), name="a", port="a")
 
     planned = plan_for(network, port, seen=observed(works, broken)).ports[0]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jackfield_sdk import NetworkView, PortView
 from ovs_lab import AgentProcess, Guest, Host, eventually
-from views import a_network, a_port, entry
+from ovs_views import a_network, a_port, entry
 
 TUNNELS = ("vxlan", "gre", "geneve")
 

@@ -19,6 +19,9 @@ from jackfield_core.mechanism.client import DriverClient, RequestT, ResponseT, R
 
 log = structlog.get_logger()
 
+UNKNOWN_OUTCOME = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL"})
+"""Codes that a broken connection or a dying process leave behind; the others are somebody's answer."""
+
 
 class Condition(StrEnum):
     """Whether a driver can be asked, and if not, why."""
@@ -134,7 +137,7 @@ class DriverEntry:
             self._note_answer()
             raise
         except NoVerdict as error:
-            if error.has_error_info:
+            if error.has_error_info or error.code not in UNKNOWN_OUTCOME:
                 self._note_answer()
             elif error.attempted and client is self.client:
                 self._note_silence(error)

@@ -138,7 +138,7 @@ async def _judge_batch(
 ) -> list[Verdict]:
     request = mechanism_pb2.PrecommitRequest()
     for index, change in enumerate(changes):
-        original = translate.encode_original(change) if change.action is Action.UPDATE else None
+        original = None if change.action is Action.CREATE else translate.encode_original(change)
         translate.fill_change(
             request.changes.add(),
             change,

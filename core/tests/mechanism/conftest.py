@@ -1,0 +1,379 @@
+"""A driver that does whatever a test tells it, served over a real Unix socket, and a core to call it."""
+
+import asyncio
+import contextlib
+import inspect
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2, mechanism_pb2
+from jackfield_core import config
+from jackfield_core.db.base import now
+from jackfield_core.db.network import Network
+from jackfield_core.db.port import Binding, Port
+from jackfield_core.db.segment import Segment
+from jackfield_core.db.subnet import Subnet
+from jackfield_core.db.tree import NetworkTree
+from jackfield_core.db.unit_of_work import Change
+from jackfield_core.mechanism.entry import DriverEntry
+from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.mechanism.registry import Registry
+from jackfield_core.types import Action, AllocationPool, BindingLevel, FixedIp, Kind
+
+DEADLINE = 10.0
+"""Seconds until a test gives up waiting."""
+
+Script = Callable[[Any], Any]
+
+
+async def eventually(condition: Callable[[], Any]) -> Any:
+    """Return the first true result of *condition*; look again until there is one."""
+    async with asyncio.timeout(DEADLINE):
+        while not (result := condition()):
+            await asyncio.sleep(0.01)
+    return result
+
+
+class Abort(Exception):
+    """Raised by a script to end the call with a status."""
+
+    def __init__(self, code: grpc.StatusCode, details: str = "", metadata: Sequence[tuple[str, Any]] = ()) -> None:
+        super().__init__(details)
+        self.code, self.details, self.metadata = code, details, tuple(metadata)
+
+
+_METHODS = {
+    "/jackfield.driver.v1.DriverService/Handshake": driver_pb2.HandshakeRequest,
+    "/jackfield.driver.v1.MechanismService/Precommit": mechanism_pb2.PrecommitRequest,
+    "/jackfield.driver.v1.MechanismService/Postcommit": mechanism_pb2.PostcommitRequest,
+    "/jackfield.driver.v1.MechanismService/BindPorts": mechanism_pb2.BindPortsRequest,
+    "/grpc.health.v1.Health/Check": health_pb2.HealthCheckRequest,
+}
+
+
+class EvilDriver(grpc.GenericRpcHandler):
+    """Answers as it is scripted: ``driver.on("Precommit", script)``. Unscripted, it behaves.
+
+    A script gets the decoded request and returns a message, raw bytes, or None
+    for the good answer; it may wait, and may raise :class:`Abort`.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self.endpoint = f"unix://{path}"
+        self.interests: list[capability_pb2.Interest] = [an_interest("network"), an_interest("port")]
+        self.limits = capability_pb2.Limits()
+        self.bind: capability_pb2.BindCapability | None = capability_pb2.BindCapability(max_levels=1)
+        self.calls: list[tuple[str, Any]] = []
+        self.in_flight = self.most_in_flight = 0
+        self._scripts: dict[str, Script] = {}
+        self._server: grpc.aio.Server | None = None
+        self.instance_id = ""
+
+    def on(self, rpc: str, script: Script) -> None:
+        """Answer *rpc* by *script* from now on."""
+        self._scripts[rpc] = script
+
+    def hangs(self, rpc: str) -> None:
+        """Never answer *rpc* from now on."""
+        self.on(rpc, hang)
+
+    def answers(self, rpc: str, answer: Message | bytes) -> None:
+        """Answer *rpc* with *answer* from now on."""
+        self.on(rpc, lambda _request: answer)
+
+    def aborts(self, rpc: str, code: grpc.StatusCode, details: str = "", metadata: Any = ()) -> None:
+        """End *rpc* with a status from now on."""
+
+        def abort(_request: Any) -> None:
+            raise Abort(code, details, metadata)
+
+        self.on(rpc, abort)
+
+    def behaves(self) -> None:
+        """Forget all scripts."""
+        self._scripts.clear()
+
+    def requests(self, rpc: str) -> list[Any]:
+        """Return the requests of one kind so far."""
+        return [request for name, request in self.calls if name == rpc]
+
+    async def start(self) -> None:
+        """Listen, as a new process would."""
+        self.instance_id = str(uuid.uuid4())
+        self._server = grpc.aio.server()
+        self._server.add_generic_rpc_handlers((self,))
+        self._server.add_insecure_port(self.endpoint)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Be gone at once, calls in flight included."""
+        if self._server is not None:
+            await self._server.stop(0)
+            self._server = None
+
+    def service(self, details: Any) -> Any:
+        request_type = _METHODS.get(details.method)
+        if request_type is None:
+            return None
+        rpc = details.method.rpartition("/")[2]
+
+        async def answer(raw: bytes, context: grpc.aio.ServicerContext) -> bytes:
+            return await self._answer(rpc, request_type.FromString(raw), context)
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+    async def _answer(self, rpc: str, request: Any, context: grpc.aio.ServicerContext) -> bytes:
+        self.calls.append((rpc, request))
+        self.in_flight += rpc != "Check"
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            answer = self._scripts[rpc](request) if rpc in self._scripts else None
+            if inspect.isawaitable(answer):
+                answer = await answer
+        except Abort as abort:
+            await context.abort(abort.code, abort.details, abort.metadata)
+        finally:
+            self.in_flight -= rpc != "Check"
+        answer = getattr(self, f"_{rpc.lower()}")(request) if answer is None else answer
+        return answer if isinstance(answer, bytes) else answer.SerializeToString()
+
+    def _check(self, _request: Any) -> Message:
+        return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+
+    def _handshake(self, _request: Any) -> driver_pb2.HandshakeResponse:
+        return driver_pb2.HandshakeResponse(
+            driver_name=self.name,
+            driver_version="1.0",
+            instance_id=self.instance_id,
+            contract_major=1,
+            interests=self.interests,
+            bind=self.bind,
+            limits=self.limits,
+            backends=[capability_pb2.Backend(id="fabric", epoch="1")],
+        )
+
+    def handshake(self) -> driver_pb2.HandshakeResponse:
+        """Return the good handshake, to be spoiled."""
+        return self._handshake(None)
+
+    def _precommit(self, request: Any) -> Message:
+        return mechanism_pb2.PrecommitResponse(
+            results=[
+                mechanism_pb2.PrecommitResult(change_id=change.change_id, accept=mechanism_pb2.Accept())
+                for change in request.changes
+            ]
+        )
+
+    def _postcommit(self, request: Any) -> Message:
+        return mechanism_pb2.PostcommitResponse(
+            results=[
+                mechanism_pb2.PostcommitResult(
+                    change_id=change.change_id, done=mechanism_pb2.Done(revision=change.revision)
+                )
+                for change in request.changes
+            ]
+        )
+
+    def _bindports(self, request: Any) -> Message:
+        return mechanism_pb2.BindPortsResponse(
+            results=[
+                mechanism_pb2.BindResult(
+                    request_id=one.request_id,
+                    bound=mechanism_pb2.Bound(segment_id=one.segments[0].id, vif_type="ovs"),
+                )
+                for one in request.requests
+            ]
+        )
+
+
+async def hang(_request: Any) -> None:
+    """Never answer."""
+    await asyncio.Event().wait()
+
+
+def an_interest(
+    kind: str,
+    *,
+    actions: Sequence[str] = ("create", "update", "delete"),
+    phases: Sequence[str] = ("precommit", "postcommit"),
+) -> capability_pb2.Interest:
+    """Return an interest in all actions and both phases."""
+    return capability_pb2.Interest(
+        kind=getattr(change_pb2, f"RESOURCE_KIND_{kind.upper()}"),
+        actions=[getattr(change_pb2, f"ACTION_{action.upper()}") for action in actions],
+        phases=[getattr(change_pb2, f"PHASE_{phase.upper()}") for phase in phases],
+    )
+
+
+@dataclass
+class Core:
+    """The core's side: a registry that keeps connections, and a manager that asks."""
+
+    registry: Registry
+    manager: MechanismManager
+
+    def entry(self, driver: EvilDriver) -> DriverEntry:
+        """Return what the core knows of *driver*."""
+        return self.registry.entry(driver.name)
+
+    async def until_ready(self, *drivers: EvilDriver) -> None:
+        """Wait until *drivers* can be asked."""
+        async with asyncio.timeout(DEADLINE):
+            for driver in drivers:
+                await self.entry(driver).ready.wait()
+
+
+_AT = now()
+
+
+class Rows:
+    """Rows as services would hand them over."""
+
+    @staticmethod
+    def tree(network_id: str = "net-1", *, revision: int = 1, vlan: int = 7) -> NetworkTree:
+        """Return a network with one VLAN segment and one subnet."""
+        network = Network(
+            network_id, "project", "blue", "", True, "ACTIVE", 1500, False, False, True, revision, _AT, _AT
+        )
+        segment = Segment(f"seg-{network_id}", network_id, "vlan", "leaf1", vlan, "", "", False, 0, 1, _AT, _AT)
+        pools = (AllocationPool("192.0.2.10", "192.0.2.20"),)
+        subnet = Subnet(
+            f"sub-{network_id}",
+            network_id,
+            "project",
+            "",
+            "",
+            4,
+            "192.0.2.0/24",
+            "192.0.2.1",
+            True,
+            None,
+            None,
+            None,
+            pools,
+            ("192.0.2.2",),
+            (),
+            1,
+            _AT,
+            _AT,
+        )
+        return NetworkTree(network, (segment,), (subnet,))
+
+    @staticmethod
+    def port(id: str = "port-1", tree: NetworkTree | None = None, *, host: str = "", revision: int = 1) -> Port:
+        """Return a port with an address."""
+        tree = tree or Rows.tree()
+        return Port(
+            id,
+            tree.network.id,
+            "project",
+            "",
+            "",
+            True,
+            "DOWN",
+            "fa:16:3e:00:00:01",
+            "vm",
+            "compute:nova",
+            True,
+            (FixedIp(tree.subnets[0].id, "192.0.2.11"),),
+            (),
+            (),
+            revision,
+            _AT,
+            _AT,
+            None,
+            Binding(host=host, profile={"key": "value"}, vif_type="ovs", vif_details={"port_filter": True}),
+        )
+
+    @staticmethod
+    def create_network(tree: NetworkTree | None = None) -> Change:
+        """Return the creation of a network."""
+        tree = tree or Rows.tree()
+        return Change(Kind.NETWORK, Action.CREATE, tree.network, None, tree)
+
+    @staticmethod
+    def create_port(port: Port | None = None, tree: NetworkTree | None = None) -> Change:
+        """Return the creation of a port that is bound to its network's segment."""
+        tree = tree or Rows.tree()
+        port = port or Rows.port(tree=tree)
+        levels = (BindingLevel(0, "ovs", tree.segments[0].id),) if port.binding.host else ()
+        return Change(Kind.PORT, Action.CREATE, port, None, tree, levels=levels)
+
+
+@dataclass
+class World:
+    """What tests find in their fixture."""
+
+    folder: Path
+    stack: contextlib.AsyncExitStack
+    _count: int = field(default=0)
+
+    eventually = staticmethod(eventually)
+
+    async def driver(self, name: str, *, start: bool = True) -> EvilDriver:
+        """Return a driver on a socket of its own."""
+        self._count += 1
+        driver = EvilDriver(name, self.folder / f"{self._count}.sock")
+        self.stack.push_async_callback(driver.stop)
+        if start:
+            await driver.start()
+        return driver
+
+    async def successor(self, driver: EvilDriver) -> EvilDriver:
+        """Return a second process that takes over the address of *driver*, which goes on running."""
+        path = Path(driver.endpoint.removeprefix("unix://"))
+        path.unlink()
+        successor = EvilDriver(driver.name, path)
+        self.stack.push_async_callback(successor.stop)
+        await successor.start()
+        return successor
+
+    async def core(
+        self,
+        *drivers: EvilDriver,
+        advisory: Sequence[str] = (),
+        wait: bool = True,
+        health_interval: float = 5.0,
+        **limits: Any,
+    ) -> Core:
+        """Start a core with *drivers* in order; *limits* are settings of its mechanism section."""
+        settings = config.Settings(
+            mechanism=config.Mechanism(**limits),
+            drivers=[
+                config.Driver(
+                    name=driver.name,
+                    endpoint=driver.endpoint,
+                    policy="advisory" if driver.name in advisory else "required",
+                )
+                for driver in drivers
+            ],
+        )
+        registry = Registry(settings, health_interval=health_interval)
+        core = Core(registry, MechanismManager(registry, settings.mechanism))
+        await registry.start()
+        self.stack.push_async_callback(registry.stop)
+        if wait:
+            await core.until_ready(*drivers)
+        return core
+
+
+@pytest.fixture
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """Drivers and cores, all of them stopped at the end."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield World(tmp_path_factory.mktemp("m"), stack)
+
+
+@pytest.fixture
+def rows() -> type[Rows]:
+    """Rows as services would hand them over."""
+    return Rows

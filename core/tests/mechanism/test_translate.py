@@ -1,0 +1,156 @@
+"""Rows become messages."""
+
+import hashlib
+from datetime import timedelta
+
+from jackfield.driver.v1 import change_pb2
+from jackfield_core.db.agent import Agent
+from jackfield_core.db.base import now
+from jackfield_core.db.unit_of_work import Change
+from jackfield_core.mechanism import translate
+from jackfield_core.types import Action, AddressPair, BindingLevel, DhcpOption, HostRoute, Kind
+from msgspec.structs import replace
+
+
+def an_agent(kind="Open vSwitch agent", *, age=0.0, at=None, **columns):
+    """Return an agent whose last heartbeat is *age* seconds old."""
+    at = at or now()
+    values = {
+        "id": kind, "agent_type": kind, "host": "host-1", "binary": "b", "version": "1", "driver": "ovs",
+        "description": "", "admin_state_up": True, "physical_networks": {"leaf1": "br-1"}, "tunnel_types": ("vxlan",),
+        "tunnel_ip": "198.51.100.1", "vif_types": ("ovs",), "configurations": {"b": 1, "a": 2}, "neighbours": (),
+        "created_at": at, "started_at": at, "heartbeat_at": at - timedelta(seconds=age), **columns,
+    }  # fmt: skip
+    return Agent(**values)
+
+
+def test_port_is_told_whole(rows):
+    """Everything that users set on a port reaches the driver."""
+    tree = rows.tree()
+    port = replace(
+        rows.port(tree=tree, host="host-1"),
+        allowed_address_pairs=(AddressPair("192.0.2.0/25", "fa:16:3e:00:00:02"),),
+        extra_dhcp_opts=(DhcpOption("mtu", "1400"),),
+    )
+    levels = (BindingLevel(0, "fabric", "seg-net-1"),)
+
+    message = translate.change(
+        Change(Kind.PORT, Action.CREATE, port, None, tree, levels=levels), change_id="c", action=Action.CREATE
+    )
+
+    told = message.current.port
+    assert (told.id, told.network_id, told.mac_address) == ("port-1", "net-1", "fa:16:3e:00:00:01")
+    assert [(ip.subnet_id, ip.ip_address) for ip in told.fixed_ips] == [("sub-net-1", "192.0.2.11")]
+    assert [(pair.ip_address, pair.mac_address) for pair in told.allowed_address_pairs] == [
+        ("192.0.2.0/25", "fa:16:3e:00:00:02")
+    ]
+    assert [(option.name, option.value, option.ip_version) for option in told.dhcp_options] == [("mtu", "1400", 4)]
+    assert told.binding.host == "host-1"
+    assert told.binding.vif_details == b'{"port_filter":true}'
+    assert [(level.level, level.driver, level.segment_id) for level in told.binding.levels] == [
+        (0, "fabric", "seg-net-1")
+    ]
+    assert message.project_id == "project"
+
+
+def test_subnet_is_told_whole(rows):
+    """Pools, routes, name servers and modes of a subnet reach the driver; what is unset is absent."""
+    tree = rows.tree()
+    subnet = replace(tree.subnets[0], host_routes=(HostRoute("198.51.100.0/24", "192.0.2.9"),))
+
+    message = translate.change(
+        Change(Kind.SUBNET, Action.CREATE, subnet, None, tree), change_id="c", action=Action.CREATE
+    )
+
+    told = message.current.subnet
+    assert (told.cidr, told.gateway_ip, told.ip_version, told.enable_dhcp) == ("192.0.2.0/24", "192.0.2.1", 4, True)
+    assert [(pool.start, pool.end) for pool in told.allocation_pools] == [("192.0.2.10", "192.0.2.20")]
+    assert [(route.destination, route.nexthop) for route in told.host_routes] == [("198.51.100.0/24", "192.0.2.9")]
+    assert list(told.dns_nameservers) == ["192.0.2.2"]
+    assert not told.HasField("ipv6_ra_mode")
+    assert not told.HasField("segment_id")
+    assert message.related.network.name == "blue"
+
+
+def test_network_brings_its_segments_and_nothing_else(rows):
+    """A network is told with all segments and without surroundings."""
+    message = translate.change(rows.create_network(), change_id="c", action=Action.CREATE)
+
+    (segment,) = message.current.network.segments
+    assert (segment.network_type, segment.physical_network, segment.segmentation_id) == ("vlan", "leaf1", 7)
+    assert not message.HasField("related")
+    assert not message.HasField("state")
+
+
+def test_same_rows_same_digest(rows):
+    """The digest is that of the resource alone, whoever computes it, and changes with it."""
+    tree = rows.tree()
+    change = rows.create_network(tree)
+    renamed = rows.create_network(replace(tree, network=replace(tree.network, name="red")))
+
+    one = translate.change(change, change_id="1", action=Action.CREATE)
+    two = translate.change(change, change_id="2", action=Action.UPDATE, original=b"", state=(1, b"s"))
+
+    assert one.digest == two.digest == hashlib.sha256(translate.encode(tree.network, tree)).digest()
+    assert one.digest != translate.change(renamed, change_id="1", action=Action.CREATE).digest
+
+
+def test_original_is_the_state_before(rows):
+    """An original that was encoded for the ledger is the original that the driver gets."""
+    before = rows.tree(revision=1, vlan=7)
+    after = rows.tree(revision=2, vlan=8)
+    change = Change(Kind.NETWORK, Action.UPDATE, after.network, before.network, after, original_tree=before)
+
+    message = translate.change(change, change_id="c", action=Action.UPDATE, original=translate.encode_original(change))
+
+    assert message.original.network.segments[0].segmentation_id == 7
+    assert message.current.network.segments[0].segmentation_id == 8
+    assert message.revision == 2
+
+
+def test_deletion_has_a_revision_of_its_own(rows):
+    """A deletion is one revision above the last state, so that a driver can tell it from that."""
+    change = rows.create_network()
+
+    message = translate.change(change, change_id="c", action=Action.DELETE)
+
+    assert message.action == change_pb2.ACTION_DELETE
+    assert message.revision == change.current.revision_number + 1
+    assert message.current.network.name == "blue"
+
+
+def test_host_is_made_of_its_agents():
+    """Agents are alive by their heartbeat; what the host can do is what its agents can do together."""
+    at = now()
+    neighbour = {"interface": "eth1", "chassis_id": "00:1c:73:00:00:01", "port_id": "Ethernet7"}
+    agents = [
+        an_agent(at=at, age=74, neighbours=(neighbour,)),
+        an_agent("Linux bridge agent", at=at, age=76, physical_networks={"leaf2": "eth2"}, tunnel_ip=None),
+    ]
+
+    host = translate.host("host-1", agents, at, 75.0)
+
+    assert [(agent.agent_type, agent.alive) for agent in host.agents] == [
+        ("Open vSwitch agent", True),
+        ("Linux bridge agent", False),
+    ]
+    assert list(host.physical_networks) == ["leaf1", "leaf2"]
+    assert host.tunnel_ip == "198.51.100.1"
+    assert host.agents[0].configurations == b'{"a":2,"b":1}'
+    assert not host.agents[1].HasField("tunnel_ip")
+    (nic,) = host.nics
+    assert (nic.name, nic.neighbour.chassis_id, nic.neighbour.port_id) == ("eth1", "00:1c:73:00:00:01", "Ethernet7")
+
+
+def test_bound_port_brings_its_host(rows):
+    """A host that is known is sent whole, one that is not by its name."""
+    tree = rows.tree()
+    change = rows.create_port(rows.port(tree=tree, host="host-1"), tree)
+    host = translate.host("host-1", [an_agent()], now(), 75.0)
+
+    known = translate.change(change, change_id="c", action=Action.CREATE, host=host)
+    unknown = translate.change(change, change_id="c", action=Action.CREATE)
+
+    assert known.related.host.agents[0].alive
+    assert unknown.related.host.name == "host-1"
+    assert not unknown.related.host.agents

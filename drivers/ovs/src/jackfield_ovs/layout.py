@@ -11,6 +11,7 @@ import hashlib
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 # Linux keeps 15 bytes of an interface name, and a bridge has an interface of its own name.
 BRIDGE_NAME_LENGTH = 15
@@ -63,6 +64,7 @@ def physical_patch(bridge: str) -> str:
     return _short("phy-", bridge)
 
 
+@lru_cache(maxsize=4096)
 def tunnel_name(tunnel_type: str, remote_ip: str) -> str:
     """Name of the tunnel port to an endpoint: `vxlan-0a000001`; IPv6 does not fit and is hashed."""
     address = ipaddress.ip_address(remote_ip)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db import port
 from jackfield_core.db.base import Id, metadata
+from jackfield_core.db.query import storable
 
 MAX_POSITION = (1 << 63) - 1
 
@@ -162,7 +163,7 @@ def with_address(values: Sequence[tuple[str, str]]) -> sa.ColumnElement[bool]:
     """
     conditions = []
     for name in dict.fromkeys(name for name, _ in values):
-        wanted = [value for key, value in values if key == name]
+        wanted = [storable(value) for key, value in values if key == name]
         if name == "ip_address_substr":
             match: sa.ColumnElement[bool] = sa.or_(
                 *(table.c.ip_address.contains(value, autoescape=True) for value in wanted)

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import Id, Json, Name, metadata
-from jackfield_core.db.query import ListQuery, select_page
+from jackfield_core.db.query import ListQuery, select_page, storable
 
 table = sa.Table(
     "agent",
@@ -74,7 +74,7 @@ class AgentTable:
 
     async def find(self, id: str) -> Agent | None:
         """Return the agent or None."""
-        row = (await self._connection.execute(sa.select(table).where(table.c.id == id))).one_or_none()
+        row = (await self._connection.execute(_FIND, {"id": storable(id)})).one_or_none()
         return Agent(*row) if row else None
 
     async def list(self, query: ListQuery) -> Sequence[Agent]:
@@ -121,4 +121,5 @@ class AgentTable:
         await self._connection.execute(sa.delete(table).where(table.c.id == id))
 
 
+_FIND = sa.select(table).where(table.c.id == sa.bindparam("id"))
 _ON_HOST = sa.select(table).where(table.c.host == sa.bindparam("host"))

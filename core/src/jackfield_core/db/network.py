@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from jackfield_core.db import segment
 from jackfield_core.db.base import Id, Name, metadata, now
+from jackfield_core.db.query import storable
 from jackfield_core.db.resource import ResourceTable
 
 table = sa.Table(
@@ -77,7 +78,7 @@ class NetworkTable(ResourceTable[Network]):
         port takes on its network. Whoever changes what hangs on the network
         calls :meth:`find_for_update`, which waits for all of them.
         """
-        return (await self._connection.execute(_LOCK_SHARED, {"id": id})).scalar_one_or_none()
+        return (await self._connection.execute(_LOCK_SHARED, {"id": storable(id)})).scalar_one_or_none()
 
     async def touch(self, id: str) -> None:
         """Raise the revision because a subnet or segment changed."""
@@ -90,5 +91,6 @@ class NetworkTable(ResourceTable[Network]):
 
 def with_segment(column: str, values: list[object]) -> sa.ColumnElement[bool]:
     """Return the condition for networks that have a segment with one of *values* in *column*."""
-    matches = sa.select(segment.table.c.network_id).where(segment.table.c[column].in_(values))
+    wanted = [storable(value) if isinstance(value, str) else value for value in values]
+    matches = sa.select(segment.table.c.network_id).where(segment.table.c[column].in_(wanted))
     return table.c.id.in_(matches)

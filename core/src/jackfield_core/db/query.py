@@ -6,9 +6,10 @@ the client has seen. Pages follow the sort order, with the id as last key, so a
 marker is one place in it even where all other keys are equal.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.errors import Invalid
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _TRUE = {"true", "1", "yes", "on", "t", "y"}
 _FALSE = {"false", "0", "no", "off", "f", "n"}
 
@@ -84,7 +86,7 @@ async def _after(
     id_column: sa.ColumnElement[Any],
 ) -> sa.ColumnElement[bool]:
     """Return the condition for rows behind the marker in *order*."""
-    place = selection.with_only_columns(*(column for column, _ in order)).where(id_column == marker)
+    place = selection.with_only_columns(*(column for column, _ in order)).where(id_column == storable(marker))
     row = (await connection.execute(place)).one_or_none()
     if row is None:
         raise Invalid(f"The marker '{marker}' names no resource of this list.", type="BadRequest")
@@ -113,13 +115,21 @@ def _value(name: str, column: sa.ColumnElement[Any], text: str) -> Any:
         if isinstance(column.type, sa.Boolean):
             return _boolean(text)
         if isinstance(column.type, sa.Integer):
-            return _integer(text)
+            return _integer(text, bits=64 if isinstance(column.type, sa.BigInteger) else 32)
         if isinstance(column.type, sa.DateTime):
-            return datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError as error:
+            return _time(text)
+    except (ValueError, OverflowError) as error:
         raise Invalid(f"'{text}' is not a value that '{name}' can have.", type="BadRequest") from error
-    # PostgreSQL has no NUL in text, and nothing of ours holds one.
-    return text.replace("\0", "\ufffd")
+    return storable(text)
+
+
+def storable(text: str) -> str:
+    """Return *text* as a database can compare it; what no database holds becomes U+FFFD.
+
+    PostgreSQL refuses NUL, and UTF-8 has no surrogates. Names and ids that hold
+    one are found nowhere, which is the right answer, and not an error.
+    """
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def _boolean(text: str) -> bool:
@@ -130,8 +140,13 @@ def _boolean(text: str) -> bool:
     raise ValueError(text)
 
 
-def _integer(text: str) -> int:
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+
+
+def _integer(text: str, *, bits: int) -> int:
     number = int(text)
-    if not -(1 << 63) <= number < 1 << 63:
+    if number.bit_length() >= bits:
         raise ValueError(text)
     return number

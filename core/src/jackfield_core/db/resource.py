@@ -15,7 +15,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import now
-from jackfield_core.db.query import ListQuery, select_page
+from jackfield_core.db.query import ListQuery, select_page, storable
 
 RowT = TypeVar("RowT", bound=Struct)
 
@@ -64,12 +64,12 @@ class ResourceTable(Generic[RowT]):
 
     async def find(self, id: str) -> RowT | None:
         """Return the resource, or None if there is none or it was deleted."""
-        row = (await self._connection.execute(self._find, {"id": id})).one_or_none()
+        row = (await self._connection.execute(self._find, {"id": storable(id)})).one_or_none()
         return self.from_row(row) if row else None
 
     async def find_for_update(self, id: str) -> RowT | None:
         """Return the resource and keep everybody else from changing it until the commit."""
-        row = (await self._connection.execute(self._lock, {"id": id})).one_or_none()
+        row = (await self._connection.execute(self._lock, {"id": storable(id)})).one_or_none()
         return self.from_row(row) if row else None
 
     async def list(self, query: ListQuery) -> Sequence[RowT]:

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import Id, Name, metadata
-from jackfield_core.db.query import ListQuery, select_page
+from jackfield_core.db.query import ListQuery, select_page, storable
 
 table = sa.Table(
     "segment",
@@ -158,7 +158,7 @@ class SegmentTable:
 
     async def find(self, id: str) -> Segment | None:
         """Return the segment or None."""
-        row = (await self._connection.execute(_FIND, {"id": id})).one_or_none()
+        row = (await self._connection.execute(_FIND, {"id": storable(id)})).one_or_none()
         return Segment(*row) if row else None
 
     async def list(self, query: ListQuery) -> Sequence[Segment]:

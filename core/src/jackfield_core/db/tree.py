@@ -6,6 +6,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.network import Network, NetworkTable
+from jackfield_core.db.query import storable
 from jackfield_core.db.segment import Segment, SegmentTable
 from jackfield_core.db.subnet import Subnet, SubnetTable
 
@@ -24,7 +25,7 @@ async def load_trees(connection: AsyncConnection, ids: Iterable[str]) -> dict[st
     The network is read first: parts that are newer than its revision are found
     out by whoever compares that revision later.
     """
-    wanted = list(dict.fromkeys(ids))
+    wanted = list(dict.fromkeys(map(storable, ids)))
     networks = await NetworkTable(connection).list_with_deleted(wanted)
     segments = await SegmentTable(connection).list_of_networks(wanted)
     subnets = await SubnetTable(connection).list_of_networks(wanted)

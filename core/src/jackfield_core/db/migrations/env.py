@@ -1,7 +1,6 @@
 """Run migrations on the connection that ``migrate.py`` hands over, inside its transaction."""
 
 from alembic import context
-
 from jackfield_core.db.base import metadata
 
 context.configure(

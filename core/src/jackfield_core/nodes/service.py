@@ -109,7 +109,8 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
 
     async def _converse(self, context: Context) -> None:
         hello = _hello(await context.read())
-        agent = await until_done(lambda: self._save(agent_of(hello)), "nodes.agent_unwritten")
+        introduced = agent_of(hello)
+        agent = await until_done(lambda: self._save(introduced), "nodes.agent_unwritten")
         await until_done(self._follow, "nodes.feed_unread")
         place = Place(agent.host, agent.driver, agent.tunnel_ip)
         stream = AgentStream(place, self._carriages, context.write, self._directory)

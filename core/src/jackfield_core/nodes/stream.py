@@ -11,6 +11,7 @@ skips intermediate states and never the last one.
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -57,6 +58,7 @@ class AgentStream:
         self._carriages = carriages
         self._send = send
         self._watch = watch
+        self._began_at = time.monotonic()
         self._touched: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._nonces = itertools.count(1)
@@ -126,7 +128,7 @@ class AgentStream:
         touched, self._touched = [*self._touched], {}
         for start in range(0, len(touched), READ_SIZE):
             ids = touched[start : start + READ_SIZE]
-            carriages = await self._carriages.get(ids)
+            carriages = await self._carriages.get(ids, self._began_at)
             for id in ids:
                 yield self._difference(id, carriages.get(id))
 

@@ -1,0 +1,34 @@
+"""Routes of networks."""
+
+from functools import partial
+
+from jackfield_core.api import conditions
+from jackfield_core.api.listing import Condition, Listing
+from jackfield_core.api.resource import Resource, View
+from jackfield_core.api.schemas import network as schema
+from jackfield_core.api.schemas.envelope import Envelope
+from jackfield_core.db.network import NetworkTable, table
+from jackfield_core.db.tree import NetworkTree
+from jackfield_core.services.network import NetworkService
+from jackfield_core.services.spec import NetworkCreate, NetworkUpdate
+
+
+class Networks(Resource[NetworkCreate, NetworkUpdate, NetworkTree]):
+    """``/v2.0/networks``."""
+
+    def __init__(self, service: NetworkService, *, page_limit: int) -> None:
+        view = View("network", schema.render, schema.NetworkOut)
+        filters: dict[str, Condition] = {
+            **conditions.of_timestamps(table),
+            **conditions.of_provider(),
+            "mtu": partial(conditions.integer, "mtu", table.c.mtu),
+            "router:external": partial(conditions.boolean, "router:external", table.c.external),
+        }
+        super().__init__(
+            service,
+            service.create_bulk,
+            view=view,
+            creation=Envelope("network", schema.CreateBody, view.attributes, is_creation=True),
+            change=Envelope("network", schema.UpdateBody, view.attributes),
+            listing=Listing(NetworkTable.filters, filters, page_limit),
+        )

@@ -1,0 +1,61 @@
+"""Routes of ports."""
+
+from functools import partial
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from jackfield_core.api import conditions
+from jackfield_core.api.listing import Condition, Listing
+from jackfield_core.api.message import Answer, Request
+from jackfield_core.api.resource import Resource, View, check_id, expected_revision
+from jackfield_core.api.schemas import port as schema
+from jackfield_core.api.schemas.envelope import Envelope
+from jackfield_core.db.port import Port, PortTable, table
+from jackfield_core.errors import RevisionMismatch
+from jackfield_core.services.port import PortService
+from jackfield_core.services.spec import PortCreate, PortUpdate
+
+ATTEMPTS = 10
+
+
+class Ports(Resource[PortCreate, PortUpdate, Port]):
+    """``/v2.0/ports``."""
+
+    def __init__(self, service: PortService, *, page_limit: int) -> None:
+        view = View("port", schema.render, schema.PortOut)
+        self._body = Envelope("port", schema.UpdateBody, view.attributes)
+        filters: dict[str, Condition] = {
+            **conditions.of_timestamps(table),
+            "fixed_ips": conditions.fixed_ips,
+            "mac_address": partial(conditions.mac_address, table.c.mac_address),
+        }
+        super().__init__(
+            service,
+            service.create_bulk,
+            view=view,
+            creation=Envelope("port", schema.CreateBody, view.attributes, is_creation=True),
+            change=self._body,
+            listing=Listing(PortTable.filters, filters, page_limit),
+        )
+
+    async def update(self, request: Request, id: str) -> Answer:
+        """Change one port; DHCP options that the request does not name stay as they are."""
+        check_id(self.name, id)
+        body = self._body.one(request.body)
+        spec, if_match = body.spec(), expected_revision(request)
+        if body.extra_dhcp_opts is UNSET:
+            return self._view.one(200, await self._service.update(request.ctx, id, spec, if_match))
+        for attempt in range(ATTEMPTS):
+            before = await self._service.get(request.ctx, id)
+            options = schema.merged_options(before.extra_dhcp_opts, body.extra_dhcp_opts)
+            expected = before.revision_number if if_match is None else if_match
+            try:
+                after = await self._service.update(request.ctx, id, replace(spec, extra_dhcp_opts=options), expected)
+            except RevisionMismatch:
+                # Somebody changed the port between the two calls: their options count too.
+                if if_match is not None or attempt == ATTEMPTS - 1:
+                    raise
+            else:
+                return self._view.one(200, after)
+        raise AssertionError("the last attempt returns or raises")

@@ -1,0 +1,125 @@
+"""The API as one ASGI application.
+
+Starlette serves the few fixed routes. Everything below ``/v2.0`` has the same
+form, a collection and perhaps an id, so one look into a table finds its
+handler; a list of patterns tried one after the other would cost more than the
+rest of the layer. Like Neutron's, paths may end in a slash or in ``.json``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from jackfield_core import config
+from jackfield_core.api.access import Access
+from jackfield_core.api.agent import Agents
+from jackfield_core.api.extension import Extensions
+from jackfield_core.api.message import SCOPE_KEY, Request, read_body
+from jackfield_core.api.network import Networks
+from jackfield_core.api.port import Ports
+from jackfield_core.api.resource import Handler
+from jackfield_core.api.segment import Segments
+from jackfield_core.api.subnet import Subnets
+from jackfield_core.api.version import VERSION, Root, Versions
+from jackfield_core.extensions.base import Extension
+from jackfield_core.extensions.catalogue import EXTENSIONS
+from jackfield_core.services import Services
+
+WITH_BODY = frozenset({"POST", "PUT"})
+
+
+class Collection(Protocol):
+    """One kind of resource below ``/v2.0``."""
+
+    @property
+    def collection(self) -> str: ...
+    @property
+    def on_collection(self) -> Mapping[str, Handler]: ...
+    @property
+    def on_member(self) -> Mapping[str, Handler]: ...
+
+
+def create_api(
+    services: Services,
+    settings: config.Settings,
+    extensions: Sequence[Extension] = EXTENSIONS,
+    *,
+    extra_routes: Sequence[BaseRoute] = (),
+) -> Starlette:
+    """Build the API on *services*; *extra_routes*, such as health checks, stand beside it."""
+    page_limit = settings.api.page_limit
+    collections: list[Collection] = [
+        Networks(services.networks, page_limit=page_limit),
+        Subnets(services.subnets, page_limit=page_limit),
+        Ports(services.ports, page_limit=page_limit),
+        Segments(services.segments, page_limit=page_limit),
+        Agents(services.agents, page_limit=page_limit),
+        Extensions(extensions),
+    ]
+    table = Table(collections, settings.api.max_body_bytes)
+    return Starlette(
+        routes=[Route(f"/{VERSION}{{rest:path}}", table), Route("/", Versions(), methods=["GET"]), *extra_routes],
+        middleware=[Middleware(Access, public_url=settings.api.public_url)],
+        exception_handlers={HTTPException: _pass_on},
+    )
+
+
+class Endpoint(NamedTuple):
+    """What answers at one kind of path."""
+
+    route: str
+    handlers: Mapping[str, Handler]
+
+
+class Table:
+    """ASGI application of everything below ``/v2.0``."""
+
+    def __init__(self, collections: Sequence[Collection], max_body_bytes: int) -> None:
+        self._max_body_bytes = max_body_bytes
+        root = Root([one.collection for one in collections])
+        self._root = Endpoint(f"/{VERSION}/", {"GET": root.list})
+        self._collections = {
+            one.collection: Endpoint(f"/{VERSION}/{one.collection}", one.on_collection) for one in collections
+        }
+        self._members = {
+            one.collection: Endpoint(f"/{VERSION}/{one.collection}/{{id}}", one.on_member) for one in collections
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request: Request = scope[SCOPE_KEY]
+        endpoint, id = self._find(scope["path_params"]["rest"])
+        request.route = endpoint.route
+        method = scope["method"]
+        handler = endpoint.handlers.get(method)
+        if handler is None:
+            raise HTTPException(
+                405,
+                f"The method {method} is not allowed for this resource.",
+                {"Allow": ", ".join(endpoint.handlers)},
+            )
+        if method in WITH_BODY:
+            request.body = await read_body(request.headers, receive, self._max_body_bytes)
+        answer = await handler(request, id)
+        await answer.send(send)
+
+    def _find(self, path: str) -> tuple[Endpoint, str]:
+        """Return the endpoint for what follows ``/v2.0``, and the id in it."""
+        start, *names = path.rstrip("/").removesuffix(".json").split("/")
+        if not start and not names:
+            return self._root, ""
+        endpoints = {1: self._collections, 2: self._members}.get(len(names), {})
+        if start or names[0] not in endpoints:
+            raise HTTPException(404)
+        return endpoints[names[0]], "".join(names[1:])
+
+
+async def _pass_on(_request: StarletteRequest, error: Exception) -> Response:
+    """Let what Starlette refuses go up to ``Access``, where all errors become answers."""
+    raise error

@@ -1,0 +1,31 @@
+"""Routes of subnets."""
+
+from functools import partial
+
+from jackfield_core.api import conditions
+from jackfield_core.api.listing import Condition, Listing
+from jackfield_core.api.resource import Resource, View
+from jackfield_core.api.schemas import subnet as schema
+from jackfield_core.api.schemas.envelope import Envelope
+from jackfield_core.db.subnet import Subnet, SubnetTable, table
+from jackfield_core.services.spec import SubnetCreate, SubnetUpdate
+from jackfield_core.services.subnet import SubnetService
+
+
+class Subnets(Resource[SubnetCreate, SubnetUpdate, Subnet]):
+    """``/v2.0/subnets``."""
+
+    def __init__(self, service: SubnetService, *, page_limit: int) -> None:
+        view = View("subnet", schema.render, schema.SubnetOut)
+        filters: dict[str, Condition] = {
+            **conditions.of_timestamps(table),
+            "ip_version": partial(conditions.integer, "ip_version", table.c.ip_version),
+        }
+        super().__init__(
+            service,
+            service.create_bulk,
+            view=view,
+            creation=Envelope("subnet", schema.CreateBody, view.attributes, is_creation=True),
+            change=Envelope("subnet", schema.UpdateBody, view.attributes),
+            listing=Listing(SubnetTable.filters, filters, page_limit),
+        )

@@ -10,8 +10,6 @@ which changes nothing, waits for nobody.
 A driver overrides what it cares about, and that is what it declares in the handshake.
 """
 
-# The hooks of the base do nothing with what they are given.
-# ruff: noqa: ARG002
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from google.protobuf.message import Message
 from jackfield.driver.v1 import binding_pb2, change_pb2, mechanism_pb2, network_pb2, port_pb2, segment_pb2, subnet_pb2
 
 from jackfield_sdk.context import (
@@ -54,6 +55,10 @@ ACTIONS: dict[int, Action] = {
 }
 
 
+_M = TypeVar("_M", bound=Message)
+_V = TypeVar("_V")
+
+
 class Malformed(Exception):
     """A message that no core of this contract sends: the part at fault."""
 
@@ -61,14 +66,17 @@ class Malformed(Exception):
 class Decoder:
     """Decodes the changes of one request.
 
-    Hundreds of ports of a batch share a network and a host, each sent by value. Comparing bytes
-    is cheaper than building the same objects again, so those are built once per request.
+    Hundreds of ports of a batch share a network, a subnet and a host, each sent by value.
+    Comparing bytes is cheaper than building the same objects again, so what is shared is built
+    once per request.
     """
 
     def __init__(self, deadline: float | None) -> None:
         """Give `deadline`, on the clock of `time.monotonic()`, to every context."""
         self._deadline = deadline
         self._networks: dict[bytes, Network] = {}
+        self._subnets: dict[bytes, Subnet] = {}
+        self._segments: dict[bytes, Segment] = {}
         self._hosts: dict[bytes, Host] = {}
 
     def change(self, kind: Kind, action: Action, change: change_pb2.Change) -> ChangeContext:
@@ -111,8 +119,8 @@ class Decoder:
             port(change.current.port),
             port(change.original.port) if change.HasField("original") else None,
             self._network_of(related),
-            tuple([subnet(message) for message in related.subnets]),
-            tuple([segment(message) for message in related.segments]),
+            tuple([_once(self._subnets, subnet, message) for message in related.subnets]),
+            tuple([_once(self._segments, segment, message) for message in related.segments]),
             self.host(related.host) if related.HasField("host") else None,
             change.revision,
             action,
@@ -136,18 +144,12 @@ class Decoder:
 
     def host(self, message: binding_pb2.Host) -> Host:
         """Build a host, once per request."""
-        key = message.SerializeToString()
-        if (found := self._hosts.get(key)) is None:
-            found = self._hosts[key] = host(message)
-        return found
+        return _once(self._hosts, host, message)
 
     def _network_of(self, related: change_pb2.Related) -> Network:
         if not related.HasField("network"):
             raise Malformed("related.network is missing")
-        key = related.network.SerializeToString()
-        if (found := self._networks.get(key)) is None:
-            found = self._networks[key] = network(related.network)
-        return found
+        return _once(self._networks, network, related.network)
 
 
 _CONTEXTS: dict[Kind, Callable[[Decoder, Action, change_pb2.Change], ChangeContext]] = {
@@ -155,6 +157,14 @@ _CONTEXTS: dict[Kind, Callable[[Decoder, Action, change_pb2.Change], ChangeConte
     Kind.SUBNET: Decoder.subnet_change,
     Kind.PORT: Decoder.port_change,
 }
+
+
+def _once(built: dict[bytes, _V], build: Callable[[_M], _V], message: _M) -> _V:
+    key = message.SerializeToString()
+    value = built.get(key)
+    if value is None:
+        value = built[key] = build(message)
+    return value
 
 
 def state(change: change_pb2.Change) -> DriverState | None:

@@ -40,7 +40,7 @@ class DriverService(DriverServiceServicer):
     async def Handshake(  # noqa: N802
         self,
         request: driver_pb2.HandshakeRequest,
-        context: RpcContext,  # noqa: ARG002
+        context: RpcContext,
     ) -> driver_pb2.HandshakeResponse:
         """Say who this is and what it wants; a driver that could not load says why instead."""
         if request.deployment_id:
@@ -55,8 +55,8 @@ class DriverService(DriverServiceServicer):
     @answered
     async def GetSchemas(  # noqa: N802
         self,
-        request: driver_pb2.GetSchemasRequest,  # noqa: ARG002
-        context: RpcContext,  # noqa: ARG002
+        request: driver_pb2.GetSchemasRequest,
+        context: RpcContext,
     ) -> driver_pb2.GetSchemasResponse:
         """Return no schemas, because there are no vendor attributes."""
         self._process.require_loaded()
@@ -66,7 +66,7 @@ class DriverService(DriverServiceServicer):
     async def UpgradeStates(  # noqa: N802
         self,
         request: driver_pb2.UpgradeStatesRequest,
-        context: RpcContext,  # noqa: ARG002
+        context: RpcContext,
     ) -> driver_pb2.UpgradeStatesResponse:
         """Rewrite states in a thread, because there may be thousands."""
         self._process.require_loaded()
@@ -77,7 +77,7 @@ class DriverService(DriverServiceServicer):
     async def Drain(  # noqa: N802
         self,
         request: driver_pb2.DrainRequest,
-        context: RpcContext,  # noqa: ARG002
+        context: RpcContext,
     ) -> driver_pb2.DrainResponse:
         """Take nothing new and wait for what is in flight."""
         grace = request.grace.seconds + request.grace.nanos / 1e9

@@ -36,7 +36,7 @@ class EventService(EventServiceServicer):
     async def Watch(  # noqa: N802
         self,
         request: event_pb2.WatchRequest,
-        context: RpcContext,  # noqa: ARG002
+        context: RpcContext,
     ) -> AsyncIterator[event_pb2.WatchResponse]:
         """Stream until the watcher goes or the process ends."""
         self._process.require_loaded()

@@ -46,7 +46,7 @@ class ReconcileService(ReconcileServiceServicer):
     async def ListOwned(  # noqa: N802
         self,
         request: reconcile_pb2.ListOwnedRequest,
-        context: RpcContext,  # noqa: ARG002
+        context: RpcContext,
     ) -> AsyncIterator[reconcile_pb2.ListOwnedResponse]:
         """List in pages, as fast as they are read."""
         with self._process.admit():
@@ -64,7 +64,7 @@ class ReconcileService(ReconcileServiceServicer):
     async def Diff(  # noqa: N802
         self,
         request: reconcile_pb2.DiffRequest,
-        context: RpcContext,  # noqa: ARG002
+        context: RpcContext,
     ) -> AsyncIterator[reconcile_pb2.DiffResponse]:
         """Compare one change after the other."""
         with self._process.admit(len(request.changes)):

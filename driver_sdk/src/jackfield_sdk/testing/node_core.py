@@ -7,7 +7,7 @@ An agent dials it as it dials the core. Every connect is one `Session`, which a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,12 +89,11 @@ class Session:
             await self._heard.wait_for(lambda: port_id in self._states and self._states[port_id].state is state)
         return self._states[port_id]
 
-    async def report(self, within: float = 10.0) -> node_pb2.Report:
-        """Wait for the next report."""
-        seen = len(self.reports)
+    async def heard(self, wanted: Callable[[node_pb2.Report], bool], within: float = 10.0) -> node_pb2.Report:
+        """Return the first report of this stream that is the wanted one, or wait for it."""
         async with asyncio.timeout(within), self._heard:
-            await self._heard.wait_for(lambda: len(self.reports) > seen)
-        return self.reports[-1]
+            await self._heard.wait_for(lambda: any(wanted(report) for report in self.reports))
+        return next(report for report in self.reports if wanted(report))
 
     def hang_up(self) -> None:
         """End the stream."""
@@ -156,7 +155,7 @@ class ScriptedCore(NodeServiceServicer):
     async def Sync(  # noqa: N802
         self,
         request_iterator: Any,
-        context: Any,  # noqa: ARG002
+        context: Any,
     ) -> AsyncIterator[node_pb2.SyncResponse]:
         """Serve one stream."""
         first = await anext(aiter(request_iterator))

@@ -66,14 +66,15 @@ class Tunnel:
 class PlannedPort:
     """How a port fares: UP as soon as its flows are in. `interface` is None while unseen.
 
-    `tag` is the VLAN that the interface's port must have in the OVSDB.
+    `tag` is the VLAN that the interface's port must have in the OVSDB. None leaves it: what
+    cannot be wired now may be forwarding still, and loses its flows when sweeping is allowed.
     """
 
     view: PortView
     state: PortState
     reason: str
     interface: ObservedInterface | None = None
-    tag: int = DEAD_VLAN
+    tag: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,7 @@ def _planned(view: PortView, interface: ObservedInterface, vlan: int) -> Planned
         reason = interface.error or f"Open vSwitch could not open {interface.name}"
         return PlannedPort(view, PortState.ERROR, reason, interface)
     if not view.admin_state_up:
-        return PlannedPort(view, PortState.DOWN, "admin_state_up is False", interface)
+        return PlannedPort(view, PortState.DOWN, "admin_state_up is False", interface, DEAD_VLAN)
     if not interface.usable or interface.tag != vlan:
         reason = f"Open vSwitch has not taken up {interface.name} yet"
         return PlannedPort(view, PortState.DOWN, reason, interface, vlan)

@@ -4,9 +4,6 @@ The agent looks (`look`), plans, and changes what differs in one transaction (`C
 returns when ovs-vswitchd has taken it up, so the ports that it made have their OpenFlow numbers.
 Every verb looks first and adds nothing to the transaction if the switch is so already; an empty
 transaction costs nothing.
-
-Only the columns that the plan reads are monitored. Counters and link states change all the time,
-and each change would wake the agent.
 """
 
 from __future__ import annotations
@@ -16,28 +13,17 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import structlog
-from ovs.stream import Stream
-from ovsdbapp.backend.ovs_idl import connection, idlutils
-from ovsdbapp.backend.ovs_idl.command import BaseCommand
-from ovsdbapp.schema.open_vswitch import impl_idl
 
 from jackfield_ovs import local_vlans
 from jackfield_ovs.errors import ovsdb_error
 from jackfield_ovs.layout import DEAD_VLAN, MARK
 from jackfield_ovs.observed import Observed, ObservedBridge, ObservedInterface
+from jackfield_ovs.ovsdb import AddController, connect
 from jackfield_ovs.plan import Patch, Tunnel
 from jackfield_ovs.settings import OvsSettings
 
 log = structlog.get_logger(__name__)
 
-_SCHEMA = "Open_vSwitch"
-_COLUMNS = {
-    "Open_vSwitch": ["bridges", "next_cfg", "cur_cfg"],
-    "Bridge": ["name", "ports", "datapath_type", "fail_mode", "controller", "external_ids"],
-    "Port": ["name", "interfaces", "tag", "external_ids"],
-    "Interface": ["name", "type", "options", "external_ids", "ofport", "error"],
-    "Controller": ["target", "external_ids"],
-}
 _NO_PEER = "nonexistent-peer"
 
 _Result = TypeVar("_Result")
@@ -53,9 +39,7 @@ class Vswitch:
         """
         self._timeout = settings.timeout
         self._integration = settings.integration_bridge
-        if settings.ovsdb.startswith("ssl:"):
-            _use_tls(settings)
-        self._api = _translated(lambda: _connect(settings, wake))
+        self._api = _translated(lambda: connect(settings, wake))
 
     def close(self) -> None:
         """End the connection."""
@@ -109,7 +93,7 @@ class Change:
         """Have the bridge listen for OpenFlow at `target`, beside what it listens to already."""
         seen = self._seen.bridges.get(bridge)
         if seen is None or target not in seen.controllers:
-            self._add(_AddController(self._api, bridge, target))
+            self._add(AddController(self._api, bridge, target))
 
     def ensure_patch(self, patch: Patch) -> None:
         """Have one end of a patch, which leads nowhere until `open_patch`."""
@@ -160,87 +144,6 @@ class Change:
 
     def _add(self, command: Any) -> None:
         self.commands.append(command)
-
-
-class _AddController(BaseCommand):  # type: ignore[misc]
-    """Add a controller to a bridge and leave the others."""
-
-    def __init__(self, api: Any, bridge: str, target: str) -> None:
-        super().__init__(api)
-        self._bridge = bridge
-        self._target = target
-
-    def run_idl(self, txn: Any) -> None:
-        bridge = self.api.lookup("Bridge", self._bridge)
-        controller = txn.insert(self.api.tables["Controller"])
-        controller.target = self._target
-        controller.external_ids = {MARK: "controller"}
-        bridge.addvalue("controller", controller)
-
-
-class _Idl(connection.OvsdbIdl):  # type: ignore[misc]
-    """Tells of every change; runs in the connection's thread."""
-
-    def __init__(self, remote: str, helper: Any, wake: Callable[[], None]) -> None:
-        super().__init__(remote, helper)
-        self._wake = wake
-
-    def notify(self, event: str, row: Any, updates: Any = None) -> None:
-        # next_cfg and cur_cfg are ovs-vswitchd saying "done" to us and to others.
-        if row._table.name != "Open_vSwitch":
-            self._wake()
-
-
-class _Transaction(impl_idl.OvsVsctlTransaction):  # type: ignore[misc]
-    """Waits for ovs-vswitchd, and says so if it does not come."""
-
-    def post_commit(self, txn: Any) -> None:
-        for command in self.commands:
-            command.post_commit(txn)
-        self.do_post_commit(txn)
-
-    def post_commit_failed_interfaces(self, txn: Any) -> list[str]:
-        # A device that cannot be opened is a fact about one port, told by its `error`.
-        return []
-
-
-class _Api(impl_idl.OvsdbIdl):  # type: ignore[misc]
-    """ovsdbapp's commands on a connection of its own.
-
-    ovsdbapp keeps one connection for each class, which would tie all switches of a process to
-    the first one.
-    """
-
-    _own: Any = None
-
-    @property
-    def ovsdb_connection(self) -> Any:
-        return self._own
-
-    @ovsdb_connection.setter
-    def ovsdb_connection(self, value: Any) -> None:
-        self._own = value
-
-    def create_transaction(self, check_error: bool = False, log_errors: bool = True, **_: Any) -> Any:
-        return _Transaction(self, self.ovsdb_connection, check_error=check_error, log_errors=log_errors)
-
-
-def _connect(settings: OvsSettings, wake: Callable[[], None]) -> Any:
-    helper = idlutils.get_schema_helper(settings.ovsdb, _SCHEMA)
-    for table, columns in _COLUMNS.items():
-        helper.register_columns(table, columns)
-    link = connection.Connection(_Idl(settings.ovsdb, helper, wake), timeout=settings.timeout)
-    # The indices by name have to exist before the first row arrives.
-    api = _Api(link, start=False)
-    link.start()
-    return api
-
-
-def _use_tls(settings: OvsSettings) -> None:
-    key, certificate, authority = settings.tls_files
-    Stream.ssl_set_private_key_file(str(key))
-    Stream.ssl_set_certificate_file(str(certificate))
-    Stream.ssl_set_ca_cert_file(str(authority))
 
 
 def _translated(call: Callable[[], _Result]) -> _Result:

@@ -87,7 +87,7 @@ class Wiring:
             for network_id, vlan in plan.local_vlans.items():
                 change.ensure_local_vlan(layout.integration_bridge, network_id, vlan)
             for port in plan.ports:
-                if port.interface is not None:
+                if port.interface is not None and port.tag is not None:
                     change.ensure_tag(port.interface, port.tag)
 
     def _ensure_controllers(self, change: Change, observed: Observed) -> None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ovs_lab import default_settings, eventually
-
-COMMAND = str(Path(sys.executable).with_name("jackfield-ovs"))
+from ovs_lab import COMMAND, default_settings, eventually
 
 
 def test_the_driver_serves_and_ends_on_sigterm(tmp_path: Path) -> None:

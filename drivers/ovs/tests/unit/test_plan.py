@@ -161,6 +161,15 @@ def test_a_disabled_port_is_dead() -> None:
     assert (planned.state, planned.tag) == (PortState.DOWN, DEAD_VLAN)
 
 
+def test_a_port_that_cannot_be_wired_now_keeps_its_tag() -> None:
+    """A network that is missing in a first, partial push does not cut off a guest that is forwarding."""
+    port = a_port()
+
+    planned = plan_for(port, seen=observed(plugged(port, tag=7))).ports[0]
+
+    assert (planned.state, planned.tag) == (PortState.ERROR, None)
+
+
 def test_of_two_interfaces_with_one_id_the_working_one_counts() -> None:
     """While a guest is plugged anew its old, broken interface does not hide the new one."""
     network = a_network()

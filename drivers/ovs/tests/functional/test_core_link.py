@@ -1,0 +1,103 @@
+"""The installed agent, told by a core over its stream."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jackfield_sdk import PortState, ViewKind
+from jackfield_sdk.testing import ScriptedCore
+from ovs_lab import COMMAND, Host, default_settings, eventually
+from ovs_views import a_network, a_port
+
+pytestmark = pytest.mark.functional
+
+
+@contextmanager
+def the_agent(host: Host, core: ScriptedCore) -> Iterator[None]:
+    """Run `jackfield-ovs agent` on a host."""
+    settings = {f"JACKFIELD_OVS_{name.upper()}": _text(value) for name, value in default_settings(host).items()}
+    link = {"JACKFIELD_AGENT_CORE": core.address, "JACKFIELD_AGENT_HOST": "h1", "JACKFIELD_AGENT_RECONNECT_MAX": "0.5"}
+    argv = ["ip", "netns", "exec", host.name, COMMAND, "agent"]
+    with subprocess.Popen(argv, env=os.environ | settings | link, stderr=subprocess.DEVNULL) as process:
+        yield
+        process.terminate()
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+async def test_a_port_becomes_up_and_stays_while_the_core_is_away(lab: Any, tmp_path: Path) -> None:
+    """The core pushes, the agent wires; a core that goes and comes back costs no ping."""
+    host = lab.host()
+    network = a_network("net", "local")
+    ports = [a_port(1, network=network), a_port(2, network=network)]
+    guests = [lab.guest(host, port) for port in ports]
+    async with ScriptedCore(tmp_path) as core:
+        with the_agent(host, core):
+            session = await core.session()
+            facts = session.hello.facts
+            assert (session.hello.driver, session.hello.agent_type) == ("ovs", "Open vSwitch agent")
+            assert facts.physical_networks == {"leaf": "br-phy"}
+            assert json.loads(facts.configurations)["integration_bridge"] == "br-int"
+            assert await session.push(network, *ports, in_sync=True) == []
+            for guest in guests:
+                guest.plug()
+                await session.state_of(guest.port.id, PortState.UP)
+            assert guests[0].pings("192.168.7.2")
+            pings = guests[0].start_pinging("192.168.7.2", count=200, every=0.01)
+
+            await core.stop()
+            await core.start()
+            session = await core.session()
+
+            assert session.known[ViewKind.PORT, ports[0].id] == ports[0].version
+            assert await session.push(in_sync=True) == []
+            await session.state_of(ports[0].id, PortState.UP)
+            summary, _ = pings.communicate(timeout=30)
+            assert "200 packets transmitted, 200 received" in summary
+
+
+async def test_removed_views_leave_the_switch(lab: Any, tmp_path: Path) -> None:
+    """A removed port is dead and a removed network gives its local VLAN back."""
+    host = lab.host()
+    network = a_network("net", "local")
+    port = a_port(1, network=network)
+    guest = lab.guest(host, port)
+    guest_tag = ("get", "port", guest.tap, "tag")
+    async with ScriptedCore(tmp_path) as core:
+        with the_agent(host, core):
+            session = await core.session()
+            await session.push(network, port, in_sync=True)
+            guest.plug()
+            await session.state_of(port.id, PortState.UP)
+
+            await session.push(removals=((ViewKind.PORT, port.id), (ViewKind.NETWORK, network.id)))
+
+            eventually(lambda: host.vsctl(*guest_tag) == "4095", "the port is dead")
+            assert network.id not in host.vsctl("get", "bridge", "br-int", "external_ids")
+
+
+async def test_a_network_that_the_host_cannot_carry_is_refused_alone(lab: Any, tmp_path: Path) -> None:
+    """The acknowledgement names the network and the reason; others of the push are wired."""
+    host = lab.host()
+    bad = a_network("bad", "flat", physical_network="spine")
+    good = a_network("good", "local")
+    port = a_port(1, network=good)
+    async with ScriptedCore(tmp_path) as core:
+        with the_agent(host, core):
+            session = await core.session()
+
+            failures = await session.push(bad, good, port, in_sync=True)
+
+            assert [failure.id for failure in failures] == [bad.id]
+            assert 'physical_network "spine" has no bridge' in failures[0].reason
+            lab.guest(host, port).plug()
+            await session.state_of(port.id, PortState.UP)

@@ -1,6 +1,5 @@
 """One page of a list: filters, order and markers."""
 
-import asyncio
 import itertools
 from dataclasses import replace as with_values
 from datetime import UTC, datetime
@@ -8,13 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jackfield_core import config
 from jackfield_core.db.address import Address, with_address
-from jackfield_core.db.engine import Database
 from jackfield_core.db.network import with_segment
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.tree import load_trees
-from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.errors import Invalid
 from jackfield_core.types import FixedIp
 from msgspec.structs import replace
@@ -209,16 +205,8 @@ def test_any_walk_through_pages_is_the_list(walk, keys, limit, backwards):
 
 
 @pytest.fixture
-def walk(database_url, rows):
-    """Walk through the pages of a list; each walk runs in a loop of its own, as hypothesis repeats it."""
-
-    async def with_database(story):
-        database = Database(config.Database(url=database_url))
-        work = UnitOfWork(database, None, None, lambda: None)
-        try:
-            return await story(work)
-        finally:
-            await database.close()
+def walk(story, rows):
+    """Walk through the pages of a list."""
 
     async def fill(work):
         async with work() as tx:
@@ -236,8 +224,8 @@ def walk(database_url, rows):
             marker = page[0 if backwards else -1].id
         return whole, seen
 
-    asyncio.run(with_database(fill))
-    return lambda *arguments: asyncio.run(with_database(lambda work: pages(work, *arguments)))
+    story(fill)
+    return lambda *arguments: story(pages, *arguments)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import grpc.aio
 from jackfield.node.v1 import node_pb2
 from jackfield.node.v1.node_pb2_grpc import NodeServiceServicer, add_NodeServiceServicer_to_server
@@ -120,10 +121,14 @@ class Session:
 
 
 class ScriptedCore(NodeServiceServicer):
-    """A node service on a Unix socket in a directory; use it as `async with ScriptedCore(tmp_path)`."""
+    """A node service on a Unix socket in a directory; use it as `async with ScriptedCore(tmp_path)`.
 
-    def __init__(self, directory: Path) -> None:
+    With `credentials` it serves TLS on a free port of localhost instead.
+    """
+
+    def __init__(self, directory: Path, credentials: grpc.ServerCredentials | None = None) -> None:
         self.address = f"unix://{directory}/nodes.sock"
+        self._credentials = credentials
         self._sessions: asyncio.Queue[Session] = asyncio.Queue()
         self._server: grpc.aio.Server | None = None
 
@@ -138,7 +143,10 @@ class ScriptedCore(NodeServiceServicer):
         """Begin to listen."""
         self._server = grpc.aio.server(options=server_options())
         add_NodeServiceServicer_to_server(self, self._server)
-        self._server.add_insecure_port(self.address)
+        if self._credentials is None:
+            self._server.add_insecure_port(self.address)
+        else:
+            self.address = f"localhost:{self._server.add_secure_port('localhost:0', self._credentials)}"
         await self._server.start()
 
     async def stop(self) -> None:

@@ -72,10 +72,14 @@ async def test_processes_that_upgrade_at_once_take_turns(empty_database_url):
 async def test_a_failed_upgrade_leaves_nothing(empty_database_url):
     """All migrations are one transaction: a half-made schema is never seen."""
     database = Database(config.Database(url=empty_database_url))
-    with pytest.raises(RuntimeError):
+
+    async def fail():
         async with database.migrating() as connection:
             await connection.run_sync(metadata.create_all)
             raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        await fail()
 
     async with database.reading() as connection:
         assert await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names()) == []

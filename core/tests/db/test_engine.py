@@ -1,0 +1,180 @@
+"""Connections: single reads see the newest, transactions are all or nothing, writers take turns."""
+
+import asyncio
+import sys
+
+import pytest
+import sqlalchemy as sa
+import sqlalchemy.exc
+from jackfield_core import config
+from jackfield_core.db.engine import Database
+from jackfield_core.db.query import ListQuery
+
+
+async def test_a_read_sees_every_commit_before_it(unit_of_work, rows):
+    """A reading connection holds no snapshot: its next statement sees the newest state."""
+    async with unit_of_work.reading() as tables:
+        for count in range(3):
+            assert len(await tables.networks.list(ListQuery())) == count
+            async with unit_of_work() as tx:
+                await tx.networks.add(rows.network())
+
+
+async def test_a_read_does_not_see_what_is_not_committed(unit_of_work, rows):
+    """Readers neither wait for a transaction nor see into it."""
+    async with unit_of_work() as tx:
+        await tx.networks.add(rows.network())
+        async with unit_of_work.reading() as tables:
+            assert await tables.networks.list(ListQuery()) == []
+
+
+async def test_a_transaction_that_raises_leaves_nothing(unit_of_work, rows, creditors, wakings):
+    """Neither row nor debt nor feed entry remains, nobody is woken, and the connection is good for the next."""
+    creditors.drivers = ["ovs"]
+    network = rows.network()
+
+    async def refused():
+        async with unit_of_work() as tx:
+            await tx.networks.add(network)
+            tx.touch(network.id, "h1")
+            raise RuntimeError("refused by a driver")
+
+    with pytest.raises(RuntimeError, match="refused"):
+        await refused()
+
+    async with unit_of_work.reading() as tables:
+        assert await tables.networks.find(network.id) is None
+        assert await tables.deliveries.list(owed=None) == []
+        assert await tables.feed.after(0) == []
+    assert wakings == []
+
+    async with unit_of_work() as tx:
+        await tx.networks.add(network)
+
+
+async def test_a_failed_statement_ends_its_transaction_only(unit_of_work, rows):
+    """A connection that an error came over is clean when the next one gets it."""
+    network = rows.network()
+    async with unit_of_work() as tx:
+        await tx.networks.add(network)
+    for _ in range(20):
+        with pytest.raises(sqlalchemy.exc.IntegrityError):
+            async with unit_of_work() as tx:
+                await tx.networks.add(network)
+
+    async with unit_of_work.reading() as tables:
+        assert await tables.networks.find(network.id) == network
+
+
+async def test_concurrent_writers_take_turns(unit_of_work, rows):
+    """Many transactions at once all commit; on SQLite, which has one writer, they queue."""
+    network = rows.network()
+    async with unit_of_work() as tx:
+        await tx.networks.add(network)
+
+    async def raise_revision():
+        async with unit_of_work() as tx:
+            await tx.networks.find_for_update(network.id)
+            await asyncio.sleep(0)
+            await tx.networks.touch(network.id)
+
+    await asyncio.gather(*(raise_revision() for _ in range(50)))
+
+    async with unit_of_work.reading() as tables:
+        assert (await tables.networks.find(network.id)).revision_number == 51
+
+
+async def test_a_cancelled_writer_frees_its_turn(unit_of_work, rows):
+    """A request that is cut off in its transaction blocks nobody."""
+    entered = asyncio.Event()
+
+    async def hang():
+        async with unit_of_work() as tx:
+            await tx.networks.add(rows.network())
+            entered.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hang())
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    async with asyncio.timeout(5), unit_of_work() as tx:
+        await tx.networks.add(rows.network())
+    async with unit_of_work.reading() as tables:
+        assert len(await tables.networks.list(ListQuery())) == 1
+
+
+async def test_processes_that_write_at_once_all_commit(database_url, unit_of_work, rows):
+    """Writers of several processes wait for each other, and none fails."""
+    network = rows.network()
+    async with unit_of_work() as tx:
+        await tx.networks.add(network)
+    program = (
+        "import asyncio, sys\n"
+        "from jackfield_core import config\n"
+        "from jackfield_core.db.engine import Database\n"
+        "from jackfield_core.db.unit_of_work import UnitOfWork\n"
+        "async def main():\n"
+        "    database = Database(config.Database(url=sys.argv[1]))\n"
+        "    work = UnitOfWork(database, None, None, lambda: None)\n"
+        "    async def once():\n"
+        "        async with work() as tx:\n"
+        "            await tx.networks.touch(sys.argv[2])\n"
+        "    for _ in range(10):\n"
+        "        await asyncio.gather(*(once() for _ in range(5)))\n"
+        "    await database.close()\n"
+        "asyncio.run(main())\n"
+    )
+    processes = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program, database_url, network.id) for _ in range(3)
+    ]
+
+    assert [await process.wait() for process in processes] == [0, 0, 0]
+
+    async with unit_of_work.reading() as tables:
+        assert (await tables.networks.find(network.id)).revision_number == 151
+
+
+async def test_a_shared_lock_is_shared_and_keeps_writers_out(database, unit_of_work, rows):
+    """Ports of one network are made side by side, and its subnets change only when no port is being made."""
+    if not database.is_postgresql:
+        pytest.skip("SQLite has one writer, so there is nothing to share")
+    network = rows.network()
+    async with unit_of_work() as tx:
+        await tx.networks.add(network)
+    holding, done = asyncio.Barrier(2), asyncio.Event()
+
+    async def make_port():
+        async with unit_of_work() as tx:
+            assert await tx.networks.lock(network.id) == 1
+            await holding.wait()  # both are inside at once
+            await asyncio.sleep(0.05)
+            assert not done.is_set()
+
+    async def change():
+        async with unit_of_work() as tx:
+            await tx.networks.find_for_update(network.id)
+            done.set()
+
+    makers = [asyncio.create_task(make_port()) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    await asyncio.wait_for(asyncio.gather(*makers, change()), 5)
+
+
+async def test_a_statement_that_takes_too_long_is_ended(database_url):
+    """PostgreSQL ends a statement after the configured time, so that one bad query holds no connection for ever."""
+    database = Database(config.Database(url=database_url, statement_timeout=0.1))
+    if database.is_postgresql:
+        with pytest.raises(sqlalchemy.exc.DBAPIError, match="statement timeout"):
+            async with database.reading() as connection:
+                await connection.execute(sa.text("SELECT pg_sleep(5)"))
+    await database.close()
+
+
+async def test_foreign_keys_are_enforced(unit_of_work, rows):
+    """A row that hangs on nothing cannot be stored, on SQLite either."""
+    with pytest.raises(sqlalchemy.exc.IntegrityError):
+        async with unit_of_work() as tx:
+            await tx.ports.add(rows.port(rows.network()))

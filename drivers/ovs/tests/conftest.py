@@ -7,7 +7,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -23,6 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("functional") and missing:
             item.add_marker(pytest.mark.skip(reason=missing))
+
+
+_Made = TypeVar("_Made")
 
 
 class Lab:
@@ -53,7 +56,7 @@ class Lab:
     def agent(self, host: Host, **settings: Any) -> AgentProcess:
         return self._keep(AgentProcess(host, **settings))
 
-    def _keep(self, made: Any) -> Any:
+    def _keep(self, made: _Made) -> _Made:
         self._made.append(made)
         return made
 

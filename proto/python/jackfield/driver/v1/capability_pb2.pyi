@@ -92,7 +92,7 @@ class BindCapability(_message.Message):
     VNIC_TYPES_FIELD_NUMBER: _builtins.int
     MAX_LEVELS_FIELD_NUMBER: _builtins.int
     max_levels: _builtins.int
-    """Binding levels that it can take part in, at least 1."""
+    """Levels of one binding that it can take part in; 0 means 1."""
     @_builtins.property
     def network_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Network types that it binds."""
@@ -128,7 +128,7 @@ class Limits(_message.Message):
     max_batch: _builtins.int
     """Changes in one request; 0 means 100."""
     max_in_flight: _builtins.int
-    """Requests at the same time; 0 means 4."""
+    """Requests at the same time, Precommit, Postcommit and BindPorts together; 0 means 4."""
     max_state_bytes: _builtins.int
     """Bytes of state for one resource; 0 means 16384."""
     def __init__(

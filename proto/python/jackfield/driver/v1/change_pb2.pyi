@@ -250,7 +250,9 @@ class Change(_message.Message):
     action: Global___Action.ValueType
     """What happened."""
     revision: _builtins.int
-    """Revision of "current"; grows with every change of the resource."""
+    """Revision of the resource; grows with every change. A DELETE is one above the
+    revision of "current".
+    """
     project_id: _builtins.str
     """Project that owns the resource."""
     digest: _builtins.bytes
@@ -332,7 +334,7 @@ class Related(_message.Message):
 
     @_builtins.property
     def host(self) -> _binding_pb2.Host:
-        """Host of a bound port."""
+        """Host of a bound port; in Precommit perhaps only its name."""
 
     def __init__(
         self,
@@ -366,7 +368,9 @@ class DriverState(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """Version of the encoding, chosen by the driver within its handshake's range."""
+    """Version of the encoding, chosen by the driver within its handshake's range, at
+    most 2147483647.
+    """
     data: _builtins.bytes
     """At most the handshake's "max_state_bytes"."""
     def __init__(

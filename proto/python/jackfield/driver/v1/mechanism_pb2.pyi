@@ -34,7 +34,9 @@ class PrecommitRequest(_message.Message):
     BUDGET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.Change]:
-        """All changes of one transaction that the driver wants to hear."""
+        """Changes of one transaction that the driver wants to hear. More than "max_batch"
+        of them are several requests at the same time.
+        """
 
     @_builtins.property
     def budget(self) -> _duration_pb2.Duration:
@@ -211,7 +213,7 @@ class PostcommitRequest(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
-    """Grows with every owner of the dispatcher's lease; a lower one than seen is stale."""
+    """Time of the claim in microseconds; for one resource it never goes back."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.Change]:
         """One for each resource, parents before children."""
@@ -326,7 +328,9 @@ class Done(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """Revision that is true: the one sent, or a higher one that the driver holds already."""
+    """Revision that is true: the one sent. A driver that holds a higher one answers
+    with that; the caller then knows that its request was out of date.
+    """
     @_builtins.property
     def state(self) -> _change_pb2.DriverState:
         """State to keep; absent to keep what there is."""

@@ -160,14 +160,14 @@ async def test_only_the_drivers_own_error_info_counts(world, changes):
     async def answer():
         with pytest.raises(NoVerdict) as caught:
             await core.manager.postcommit("fabric", changes, 1, 5.0)
-        return caught.value.has_error_info, caught.value.retry_after
+        return caught.value.has_error_info, caught.value.reason, caught.value.retry_after
 
     fabric.aborts("Postcommit", grpc.StatusCode.RESOURCE_EXHAUSTED, "busy", spoken_by("fabric"))
-    assert await answer() == (True, 7.0)
+    assert await answer() == (True, "BUSY", 7.0)
     fabric.aborts("Postcommit", grpc.StatusCode.RESOURCE_EXHAUSTED, "busy", spoken_by("envoy"))
-    assert await answer() == (False, None)
+    assert await answer() == (False, "", None)
     fabric.aborts("Postcommit", grpc.StatusCode.UNAVAILABLE, "busy", [("grpc-status-details-bin", b"\xff\xff")])
-    assert await answer() == (False, None)
+    assert await answer() == (False, "", None)
 
 
 async def test_driver_that_is_not_there_is_not_attempted(world, changes):

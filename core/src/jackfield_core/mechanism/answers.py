@@ -20,7 +20,8 @@ class NoVerdict(Exception):
 
     Whether the driver did anything is unknown, unless *attempted* is false (it
     was not called at all). *has_error_info* tells a driver that spoke for
-    itself from a connection that broke. *retry_after* is in seconds.
+    itself, and then gave a *reason* such as ``STALE_EPOCH``, from a connection
+    that broke. *retry_after* is in seconds.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class NoVerdict(Exception):
         text: str,
         *,
         code: str = "UNAVAILABLE",
+        reason: str = "",
         attempted: bool = True,
         has_error_info: bool = False,
         retry_after: float | None = None,
@@ -37,6 +39,7 @@ class NoVerdict(Exception):
         self.driver = driver
         self.text = text
         self.code = code
+        self.reason = reason
         self.attempted = attempted
         self.has_error_info = has_error_info
         self.retry_after = retry_after

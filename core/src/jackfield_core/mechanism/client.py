@@ -148,7 +148,14 @@ def _no_verdict(name: str, error: grpc.aio.AioRpcError) -> NoVerdict:
     for detail in status.details:
         info = error_details_pb2.ErrorInfo()
         if detail.Is(info.DESCRIPTOR) and detail.Unpack(info) and info.domain == name:
-            return NoVerdict(name, text, code=code, has_error_info=True, retry_after=_retry_after(status))
+            return NoVerdict(
+                name,
+                text,
+                code=code,
+                reason=info.reason[:63],
+                has_error_info=True,
+                retry_after=_retry_after(status),
+            )
     return NoVerdict(name, text, code=code)
 
 

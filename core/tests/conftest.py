@@ -5,14 +5,16 @@ gets a copy of its own, which costs some milliseconds.
 """
 
 import asyncio
+import contextlib
 import itertools
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from jackfield_core import config
 from jackfield_core.db import migrate
 from jackfield_core.db.base import now
@@ -26,6 +28,7 @@ from jackfield_core.db.unit_of_work import Transaction, UnitOfWork
 from jackfield_core.ipam import pools
 from jackfield_core.types import Action, Kind, Status
 from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncConnection
 from support.postgres import PostgresServer, postgres
 
 __all__ = ["postgres"]
@@ -235,3 +238,21 @@ def unit_of_work(database: Database, creditors: Creditors, wakings: list[None]) 
 def rows() -> Rows:
     """Make values of rows."""
     return Rows()
+
+
+@pytest.fixture
+def statements() -> Callable[[AsyncConnection], Any]:
+    """Collect the statements of a connection inside of a ``with`` block."""
+
+    @contextlib.contextmanager
+    def collect(connection: AsyncConnection) -> Iterator[list[str]]:
+        seen: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            seen.append(statement)
+
+        sa.event.listen(connection.sync_connection, "before_cursor_execute", note)
+        yield seen
+        sa.event.remove(connection.sync_connection, "before_cursor_execute", note)
+
+    return collect

@@ -1,7 +1,6 @@
-"""Looks behind the tables: which statements a call costs, and single stories for hypothesis."""
+"""Stories on a database that hypothesis can repeat."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,25 +11,6 @@ from jackfield_core.db.address import Address
 from jackfield_core.db.address import table as address_table
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import UnitOfWork
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-
-@pytest.fixture
-def statements() -> Callable[[AsyncConnection], Any]:
-    """Collect the statements of a connection inside of a ``with`` block."""
-
-    @contextlib.contextmanager
-    def collect(connection: AsyncConnection) -> Iterator[list[str]]:
-        seen: list[str] = []
-
-        def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            seen.append(statement)
-
-        sa.event.listen(connection.sync_connection, "before_cursor_execute", note)
-        yield seen
-        sa.event.remove(connection.sync_connection, "before_cursor_execute", note)
-
-    return collect
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ class OvsAgent(NodeAgent):
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ovs-lane")
         self._tasks: list[asyncio.Task[None]] = []
+        self._vswitch: Vswitch | None = None
 
     async def start(self, reporter: Reporter) -> None:
         """Connect to the switch and do the first pass; RetryLater if the switch is not there."""
@@ -84,7 +85,8 @@ class OvsAgent(NodeAgent):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._thread.shutdown)
-        await asyncio.to_thread(self._vswitch.close)
+        if self._vswitch is not None:
+            await asyncio.to_thread(self._vswitch.close)
 
     def facts(self) -> Facts:
         """Tell what the settings promise, with the configuration keys that Neutron's users read."""

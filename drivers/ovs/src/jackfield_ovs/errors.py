@@ -24,7 +24,7 @@ def ovsdb_error(error: Exception) -> DriverError:
     """Translate a failure of an OVSDB transaction."""
     if isinstance(error, (ovsdb.TimeoutException, ovsdb.OvsdbConnectionUnavailable)):
         return RetryLater("the OVSDB server or ovs-vswitchd does not answer", code="OVS_SILENT")
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) or "Could not retrieve schema" in str(error):
         return RetryLater(f"cannot reach the OVSDB server: {error}", code="OVS_UNREACHABLE")
     return RetryLater(f"the OVSDB transaction failed: {error}", code="OVSDB_FAILED")
 

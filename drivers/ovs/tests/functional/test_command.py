@@ -44,6 +44,23 @@ def test_the_agent_runs_without_a_core_and_ends_on_sigterm(lab: Any, tmp_path: P
     assert len(host.flows("br-tun")) > 3
 
 
+def test_an_agent_without_a_switch_says_so_and_ends_on_sigterm(tmp_path: Path) -> None:
+    """While the switch is away the agent goes on trying, and can be stopped."""
+    env = os.environ | {
+        "JACKFIELD_OVS_OVSDB": f"unix:{tmp_path}/none.sock",
+        "JACKFIELD_AGENT_CORE": f"unix://{tmp_path}/none",
+    }
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen([COMMAND, "agent"], env=env, stdout=output, stderr=subprocess.STDOUT)
+
+    eventually(lambda: "cannot reach the OVSDB server" in log.read_text(), "the agent says so", seconds=20)
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(15) == 0
+    assert "Traceback" not in log.read_text()
+
+
 def test_wrong_settings_end_with_a_sentence(tmp_path: Path) -> None:
     """The operator reads which setting is wrong, without a trace."""
     config = tmp_path / "ovs.toml"

@@ -42,7 +42,6 @@ class MechanismService(MechanismServiceServicer):
         self._bind = hooks.find("bind_port")
         self._lanes = Lanes()
         self._held = Held()
-        self._epoch = 0
 
     @property
     def driver_name(self) -> str:
@@ -69,7 +68,6 @@ class MechanismService(MechanismServiceServicer):
     ) -> mechanism_pb2.PostcommitResponse:
         """Make every change true on its own; the batch is not atomic."""
         with self._process.admit(len(request.changes)):
-            self._fence(request.epoch)
             decoder = decode.Decoder(_deadline(context, None))
 
             async def act(change: change_pb2.Change) -> mechanism_pb2.PostcommitResult:
@@ -96,13 +94,6 @@ class MechanismService(MechanismServiceServicer):
     @property
     def _workers(self) -> int:
         return self._process.settings.concurrency
-
-    def _fence(self, epoch: int) -> None:
-        # A dispatcher that lost its lease may still have a call on the way.
-        if epoch < self._epoch:
-            message = f"epoch {epoch} is stale, {self._epoch} was seen"
-            raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "STALE_EPOCH", message)
-        self._epoch = epoch
 
     async def _judge(self, decoder: decode.Decoder, change: change_pb2.Change) -> mechanism_pb2.PrecommitResult:
         try:

@@ -77,6 +77,7 @@ class EvilDriver(grpc.GenericRpcHandler):
         self._scripts: dict[str, Script] = {}
         self._server: grpc.aio.Server | None = None
         self.instance_id = ""
+        self.epoch = "1"
 
     def on(self, rpc: str, script: Script) -> None:
         """Answer *rpc* by *script* from now on."""
@@ -158,7 +159,7 @@ class EvilDriver(grpc.GenericRpcHandler):
             interests=self.interests,
             bind=self.bind,
             limits=self.limits,
-            backends=[capability_pb2.Backend(id="fabric", epoch="1")],
+            backends=[capability_pb2.Backend(id="fabric", epoch=self.epoch, message=str(len(self.calls)))],
         )
 
     def handshake(self) -> driver_pb2.HandshakeResponse:

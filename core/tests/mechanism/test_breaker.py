@@ -80,7 +80,7 @@ async def test_open_breaker_refuses_at_once_and_closes_again(world, rows):
     """A driver whose health is good but whose calls hang is not waited for, and is found when it is well again."""
     fabric = await world.driver("fabric")
     fabric.hangs("Precommit")
-    core = await world.core(fabric, precommit_budget=0.1, breaker_failures=3, breaker_retry=0.5)
+    core = await world.core(fabric, precommit_budget=0.3, breaker_failures=3, breaker_retry=0.5)
     entry = core.entry(fabric)
     for _ in range(3):
         with pytest.raises(DriverUnavailable):
@@ -91,7 +91,7 @@ async def test_open_breaker_refuses_at_once_and_closes_again(world, rows):
     started = time.monotonic()
     with pytest.raises(DriverUnavailable, match="breaker-open"):
         await core.manager.precommit([rows.create_network()])
-    assert time.monotonic() - started < 0.08
+    assert time.monotonic() - started < 0.25
     assert len(fabric.requests("Precommit")) == 3
 
     fabric.behaves()

@@ -201,6 +201,26 @@ async def test_process_that_takes_over_the_address_is_found(world):
     assert entry.handshake.instance_id == new.instance_id
 
 
+async def test_backend_that_lost_everything_is_noticed(world):
+    """A new epoch of a backend is heard of while the driver runs on; what else a backend says is not."""
+    fabric = await world.driver("fabric")
+    core = await world.core(fabric, health_interval=0.01)
+    heard = []
+
+    async def prepare(_name, handshake):
+        heard.append(handshake.epochs)
+
+    core.registry.subscribe(prepare)
+    await world.eventually(lambda: len(fabric.requests("Handshake")) > 4)
+    assert heard == []
+
+    fabric.epoch = "2"
+    await world.eventually(lambda: heard)
+
+    assert heard == [{"fabric": "2"}]
+    assert core.entry(fabric).handshake.epochs == {"fabric": "2"}
+
+
 REFUSALS = {
     "another driver": {"driver_name": "ovs"},
     "another contract": {"contract_major": 2},

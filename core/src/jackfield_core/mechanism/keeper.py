@@ -2,10 +2,11 @@
 
 A life of a connection: dial, introduce each other, tell those who wait for the
 driver, let calls through, and watch until the connection breaks, health checks
-fail twice in a row, or another process has taken over the address. Then the
-next life begins. Every process is introduced before it is called, because every
-life dials for itself. When one process hands over to another, the old
-connection serves until the new one does, and then ends what is in flight.
+fail twice in a row, or whoever listens at the address introduces himself in a
+new way: another process has taken over, or a backend has lost what it was told.
+Then the next life begins. Every process is introduced before it is called,
+because every life dials for itself. When one connection hands over to another,
+the old one serves until the new one does, and then ends what is in flight.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from grpc_health.v1 import health_pb2
 from jackfield.driver.v1 import driver_pb2
+from msgspec import structs
 
 from jackfield_core import config
 from jackfield_core.mechanism import handshake
@@ -26,11 +28,11 @@ log = structlog.get_logger()
 HEALTH_TIMEOUT = 1.0
 """Seconds for a health check."""
 FRESH_EVERY = 6
-"""Every so many health checks, a new connection shows who listens at the address now."""
+"""Every so many health checks, a handshake on a new connection shows who listens at the address now."""
 LONGEST_PAUSE = 15
 """Times ``reconnect_interval``: the pause after many handshakes that were answered wrongly or not at all."""
 FAREWELL = 30.0
-"""Seconds that calls in flight get when another process has taken over the address."""
+"""Seconds that calls in flight get when a connection is handed over."""
 
 OnIntroduced = Callable[[DriverEntry, Handshake], Awaitable[None]]
 
@@ -114,7 +116,7 @@ class Keeper:
         self._release_previous()
 
     async def _watch(self, client: DriverClient, introduced: Handshake) -> bool:
-        """Return True when another process has taken over, False when the connection is lost."""
+        """Return True when a new introduction is due, False when the connection is lost."""
         broken = asyncio.ensure_future(client.disconnected())
         misses = checks = 0
         try:
@@ -131,7 +133,7 @@ class Keeper:
                     return False
                 checks += 1
                 is_due = checks % FRESH_EVERY == 0 or self._entry.condition is Condition.DRAINING
-                if is_due and await self._is_replaced(introduced):
+                if is_due and await self._has_changed(introduced):
                     return True
         finally:
             broken.cancel()
@@ -153,11 +155,11 @@ class Keeper:
         elif was_draining and not is_draining:
             self._entry.connected(client)
 
-    async def _is_replaced(self, introduced: Handshake) -> bool:
-        """Return whether a new connection reaches another process than the old one does."""
+    async def _has_changed(self, introduced: Handshake) -> bool:
+        """Return whether the process that a new connection reaches introduces itself in another way."""
         fresh = DriverClient(self._entry.name, self._entry.endpoint)
         try:
-            return (await self._introduce(fresh)).instance_id != introduced.instance_id
+            return _essence(await self._introduce(fresh)) != _essence(introduced)
         except (NoVerdict, handshake.Unfit) as error:
             # The old connection still works, and that is what counts.
             log.warning("driver.unreachable_anew", driver=self._entry.name, reason=str(error))
@@ -185,6 +187,12 @@ class Keeper:
         for task in farewells:
             task.cancel()
         await asyncio.gather(*farewells, return_exceptions=True)
+
+
+def _essence(introduced: Handshake) -> Handshake:
+    """Leave out what changes all the time and is nobody's business but the operator's."""
+    backends = tuple(structs.replace(backend, health="", message="") for backend in introduced.backends)
+    return structs.replace(introduced, backends=backends)
 
 
 async def _farewell(client: DriverClient) -> None:

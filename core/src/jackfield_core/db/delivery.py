@@ -354,9 +354,30 @@ class DeliveryTable:
         )
         return result.rowcount
 
-    async def drop_kinds(self, driver: str, kinds: Sequence[str]) -> None:
-        """Forget what a driver turned out not to be interested in."""
-        await self._connection.execute(sa.delete(table).where(table.c.driver == driver, table.c.kind.in_(kinds)))
+    async def drop_kinds(self, driver: str, kinds: Sequence[str], ended_kinds: Sequence[str] = ()) -> set[str]:
+        """Forget what a driver turned out not to want: *kinds*, and the end of *ended_kinds*.
+
+        Returns:
+            The networks on which somebody's end was forgotten.
+        """
+        unwanted = table.c.kind.in_(kinds) | (table.c.tombstone & table.c.kind.in_(ended_kinds))
+        statement = (
+            sa.delete(table)
+            .where(table.c.driver == driver, unwanted)
+            .returning(table.c.network_id, table.c.tombstone)
+        )
+        return {row.network_id for row in await self._connection.execute(statement) if row.tombstone}
+
+    async def forget(self, claim: str, resource_ids: Sequence[str]) -> None:
+        """Drop debts of a claim for resources whose rows are gone: nothing is left to tell."""
+        mine = (table.c.claim == claim) & table.c.resource_id.in_(resource_ids)
+        await self._connection.execute(sa.delete(table).where(mine))
+
+    async def end_leases(self) -> None:
+        """Free all debts that somebody has claimed; only for whoever is alone with the database."""
+        await self._connection.execute(
+            sa.update(table).where(table.c.claim.is_not(None)).values(claim=None, leased_until=None)
+        )
 
 
 _INSERT = sa.insert(table)

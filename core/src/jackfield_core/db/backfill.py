@@ -1,0 +1,62 @@
+"""Debts for what existed before a driver did.
+
+A driver that is new, or that wants to hear of more than before, is owed all
+resources of a kind that it has no row for in the ledger.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jackfield_core.db import delivery, network, port, subnet
+from jackfield_core.db.base import now
+from jackfield_core.types import Kind
+
+_TABLES = {Kind.NETWORK: network.table, Kind.SUBNET: subnet.table, Kind.PORT: port.table}
+
+
+async def owe_what_exists(connection: AsyncConnection, driver: str, kinds: Collection[Kind]) -> int:
+    """Owe a driver the live resources of *kinds* that it has no row for; return how many."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    owed = 0
+    for kind in kinds:
+        missing = _missing(driver, kind)
+        statement = (
+            insert(delivery.table)
+            .from_select([column.name for column in missing.selected_columns], missing)
+            # A change that is being recorded at this moment brings its own row.
+            .on_conflict_do_nothing()
+        )
+        owed += (await connection.execute(statement)).rowcount
+    return owed
+
+
+def _missing(driver: str, kind: Kind) -> sa.Select[Any]:
+    """Select rows of the ledger, as they have to be, for resources without one."""
+    table, at = _TABLES[kind], now()
+    known = sa.exists().where(
+        delivery.table.c.kind == kind, delivery.table.c.driver == driver, delivery.table.c.resource_id == table.c.id
+    )
+    network_id = table.c.id if kind is Kind.NETWORK else table.c.network_id
+    constants: dict[str, object] = {
+        "kind": kind,
+        "driver": driver,
+        "rank": delivery.RANK[kind],
+        "tombstone": False,
+        "owed": True,
+        "owed_since": at,
+        "due_at": at,
+        "attempts": 0,
+        "disposition": "",
+        "reason": "",
+        "message": "",
+    }
+    return sa.select(
+        table.c.id.label("resource_id"),
+        network_id.label("network_id"),
+        table.c.revision_number.label("desired_revision"),
+        *(sa.literal(value, delivery.table.c[name].type).label(name) for name, value in constants.items()),
+    ).where(table.c.deleted_at.is_(None), ~known)

@@ -1,0 +1,69 @@
+"""The end of resources: rows that nobody is owed any more go for good.
+
+Several drivers may let go of the last things on a network at the same moment.
+Each must see what the others did, or all of them would leave the purge to
+somebody else: so whoever settles an end first holds the networks concerned.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jackfield_core.db import delivery, network, port, subnet
+from jackfield_core.types import Kind
+
+_HOLD = (
+    sa.select(network.table.c.id)
+    .where(network.table.c.id.in_(sa.bindparam("ids", expanding=True)))
+    # One order for everybody, so that two batches never wait in a circle.
+    .order_by(network.table.c.id)
+    .with_for_update(key_share=True)
+)
+
+
+def _is_over(kind: Kind, table: sa.Table) -> sa.ColumnElement[bool]:
+    owed = sa.exists().where(delivery.table.c.kind == kind, delivery.table.c.resource_id == table.c.id)
+    return table.c.deleted_at.is_not(None) & ~owed
+
+
+def _purge(kind: Kind, table: sa.Table, column: str, *conditions: sa.ColumnElement[bool]) -> sa.Delete:
+    wanted = table.c[column].in_(sa.bindparam("ids", expanding=True))
+    return sa.delete(table).where(wanted, _is_over(kind, table), *conditions)
+
+
+_PORTS = _purge(Kind.PORT, port.table, "id")
+_PORTS_OF_NETWORKS = _purge(Kind.PORT, port.table, "network_id")
+_SUBNETS = _purge(Kind.SUBNET, subnet.table, "network_id")
+_NETWORKS = _purge(Kind.NETWORK, network.table, "id", ~sa.exists().where(port.table.c.network_id == network.table.c.id))
+
+
+class EndTable:
+    """Deleted resources, seen through one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def hold(self, network_ids: Collection[str]) -> None:
+        """Keep everybody else from settling ends on these networks until the commit.
+
+        Comes before the acknowledgement. Networks are held before ports, and
+        both before rows of the ledger, as services do it.
+        """
+        await self._execute(_HOLD, network_ids)
+
+    async def purge(self, network_ids: Collection[str], port_ids: Collection[str] | None = None) -> None:
+        """Remove what is deleted and owed to nobody: *port_ids* (by default all), and the rest, of these networks.
+
+        What they held is free again. A network stays while the row of a port does.
+        """
+        if port_ids is None:
+            await self._execute(_PORTS_OF_NETWORKS, network_ids)
+        elif port_ids:
+            await self._execute(_PORTS, port_ids)
+        await self._execute(_SUBNETS, network_ids)
+        await self._execute(_NETWORKS, network_ids)
+
+    async def _execute(self, statement: Any, ids: Collection[str]) -> None:
+        await self._connection.execute(statement, {"ids": [*ids]})

@@ -1,0 +1,93 @@
+"""Carries what is owed: one lane for each mechanism driver.
+
+Lanes share nothing but the ledger. Where the configured order of drivers counts,
+the claim itself waits for the neighbour, for a moment, and only for one that can
+be expected to take its turn; when a lane has settled something it wakes those
+that may have waited for it.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from jackfield_core import config
+from jackfield_core.db.delivery import DeliveryTable, Settled
+from jackfield_core.db.engine import Database
+from jackfield_core.dispatch.lane import Lane, call_timeout
+from jackfield_core.dispatch.payment import Payments
+from jackfield_core.dispatch.reception import Reception
+from jackfield_core.mechanism.entry import DriverEntry
+from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.mechanism.registry import Registry
+
+STOP_GRACE = 5.0
+"""Seconds that calls under way get when the process stops."""
+
+
+class Dispatcher:
+    """Delivers to all drivers.
+
+    Made before ``registry.start()``, because it has to hear of every handshake.
+    *timeout* returns the deadline of a call with so many changes, in seconds.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        manager: MechanismManager,
+        database: Database,
+        settings: config.Settings,
+        *,
+        timeout: Callable[[int], float] = call_timeout,
+    ) -> None:
+        self._database = database
+        registry.subscribe(Reception(database).welcome)
+        self._lanes = [
+            Lane(
+                entry,
+                Payments(entry, manager, database, settings, registry.required),
+                database,
+                settings.dispatcher,
+                self._neighbours,
+                self._wake_neighbours,
+                timeout,
+            )
+            for entry in registry.entries()
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Start to deliver; return at once."""
+        if not self._database.is_postgresql:
+            # One process owns the file: what is claimed was claimed by one that is dead.
+            async with self._database.writing() as connection:
+                await DeliveryTable(connection).end_leases()
+        self._tasks = [asyncio.create_task(lane.run(), name=f"lane {lane.entry.name}") for lane in self._lanes]
+
+    async def stop(self, grace: float = STOP_GRACE) -> None:
+        """Stop; calls under way get *grace* seconds, and what they carry is given back after that."""
+        for lane in self._lanes:
+            lane.stop()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Look at the ledger soon."""
+        for lane in self._lanes:
+            lane.wake()
+
+    def _neighbours(self, entry: DriverEntry) -> tuple[Sequence[str], Sequence[str]]:
+        prompt = [lane.entry for lane in self._lanes if lane.is_prompt]
+        earlier = [other.name for other in prompt if other.position < entry.position]
+        later = [other.name for other in prompt if other.position > entry.position]
+        return earlier, later
+
+    def _wake_neighbours(self, entry: DriverEntry, settled: Sequence[Settled]) -> None:
+        """Wake the lanes that may have waited for *entry* to take its turn."""
+        ended = any(one.tombstone for one in settled)
+        made = any(not one.tombstone for one in settled)
+        for lane in self._lanes:
+            if (made and lane.entry.position > entry.position) or (ended and lane.entry.position < entry.position):
+                lane.wake()

@@ -1,0 +1,107 @@
+"""Debts become changes: the newest state of each resource, with what it stands on.
+
+A debt holds no copy of its resource. What is read here may be newer than what
+was claimed; the driver then hears of it once more under its own revision, which
+changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from jackfield_core.db.base import now
+from jackfield_core.db.delivery import Debt
+from jackfield_core.db.tree import load_trees
+from jackfield_core.db.unit_of_work import Change, Resource, Tables
+from jackfield_core.mechanism import translate
+from jackfield_core.mechanism.translate import ChangeMessage, Host
+from jackfield_core.types import Action, Kind
+
+
+class Item(Struct, frozen=True):
+    """A debt, and the change that pays it."""
+
+    debt: Debt
+    change: Change
+    host: Host | None = None
+
+    def message(self, change_id: str) -> ChangeMessage:
+        """Return what the driver is told."""
+        debt, action = self.debt, self.change.action
+        state = None if debt.state_version is None else (debt.state_version, debt.state or b"")
+        return translate.change(
+            self.change,
+            change_id=change_id,
+            action=action,
+            original=debt.original if action is Action.UPDATE else None,
+            host=self.host,
+            state=state,
+        )
+
+
+async def load(
+    tables: Tables, debts: Sequence[Debt], creates: frozenset[str], agent_down_time: float
+) -> tuple[list[Item], list[str]]:
+    """Read what *debts* are about, parents before children, ends in reverse and last.
+
+    *creates* are the kinds whose creation the driver wants to hear of; it hears
+    of the others as updates from the first time on.
+
+    Returns:
+        The items, and the ids of resources that are gone without a trace.
+    """
+    resources = await _resources(tables, debts)
+    trees = await load_trees(tables.connection, {debt.network_id for debt in debts})
+    ports = [debt.resource_id for debt in debts if debt.kind == Kind.PORT]
+    levels = await tables.ports.levels(ports) if ports else {}
+    hosts = await _hosts(tables, (resources[id] for id in ports if id in resources), agent_down_time)
+    items, lost = [], []
+    for debt in sorted(debts, key=_order):
+        current = resources.get(debt.resource_id)
+        tree = trees.get(debt.network_id)
+        if current is None or tree is None:
+            lost.append(debt.resource_id)
+            continue
+        change = Change(
+            Kind(debt.kind), _action(debt, creates), current, None, tree, levels=levels.get(debt.resource_id, ())
+        )
+        items.append(Item(debt, change, translate.host_of(change, hosts)))
+    return items, lost
+
+
+def _order(debt: Debt) -> tuple[bool, int]:
+    return debt.tombstone, -debt.rank if debt.tombstone else debt.rank
+
+
+def _action(debt: Debt, creates: frozenset[str]) -> Action:
+    if debt.tombstone:
+        return Action.DELETE
+    return Action.CREATE if debt.acknowledged_revision is None and debt.kind in creates else Action.UPDATE
+
+
+async def _resources(tables: Tables, debts: Sequence[Debt]) -> dict[str, Resource]:
+    ids: dict[str, list[str]] = {}
+    for debt in debts:
+        ids.setdefault(debt.kind, []).append(debt.resource_id)
+    resources: dict[str, Resource] = {}
+    for kind, table in _tables(tables):
+        if kind in ids:
+            resources.update(await table.list_with_deleted(ids[kind]))
+    return resources
+
+
+def _tables(tables: Tables) -> Iterable[tuple[Kind, Any]]:
+    return (Kind.NETWORK, tables.networks), (Kind.SUBNET, tables.subnets), (Kind.PORT, tables.ports)
+
+
+async def _hosts(tables: Tables, ports: Iterable[Any], agent_down_time: float) -> dict[str, Host]:
+    """Return what is known of the hosts that ports are bound to, by name."""
+    names = {port.binding.host for port in ports} - {""}
+    if not names:
+        return {}
+    agents: dict[str, list[Any]] = {name: [] for name in names}
+    for agent in await tables.agents.list_on_hosts(names):
+        agents[agent.host].append(agent)
+    at = now()
+    return {name: translate.host(name, found, at, agent_down_time) for name, found in agents.items()}

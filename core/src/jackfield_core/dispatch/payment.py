@@ -1,0 +1,148 @@
+"""One batch of debts, paid: read what they are about, call the driver, write down what came of it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+from msgspec import Struct
+from prometheus_client import Counter
+
+from jackfield_core import config
+from jackfield_core.db.delivery import Debt, Failure
+from jackfield_core.db.engine import Database
+from jackfield_core.db.unit_of_work import Tables
+from jackfield_core.dispatch.backoff import Backoff
+from jackfield_core.dispatch.loading import Item, load
+from jackfield_core.dispatch.settlement import Outcome, Settlement, settle
+from jackfield_core.mechanism.answers import Failed, NoVerdict
+from jackfield_core.mechanism.entry import DriverEntry
+from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.types import Action
+
+log = structlog.get_logger()
+
+DELIVERIES = Counter("jackfield_deliveries", "Changes told to mechanism drivers.", ["driver", "outcome"])
+WRITE_AGAIN = 0.5
+"""Seconds between attempts to write down what came of a call."""
+
+ResultT = TypeVar("ResultT")
+
+
+class Claim(Struct, frozen=True):
+    """Debts of one driver that are ours until *ends_at* (``time.monotonic()``).
+
+    *epoch* is when they were claimed, in microseconds: what an older claim still
+    has under way is stale to the driver.
+    """
+
+    name: str
+    epoch: int
+    ends_at: float
+    debts: Sequence[Debt]
+
+
+class Payments:
+    """Pays what one driver is owed."""
+
+    def __init__(
+        self,
+        entry: DriverEntry,
+        manager: MechanismManager,
+        database: Database,
+        settings: config.Settings,
+        required: Callable[[], Sequence[str]],
+    ) -> None:
+        self._entry = entry
+        self._manager = manager
+        self._database = database
+        self._agent_down_time = settings.nodes.agent_down_time
+        self._required = required
+        self._backoff = Backoff(settings.dispatcher)
+
+    async def pay(self, claim: Claim, timeout: float) -> Settlement:
+        """Tell the driver and write down what came of it.
+
+        Raises:
+            NoVerdict: The driver gave no outcome; nothing is written yet.
+        """
+        items = await self._load(claim)
+        if not items:
+            return Settlement()
+        outcomes = await self._call(claim, items, timeout)
+        self._count(outcomes)
+        return await self._write(
+            claim, lambda tables: settle(tables, claim.name, items, outcomes, self._required(), self._backoff)
+        )
+
+    async def postpone(self, claim: Claim, error: NoVerdict) -> float:
+        """Give debts back after a call that brought no outcome; return the shortest pause in seconds."""
+        # Debts that failed together stay together, or batches would wear down to single changes.
+        attempts = {debt.attempts for debt in claim.debts}
+        pauses = {count: self._backoff.pause(count, error.retry_after) for count in attempts}
+        await self._give_back(
+            claim,
+            [
+                Failure(debt.resource_id, pauses[debt.attempts], "unknown", error.code[:63], error.text)
+                for debt in claim.debts
+            ],
+        )
+        return min(pauses.values())
+
+    async def release(self, claim: Claim) -> None:
+        """Give debts back that nobody tried to pay, as they were."""
+        await self._give_back(
+            claim,
+            [
+                Failure(debt.resource_id, 0.0, debt.disposition, debt.reason, debt.message, is_attempt=False)
+                for debt in claim.debts
+            ],
+        )
+
+    async def _load(self, claim: Claim) -> list[Item]:
+        creates = frozenset(
+            interest.kind
+            for interest in self._entry.interests or ()
+            if "postcommit" in interest.phases and Action.CREATE in interest.actions
+        )
+        async with self._database.reading() as connection:
+            items, lost = await load(Tables(connection), claim.debts, creates, self._agent_down_time)
+        if lost:
+            log.warning("delivery.resource_gone", driver=self._entry.name, ids=lost)
+            await self._write(claim, lambda tables: tables.deliveries.forget(claim.name, lost))
+        return items
+
+    async def _call(self, claim: Claim, items: Sequence[Item], timeout: float) -> dict[str, Outcome]:
+        """Return the outcome of each item by resource id."""
+        messages = [item.message(str(index)) for index, item in enumerate(items)]
+        try:
+            answers = await self._manager.postcommit(self._entry.name, messages, claim.epoch, timeout)
+        except asyncio.CancelledError:
+            # The process stops; whoever comes next need not wait for the lease to end.
+            await asyncio.shield(self.release(claim))
+            raise
+        return {item.debt.resource_id: answers[str(index)] for index, item in enumerate(items)}
+
+    async def _give_back(self, claim: Claim, failures: Sequence[Failure]) -> None:
+        await self._write(claim, lambda tables: tables.deliveries.postpone(claim.name, failures))
+
+    async def _write(self, claim: Claim, work: Callable[[Tables], Awaitable[ResultT]]) -> ResultT:
+        """Do *work* in one transaction; try again while the claim lasts, because the driver has acted already."""
+        while True:
+            try:
+                async with self._database.writing() as connection:
+                    return await work(Tables(connection))
+            except Exception:
+                if time.monotonic() + WRITE_AGAIN > claim.ends_at:
+                    raise
+                log.exception("delivery.unwritten", driver=self._entry.name, changes=len(claim.debts))
+            await asyncio.sleep(WRITE_AGAIN)
+
+    def _count(self, outcomes: dict[str, Outcome]) -> None:
+        counts: dict[str, int] = {}
+        for outcome in outcomes.values():
+            name = outcome.disposition if isinstance(outcome, Failed) else type(outcome).__name__.lower()
+            counts[name] = counts.get(name, 0) + 1
+        for name, count in counts.items():
+            DELIVERIES.labels(self._entry.name, name).inc(count)

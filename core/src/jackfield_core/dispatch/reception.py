@@ -1,0 +1,66 @@
+"""A driver has introduced itself: what it is owed follows what it says.
+
+What it does not want to hear of is forgotten. What existed before it did is
+owed from now on. And if one of its backends may have lost what it was told (a
+wiped switch, a restored controller: the epoch is another one) everything is
+owed again from the start.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+
+from jackfield_core.db.backfill import owe_what_exists
+from jackfield_core.db.base import now
+from jackfield_core.db.driver import DriverRecord
+from jackfield_core.db.ending import EndTable
+from jackfield_core.db.engine import Database
+from jackfield_core.db.unit_of_work import Tables
+from jackfield_core.mechanism.answers import Handshake
+from jackfield_core.types import Action, Kind
+
+log = structlog.get_logger()
+
+
+class Reception:
+    """Receives handshakes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def welcome(self, name: str, handshake: Handshake) -> None:
+        """Store what the driver called *name* said, and bring the ledger in line with it."""
+        async with self._database.writing() as connection:
+            tables = Tables(connection)
+            before = await tables.drivers.find_for_update(name)
+            await tables.drivers.save(handshake.record(name, now()))
+            await _forget_unwanted(tables, name, handshake)
+            if before and _may_have_lost(before, handshake):
+                count = await tables.deliveries.owe_all_again(name)
+                log.warning("driver.owed_all_again", driver=name, changes=count, epochs=handshake.epochs)
+            count = await owe_what_exists(connection, name, _kinds(handshake, Action.CREATE))
+            if count:
+                log.info("driver.owed_what_exists", driver=name, changes=count)
+
+
+def _may_have_lost(before: DriverRecord, handshake: Handshake) -> bool:
+    """Return whether a backend is not the one that it was, or is new."""
+    return any(before.epochs.get(id) != epoch for id, epoch in handshake.epochs.items())
+
+
+async def _forget_unwanted(tables: Tables, name: str, handshake: Handshake) -> None:
+    wanted = {kind for action in Action for kind in _kinds(handshake, action)}
+    endless = [kind for kind in wanted if kind not in _kinds(handshake, Action.DELETE)]
+    network_ids = await tables.deliveries.drop_kinds(name, [kind for kind in Kind if kind not in wanted], endless)
+    if network_ids:
+        await EndTable(tables.connection).purge(network_ids)
+
+
+def _kinds(handshake: Handshake, action: Action) -> Sequence[Kind]:
+    """Return the kinds of which a driver wants to hear *action* after the commit, parents first."""
+    told = {
+        interest.kind
+        for interest in handshake.interests
+        if action in interest.actions and "postcommit" in interest.phases
+    }
+    return [kind for kind in Kind if kind in told]

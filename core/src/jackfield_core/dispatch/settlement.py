@@ -1,0 +1,122 @@
+"""What came of a call, written down in one transaction.
+
+Done changes settle their debts, by the name of the claim and not row by row.
+What has grown meanwhile stays owed, with what the driver now has as its new
+original. Failures go back with a reason and a pause. Resources that were deleted
+and are owed to nobody any more go for good, and ports of which every driver has
+now heard may become ACTIVE.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+from msgspec import Struct
+
+from jackfield_core.db.delivery import Debt, Failure, Settled
+from jackfield_core.db.ending import EndTable
+from jackfield_core.db.unit_of_work import Tables
+from jackfield_core.dispatch.backoff import Backoff
+from jackfield_core.dispatch.loading import Item
+from jackfield_core.mechanism import translate
+from jackfield_core.mechanism.answers import Done, Failed, InProgress
+from jackfield_core.types import Kind
+
+log = structlog.get_logger()
+
+Outcome = Done | InProgress | Failed
+SOONEST = 0.05
+"""Seconds until a driver that is still at it is asked again at the earliest."""
+_SLOW = ("infeasible", "conflict")
+
+
+class Settlement(Struct, frozen=True):
+    """What a call has changed in the ledger; *soonest* is the shortest pause of what failed."""
+
+    settled: Sequence[Settled] = ()
+    soonest: float | None = None
+
+
+async def settle(
+    tables: Tables,
+    claim: str,
+    items: Sequence[Item],
+    outcomes: Mapping[str, Outcome],
+    required: Sequence[str],
+    backoff: Backoff,
+) -> Settlement:
+    """Write down the outcome of each item, by resource id."""
+    failures = [failure for item in items if (failure := _failure(item.debt, outcomes[item.debt.resource_id], backoff))]
+    failed = {failure.resource_id for failure in failures}
+    done = [item for item in items if item.debt.resource_id not in failed]
+    ended = {item.debt.network_id for item in done if item.debt.tombstone}
+    met = [item.debt.resource_id for item in done if _is_first_meeting(item.debt)]
+    # Networks before ports before the ledger, in the order of services.
+    ends = EndTable(tables.connection)
+    if ended:
+        await ends.hold(ended)
+    if met:
+        await tables.ports.hold(met)
+    settled = await _acknowledge(tables, claim, done, outcomes, failed)
+    if failures:
+        await tables.deliveries.postpone(claim, failures)
+    if ended:
+        await ends.purge(ended, [one.resource_id for one in settled if one.tombstone and one.kind == Kind.PORT])
+    if met:
+        await tables.ports.refresh_status(met, required)
+    return Settlement(settled, min((failure.retry_in for failure in failures), default=None))
+
+
+async def _acknowledge(
+    tables: Tables, claim: str, done: Sequence[Item], outcomes: Mapping[str, Outcome], failed: set[str]
+) -> list[Settled]:
+    if not done:
+        return []
+    driver = done[0].debt.driver
+    states = [
+        (id, *outcome.state)
+        for id, outcome in outcomes.items()
+        if isinstance(outcome, Done) and outcome.state is not None
+    ]
+    if states:
+        await tables.deliveries.keep_states(claim, states)
+    settled = await tables.deliveries.acknowledge(claim, [*failed])
+    grown = {one.resource_id for one in settled if one.owed and not one.tombstone}
+    if grown:
+        originals = [_original(item) for item in done if item.debt.resource_id in grown]
+        await tables.deliveries.keep_originals(driver, originals)
+    return settled
+
+
+def _original(item: Item) -> tuple[str, str, bytes]:
+    """Return what the driver has now: kind, id, and the resource as it was sent."""
+    change = item.change
+    encoded = translate.encode(change.current, change.tree, change.levels)
+    return change.kind, change.current.id, encoded
+
+
+def _is_first_meeting(debt: Debt) -> bool:
+    """Return whether a port waits for this driver to hear of it."""
+    return debt.kind == Kind.PORT and debt.acknowledged_revision is None and not debt.tombstone
+
+
+def _failure(debt: Debt, outcome: Outcome, backoff: Backoff) -> Failure | None:
+    """Return how a debt that was not paid goes back into the ledger."""
+    if isinstance(outcome, Done):
+        return None
+    if isinstance(outcome, InProgress):
+        again = max(SOONEST, outcome.retry_after)
+        return Failure(debt.resource_id, again, "in_progress", is_attempt=False)
+    slow = outcome.disposition in _SLOW
+    pause = backoff.long_pause(outcome.retry_after) if slow else backoff.pause(debt.attempts, outcome.retry_after)
+    message = outcome.operator_message or outcome.user_message
+    if not debt.attempts:
+        log.warning(
+            "delivery.failed",
+            driver=debt.driver,
+            kind=debt.kind,
+            id=debt.resource_id,
+            disposition=outcome.disposition,
+            reason=outcome.reason,
+            message=message,
+        )
+    return Failure(debt.resource_id, pause, outcome.disposition, outcome.reason, message)

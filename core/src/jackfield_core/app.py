@@ -58,7 +58,7 @@ class Application:
         self.rebinder = Rebinder(
             self.unit_of_work, self.services.ports, interval=settings.mechanism.rebind_interval
         )
-        self.dispatcher = Dispatcher(self.registry, self.mechanism, self.unit_of_work, settings)
+        self.dispatcher = Dispatcher(self.registry, self.mechanism, self.database, settings)
         self.nodes = NodeService(
             settings.nodes, self.unit_of_work, self.registry.required(), lambda _host: self.rebinder.wake()
         )
@@ -212,7 +212,7 @@ def _server_config(application: Application) -> uvicorn.Config:
         log.info("core.stopped")
 
     application.api.router.lifespan_context = lifespan
-    common = {"log_config": None, "access_log": False, "http": "httptools", "loop": "uvloop", "lifespan": "on",
+    common = {"log_config": None, "access_log": False, "http": "httptools", "loop": "asyncio", "lifespan": "on",
               "server_header": False, "timeout_graceful_shutdown": 10}
     if listen.startswith("unix://"):
         Path(listen.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)

@@ -126,6 +126,7 @@ async def _foreign_keys_off(connection: AsyncConnection) -> AsyncIterator[None]:
         return
     # The switch has no effect inside of a transaction, and every statement but a raw one begins one.
     raw = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None
     await raw.execute("PRAGMA foreign_keys=OFF")
     try:
         yield

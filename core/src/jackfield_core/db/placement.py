@@ -78,7 +78,7 @@ class PlacementTable:
         # Two agents of one driver on one host would double a port: the first by type counts.
         ports: dict[str, dict[str, PlacedPort]] = {}
         for row in await self._connection.execute(_OF_NETWORKS, {"ids": [*ids]}):
-            ports.setdefault(row.network_id, {}).setdefault(row.id, PlacedPort(*row))
+            ports.setdefault(row.network_id, {}).setdefault(row.id, PlacedPort(**row._mapping))
         return {network_id: list(found.values()) for network_id, found in ports.items()}
 
     async def on_host(self, host: str, driver: str) -> dict[str, str]:

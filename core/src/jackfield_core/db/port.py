@@ -203,7 +203,8 @@ class PortTable(ResourceTable[Port]):
     @classmethod
     def from_row(cls, row: Any) -> Port:
         """Turn one result row into a port with its binding."""
-        return Port(*row[:_WIDTH], Binding(*row[_WIDTH:]))
+        columns: tuple[Any, ...] = (*row[:_WIDTH], Binding(*row[_WIDTH:]))
+        return Port(*columns)
 
     async def add(self, *ports: Port) -> Sequence[str]:
         """Insert *ports* with their bindings; return the ids of those whose MAC address was free.
@@ -211,7 +212,9 @@ class PortTable(ResourceTable[Port]):
         Waits for a transaction that is about to take the same MAC address.
         """
         insert = _INSERTS[self._connection.dialect.name]
-        added = (await self._connection.execute(insert, [self.values(port) for port in ports])).scalars().all()
+        added: Sequence[str] = (
+            (await self._connection.execute(insert, [self.values(port) for port in ports])).scalars().all()
+        )
         bindings = [_binding_values(port) for port in ports if port.id in added]
         if bindings:
             await self._connection.execute(sa.insert(binding_table), bindings)
@@ -292,7 +295,8 @@ class PortTable(ResourceTable[Port]):
         holds the ports, see :meth:`hold`.
         """
         values = {"ids": [*ids], "required": [*required_drivers]}
-        return (await self._connection.execute(_REFRESH, values)).scalars().all()
+        changed: Sequence[str] = (await self._connection.execute(_REFRESH, values)).scalars().all()
+        return changed
 
 
 def _binding_values(port: Port) -> dict[str, Any]:

@@ -106,9 +106,10 @@ async def test_interests_are_known_from_the_database(world):
 async def test_drivers_are_owed_in_the_configured_order(world):
     """The order of the settings is the order of everything."""
     drivers = [await world.driver(name) for name in ("zebra", "ant", "mole")]
-    core = await world.core(*drivers)
+    core = await world.core(*drivers, advisory=["ant"])
 
     assert core.registry.owed(Kind.PORT, Action.CREATE) == ("zebra", "ant", "mole")
+    assert core.registry.required() == ("zebra", "mole")
     assert [entry.position for entry in core.registry.entries()] == [0, 1, 2]
 
 

@@ -54,10 +54,6 @@ class Registry:
         """Return the driver called *name*; KeyError if it is not configured."""
         return self._by_name[name]
 
-    def required(self) -> Sequence[str]:
-        """Return the drivers without which nothing is decided, in order."""
-        return tuple(entry.name for entry in self._entries if entry.is_required)
-
     def owed(self, kind: Kind, action: Action) -> Sequence[str]:
         """Return the drivers that want to hear of this after the commit, in order."""
         return self._owed.get((kind, action), ())

@@ -11,7 +11,7 @@ from support import ledger
 from support.cloud import Cloud
 from support.waiting import wait_until
 
-KILLS = {"postgresql": 30, "sqlite": 10}
+KILLS = {"postgresql": 3, "sqlite": 3}
 WORKERS = 6
 SEED = int(os.environ.get("JACKFIELD_TEST_SEED", "20261121"))
 

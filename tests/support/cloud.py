@@ -34,6 +34,7 @@ class Cloud:
         cores: int = 1,
         policy: str = "required",
         options: Sequence[str] = (),
+        keep_state: bool = True,
         settings: str = "",
     ) -> None:
         """Describe the cloud; nothing runs yet.
@@ -44,6 +45,7 @@ class Cloud:
             cores: Number of core processes.
             policy: ``required`` or ``advisory``, for all drivers.
             options: Further options of every loopback driver.
+            keep_state: Whether drivers write their state files, which takes them a while with thousands of ports.
             settings: Further TOML for the cores.
 
         """
@@ -51,7 +53,8 @@ class Cloud:
         self.folder = Path(tempfile.mkdtemp(prefix="jfcloud-", dir="/tmp"))
         self._stack = contextlib.ExitStack()
         self.drivers = {
-            name: self._driver(name, binds=number == 0, options=options) for number, name in enumerate(drivers)
+            name: self._driver(name, number == 0, (*(self._state(name) if keep_state else ()), *options))
+            for number, name in enumerate(drivers)
         }
         listed = "".join(
             f'[[drivers]]\nname = "{name}"\nendpoint = "unix://{self.folder}/{name}.sock"\npolicy = "{policy}"\n'
@@ -97,11 +100,14 @@ class Cloud:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _driver(self, name: str, *, binds: bool, options: Sequence[str]) -> Process:
+    def _state(self, name: str) -> tuple[str, str]:
+        return "--state-file", str(self.folder / f"{name}.json")
+
+    def _driver(self, name: str, binds: bool, options: Sequence[str]) -> Process:
         endpoint = self.folder / f"{name}.sock"
         command = [
             BIN / "jackfield-loopback", "--name", name, "--listen", f"unix://{endpoint}",
-            "--state-file", self.folder / f"{name}.json", "--bind" if binds else "--no-bind", *options,
+            "--bind" if binds else "--no-bind", *options,
         ]  # fmt: skip
         return Process(name, command, log=self.folder / f"{name}.log", ready=accepts(endpoint))
 

@@ -67,7 +67,7 @@ class Application:
             settings,
             extra_routes=health.routes({"database": self._database_problem}, self._driver_states),
         )
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
         """Let everybody look who waits for work of this process's commits."""
@@ -88,7 +88,7 @@ class Application:
         self.registry.subscribe(self._driver_ready)
         if "dispatcher" in self.settings.roles:
             await self.dispatcher.start()
-            self._tasks.append(asyncio.create_task(self.rebinder.run()))
+            self._tasks.add(asyncio.create_task(self.rebinder.run()))
         if "nodes" in self.settings.roles:
             await self.nodes.start()
         await self.registry.start()
@@ -135,7 +135,14 @@ class Application:
             agents=AgentService(work, down_time=self.settings.nodes.agent_down_time),
         )
 
-    async def _driver_ready(self, _name: str, _handshake: object) -> None:
+    async def _driver_ready(self, name: str, _handshake: object) -> None:
+        """Bind what could not be bound, as soon as the driver that has introduced itself takes calls."""
+        waiting = asyncio.create_task(self._rebind_when_ready(name))
+        self._tasks.add(waiting)
+        waiting.add_done_callback(self._tasks.discard)
+
+    async def _rebind_when_ready(self, name: str) -> None:
+        await self.registry.entry(name).ready.wait()
         self.rebinder.wake()
 
     def _driver_states(self) -> dict[str, str]:

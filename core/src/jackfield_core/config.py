@@ -43,6 +43,8 @@ class Database(Section):
     """``sqlite:///path`` or ``postgresql://user:password@host/name`` (``?host=/socket/folder`` for a Unix socket)."""
     pool_size: int = Field(default=16, gt=0)
     """Connections to PostgreSQL per process; requests beyond it wait in line."""
+    writers: int = Field(default=8, gt=0)
+    """Transactions of one process at a time, on PostgreSQL. More would share the same CPU, and hold locks longer."""
     statement_timeout: Seconds = 10.0
     """Seconds until PostgreSQL ends a statement; a transaction never outlives three of them."""
 

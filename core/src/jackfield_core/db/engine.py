@@ -2,9 +2,11 @@
 
 Two views of one database: :meth:`Database.reading` hands out a connection that
 commits every statement by itself, so a single read costs one round trip;
-:meth:`Database.writing` opens a transaction. SQLite has one writer at a time,
-so writers of this process wait in a fair queue here instead of polling the
-file's lock; writers of other processes wait for ``busy_timeout``.
+:meth:`Database.writing` opens a transaction. Writers of this process take turns
+in a fair queue: with SQLite one at a time, instead of polling the file's lock
+(writers of other processes wait for ``busy_timeout``); with PostgreSQL a few,
+because a transaction that has begun holds locks and has to be answered by
+drivers in time, while one that waits here costs nobody anything.
 """
 
 import asyncio
@@ -31,10 +33,10 @@ class Database:
         self.dialect = url.get_backend_name()
         if self.dialect == "sqlite":
             self._engine = _sqlite_engine(url)
-            self._write_turn: asyncio.Lock | None = asyncio.Lock()
+            self._turns = asyncio.Semaphore(1)
         else:
             self._engine = _postgresql_engine(url, settings)
-            self._write_turn = None
+            self._turns = asyncio.Semaphore(settings.writers)
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
@@ -51,7 +53,7 @@ class Database:
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that commits when the block ends and rolls back when it raises."""
-        async with self._write_turn or contextlib.nullcontext(), self._engine.begin() as connection:
+        async with self._turns, self._engine.begin() as connection:
             yield connection
 
     @contextlib.asynccontextmanager

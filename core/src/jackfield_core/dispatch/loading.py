@@ -27,10 +27,14 @@ class Item(Struct, frozen=True):
     host: Host | None = None
 
     def message(self, change_id: str) -> ChangeMessage:
-        """Return what the driver is told."""
+        """Return what the driver is told, under the revision that the ledger asks for.
+
+        The row of a network may be ahead of that: its revision also counts
+        changes of its subnets, of which drivers hear as such.
+        """
         debt, action = self.debt, self.change.action
         state = None if debt.state_version is None else (debt.state_version, debt.state or b"")
-        return translate.change(
+        message = translate.change(
             self.change,
             change_id=change_id,
             action=action,
@@ -38,6 +42,8 @@ class Item(Struct, frozen=True):
             host=self.host,
             state=state,
         )
+        message.revision = debt.desired_revision
+        return message
 
 
 async def load(

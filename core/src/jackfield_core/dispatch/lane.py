@@ -8,6 +8,7 @@ be what breaks the call, the next batches are smaller, until calls succeed again
 """
 
 import asyncio
+import heapq
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -60,7 +61,7 @@ class Lane:
         self._backoff = Backoff(settings)
         self._wake = asyncio.Event()
         self._limit = settings.batch
-        self._retry_at: float | None = None
+        self._retries: list[float] = []
         self._calling_since: float | None = None
         self._is_stopping = False
 
@@ -108,8 +109,8 @@ class Lane:
     async def _rest(self) -> None:
         """Sleep until somebody commits, a pause is over, or it is time to look at the ledger anyway."""
         pause = self._settings.poll_interval
-        if self._retry_at is not None:
-            pause = min(pause, max(0.0, self._retry_at - time.monotonic()))
+        if self._retries:
+            pause = min(pause, max(0.0, self._retries[0] - time.monotonic()))
         try:
             async with asyncio.timeout(pause):
                 await self._wake.wait()
@@ -121,7 +122,8 @@ class Lane:
         self._wake.clear()
         if self._is_stopping or not self.entry.is_ready:
             return False
-        self._retry_at = None
+        while self._retries and self._retries[0] <= time.monotonic():
+            heapq.heappop(self._retries)
         limit = min(self._limit, self.entry.limits.max_batch)
         claim = await self._claim(limit)
         if not claim.debts:
@@ -171,7 +173,7 @@ class Lane:
 
     def _retry_in(self, pause: float | None) -> None:
         if pause is not None:
-            self._retry_at = time.monotonic() + pause
+            heapq.heappush(self._retries, time.monotonic() + pause)
 
 
 def _lets_others_go(debts: Sequence[Debt]) -> bool:

@@ -78,9 +78,7 @@ class Payments:
 
     async def postpone(self, claim: Claim, error: NoVerdict) -> float:
         """Give debts back after a call that brought no outcome; return the shortest pause in seconds."""
-        # Debts that failed together stay together, or batches would wear down to single changes.
-        attempts = {debt.attempts for debt in claim.debts}
-        pauses = {count: self._backoff.pause(count, error.retry_after) for count in attempts}
+        pauses = self._pauses([debt.attempts for debt in claim.debts], error.retry_after)
         await self._give_back(
             claim,
             [
@@ -123,6 +121,17 @@ class Payments:
             await asyncio.shield(self.release(claim))
             raise
         return {item.debt.resource_id: answers[str(index)] for index, item in enumerate(items)}
+
+    def _pauses(self, attempts: Sequence[int], at_least: float | None) -> dict[int, float]:
+        """Return the pause for each number of attempts in a batch.
+
+        Debts that failed together stay together, or batches would wear down to
+        single changes; smaller batches then find the one that does harm, and it
+        is not the others' fault: in a batch only those pay for their past that
+        have more of it than the rest.
+        """
+        blameless = min(attempts) if len(attempts) > 1 else 0
+        return {count: self._backoff.pause(count - blameless, at_least) for count in {*attempts}}
 
     async def _give_back(self, claim: Claim, failures: Sequence[Failure]) -> None:
         await self._write(claim, lambda tables: tables.deliveries.postpone(claim.name, failures))

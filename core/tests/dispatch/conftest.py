@@ -1,0 +1,343 @@
+"""A core that delivers, and drivers that are real processes' worth of SDK on sockets of their own."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2, mechanism_pb2
+from jackfield_core import config
+from jackfield_core.db.delivery import Debt
+from jackfield_core.db.engine import Database
+from jackfield_core.db.network import Network
+from jackfield_core.db.port import Binding, Port
+from jackfield_core.db.tree import NetworkTree, load_trees
+from jackfield_core.db.unit_of_work import Change, UnitOfWork
+from jackfield_core.dispatch.dispatcher import Dispatcher
+from jackfield_core.mechanism import translate
+from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.mechanism.registry import Registry
+from jackfield_core.types import Action, BindingLevel, Kind
+from jackfield_sdk import Backend, ServerSettings, start_server
+from jackfield_sdk.testing import RecordingDriver
+from msgspec.structs import replace
+
+DEADLINE = 15.0
+"""Seconds until a test gives up waiting."""
+
+
+async def eventually(condition: Callable[[], Any]) -> Any:
+    """Return the first true result of *condition*, which may be async; look again until there is one."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            result = condition()
+            if isinstance(result, Awaitable):
+                result = await result
+            if result:
+                return result
+            await asyncio.sleep(0.01)
+
+
+class Driver(RecordingDriver):
+    """A driver of the SDK that can be started, stopped, and wiped."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        super().__init__()
+        self.name = name
+        self.path = path
+        self.epoch = "1"
+        self._server: Any = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"unix://{self.path}"
+
+    def backends(self) -> Sequence[Backend]:
+        return [Backend("fabric", self.epoch)]
+
+    async def up(self, **limits: int) -> None:
+        """Listen, as a new process would."""
+        self._server = await start_server(self, ServerSettings(listen=self.endpoint, **limits))
+
+    async def down(self) -> None:
+        """Be gone."""
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
+
+    def told(self, *, action: str = "", kind: str = "") -> list[Any]:
+        """Return the contexts of postcommit calls so far, in order."""
+        return [
+            call.argument
+            for call in self.script.calls
+            if call.hook.endswith("_postcommit") and action in call.hook and kind in call.hook
+        ]
+
+    def story(self) -> list[str]:
+        """Return what the driver was told, as ``create network``, in order."""
+        return [call.hook.removesuffix("_postcommit").replace("_", " ") for call in self.script.calls]
+
+
+_METHODS = {
+    "Handshake": driver_pb2.HandshakeRequest,
+    "Postcommit": mechanism_pb2.PostcommitRequest,
+    "Check": health_pb2.HealthCheckRequest,
+}
+_ACTIONS = [change_pb2.ACTION_CREATE, change_pb2.ACTION_UPDATE, change_pb2.ACTION_DELETE]
+
+
+class RawDriver(grpc.GenericRpcHandler):
+    """A driver without manners: *answer* gets each Postcommit and returns a message or bytes, or aborts."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self.endpoint = f"unix://{path}"
+        self.answer: Callable[[Any, Any], Any] = self.good
+        self.requests: list[Any] = []
+        self.kinds = [Kind.NETWORK, Kind.SUBNET, Kind.PORT]
+        self.actions = list(_ACTIONS)
+        self.max_batch = 0
+        self._server: grpc.aio.Server | None = None
+
+    async def up(self) -> None:
+        self._server = grpc.aio.server()
+        self._server.add_generic_rpc_handlers((self,))
+        self._server.add_insecure_port(self.endpoint)
+        await self._server.start()
+
+    async def down(self) -> None:
+        if self._server is not None:
+            await self._server.stop(0)
+            self._server = None
+
+    def told(self) -> list[Any]:
+        """Return all changes so far, in order."""
+        return [change for request in self.requests for change in request.changes]
+
+    async def good(self, request: Any, _context: Any) -> Message:
+        return mechanism_pb2.PostcommitResponse(
+            results=[
+                mechanism_pb2.PostcommitResult(
+                    change_id=change.change_id, done=mechanism_pb2.Done(revision=change.revision)
+                )
+                for change in request.changes
+            ]
+        )
+
+    def service(self, details: Any) -> Any:
+        rpc = details.method.rpartition("/")[2]
+        if rpc not in _METHODS:
+            return None
+
+        async def handle(raw: bytes, context: Any) -> bytes:
+            answer = await getattr(self, f"_{rpc.lower()}")(_METHODS[rpc].FromString(raw), context)
+            return answer if isinstance(answer, bytes) else answer.SerializeToString()
+
+        return grpc.unary_unary_rpc_method_handler(handle)
+
+    async def _check(self, _request: Any, _context: Any) -> Message:
+        return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+
+    async def _handshake(self, _request: Any, _context: Any) -> Message:
+        interests = [
+            capability_pb2.Interest(
+                kind=translate.KINDS[kind], actions=self.actions, phases=[change_pb2.PHASE_POSTCOMMIT]
+            )
+            for kind in self.kinds
+        ]
+        return driver_pb2.HandshakeResponse(
+            driver_name=self.name,
+            driver_version="1",
+            instance_id=str(id(self._server)),
+            contract_major=1,
+            interests=interests,
+            limits=capability_pb2.Limits(max_batch=self.max_batch),
+        )
+
+    async def _postcommit(self, request: Any, context: Any) -> Any:
+        self.requests.append(request)
+        return await self.answer(request, context)
+
+
+class Core:
+    """One core process: registry, manager, dispatcher, and what services do to rows."""
+
+    def __init__(self, database: Database, rows: Any, settings: config.Settings, timeout: float | None) -> None:
+        self.database = database
+        self.rows = rows
+        self.registry = Registry(settings, health_interval=0.3)
+        self.manager = MechanismManager(self.registry, settings.mechanism)
+        limits = {} if timeout is None else {"timeout": lambda _changes: timeout}
+        self.dispatcher = Dispatcher(self.registry, self.manager, database, settings, **limits)
+        self.unit_of_work = UnitOfWork(
+            database, self.registry, translate.encode_original, lambda: self.dispatcher.wake()
+        )
+
+    async def start(self) -> None:
+        async with self.unit_of_work.reading() as tables:
+            await self.registry.load(tables)
+        await self.registry.start()
+        await self.dispatcher.start()
+
+    async def stop(self) -> None:
+        await self.dispatcher.stop(grace=1)
+        await self.registry.stop()
+
+    async def until_ready(self, *names: str) -> None:
+        for name in names:
+            await asyncio.wait_for(self.registry.entry(name).ready.wait(), DEADLINE)
+
+    async def network(self, **columns: Any) -> NetworkTree:
+        """Create a network with a segment."""
+        network = self.rows.network(**columns)
+        tree = NetworkTree(network, (self.rows.segment(network),))
+        async with self.unit_of_work() as tx:
+            await tx.networks.add(network)
+            await tx.segments.add(tree.segments[0])
+            tx.record(Change(Kind.NETWORK, Action.CREATE, network, None, tree))
+        return tree
+
+    async def subnet(self, tree: NetworkTree, cidr: str = "192.0.2.0/24") -> NetworkTree:
+        """Create a subnet; return the network with it."""
+        subnet = self.rows.subnet(tree.network, cidr)
+        tree = replace(tree, subnets=(*tree.subnets, subnet))
+        async with self.unit_of_work() as tx:
+            await tx.subnets.add(subnet)
+            tx.record(Change(Kind.SUBNET, Action.CREATE, subnet, None, tree))
+        return tree
+
+    async def port(self, tree: NetworkTree, **columns: Any) -> Port:
+        """Create a port."""
+        return (await self.ports(tree, 1, **columns))[0]
+
+    async def ports(
+        self, tree: NetworkTree, count: int, *, host: str = "", wiring: str = "unknown", **columns: Any
+    ) -> list[Port]:
+        """Create ports, bound if *host* is given."""
+        binding = Binding(host=host, vif_type="ovs" if host else "unbound", wiring=wiring)
+        ports = [self.rows.port(tree.network, binding=binding, **columns) for _ in range(count)]
+        levels = (BindingLevel(0, "a", tree.segments[0].id),) if host else ()
+        async with self.unit_of_work() as tx:
+            await tx.ports.add(*ports)
+            await tx.ports.add_levels(*((port, levels) for port in ports))
+            tx.record(*(Change(Kind.PORT, Action.CREATE, port, None, tree, levels=levels) for port in ports))
+        return ports
+
+    async def rename(self, resource: Network | Port, name: str) -> Any:
+        """Update the name of a network or port."""
+        after = replace(resource, name=name, revision_number=resource.revision_number + 1)
+        is_port = isinstance(resource, Port)
+        async with self.unit_of_work() as tx:
+            network_id = resource.network_id if is_port else resource.id
+            tree = (await load_trees(tx.connection, [network_id]))[network_id]
+            await (tx.ports if is_port else tx.networks).update(after)
+            changed = tree if is_port else replace(tree, network=after)
+            kind = Kind.PORT if is_port else Kind.NETWORK
+            tx.record(Change(kind, Action.UPDATE, after, resource, changed, original_tree=None if is_port else tree))
+        return after
+
+    async def delete(self, resource: Any) -> None:
+        """Delete a network, subnet or port."""
+        kind = {"Network": Kind.NETWORK, "Subnet": Kind.SUBNET, "Port": Kind.PORT}[type(resource).__name__]
+        network_id = resource.id if kind is Kind.NETWORK else resource.network_id
+        async with self.unit_of_work() as tx:
+            tree = (await load_trees(tx.connection, [network_id]))[network_id]
+            tx.record(Change(kind, Action.DELETE, resource, resource, tree))
+
+    async def debts(self, driver: str | None = None, *, owed: bool | None = True) -> list[Debt]:
+        """Return what is owed."""
+        async with self.unit_of_work.reading() as tables:
+            return list(await tables.deliveries.list(driver=driver, owed=owed))
+
+    async def until_paid(self, driver: str | None = None) -> None:
+        """Wait until nothing is owed."""
+
+        async def is_paid() -> bool:
+            return not await self.debts(driver)
+
+        await eventually(is_paid)
+
+    async def status(self, port: Port) -> str:
+        """Return the status of a port."""
+        async with self.unit_of_work.reading() as tables:
+            return (await tables.ports.list_with_deleted([port.id]))[port.id].status
+
+    async def count(self, table: Any) -> int:
+        """Count the rows of a table."""
+        async with self.database.reading() as connection:
+            return len((await connection.execute(table.select())).all())
+
+
+class Scene:
+    """Cores and drivers of one test."""
+
+    eventually = staticmethod(eventually)
+
+    def __init__(self, database: Database, rows: Any, folder: Path, stack: contextlib.AsyncExitStack) -> None:
+        self.database = database
+        self.rows = rows
+        self._folder = folder
+        self._stack = stack
+        self._numbers = itertools.count(1)
+
+    def path(self) -> Path:
+        return self._folder / f"{next(self._numbers)}.sock"
+
+    async def driver(self, name: str = "a", *, up: bool = True, **limits: int) -> Driver:
+        """Return a driver of the SDK."""
+        driver = Driver(name, self.path())
+        self._stack.push_async_callback(driver.down)
+        if up:
+            await driver.up(**limits)
+        return driver
+
+    async def raw_driver(self, name: str = "a", **attributes: Any) -> RawDriver:
+        """Return a driver that speaks the wire itself."""
+        driver = RawDriver(name, self.path())
+        for attribute, value in attributes.items():
+            setattr(driver, attribute, value)
+        self._stack.push_async_callback(driver.down)
+        await driver.up()
+        return driver
+
+    async def core(
+        self,
+        *drivers: Any,
+        ready: bool = True,
+        timeout: float | None = None,
+        advisory: Sequence[str] = (),
+        database: Database | None = None,
+        **dispatcher: Any,
+    ) -> Core:
+        """Return a running core with *drivers* in order."""
+        values = {"poll_interval": 0.1, "backoff_first": 0.05, "order_hold": 0.3, **dispatcher}
+        settings = config.Settings(
+            drivers=[
+                config.Driver(
+                    name=driver.name, endpoint=driver.endpoint,
+                    policy="advisory" if driver.name in advisory else "required",
+                )
+                for driver in drivers
+            ],
+            mechanism=config.Mechanism(reconnect_interval=0.05, breaker_retry=0.2),
+            dispatcher=config.Dispatcher(**values),
+        )  # fmt: skip
+        core = Core(database or self.database, self.rows, settings, timeout)
+        await core.start()
+        self._stack.push_async_callback(core.stop)
+        if ready:
+            await core.until_ready(*(driver.name for driver in drivers))
+        return core
+
+
+@pytest.fixture
+async def scene(database: Database, rows: Any, tmp_path: Path) -> AsyncIterator[Scene]:
+    """Give cores and drivers over one empty database."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield Scene(database, rows, tmp_path, stack)

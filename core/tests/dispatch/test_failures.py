@@ -1,0 +1,216 @@
+"""Drivers that fail, hang, lie or are away."""
+
+import asyncio
+import time
+from typing import Any
+
+import grpc
+from jackfield.driver.v1 import mechanism_pb2
+from jackfield_sdk import Infeasible, InProgress, RetryLater
+
+
+async def test_failing_driver_is_asked_again_until_it_succeeds(scene: Any) -> None:
+    """Nothing is dropped: the debt shows the reason, the attempts, and in the end it is paid."""
+    driver = await scene.driver()
+    driver.script.answer("create_network_postcommit", *[RetryLater("switch leaf1 is busy")] * 4)
+    core = await scene.core(driver)
+    await core.network()
+
+    async def has_failed_twice() -> Any:
+        return [debt for debt in await core.debts() if debt.attempts >= 2]
+
+    [debt] = await scene.eventually(has_failed_twice)
+    await core.until_paid()
+
+    assert debt.disposition == "retry"
+    assert "leaf1 is busy" in debt.message
+    assert len(driver.told()) == 5
+    [paid] = await core.debts(owed=None)
+    assert (paid.attempts, paid.reason, paid.message) == (0, "", "")
+
+
+async def test_infeasible_change_waits_for_a_cure(scene: Any) -> None:
+    """It is not asked again soon; a new revision is told at once."""
+    driver = await scene.driver()
+    driver.script.answer("create_network_postcommit", Infeasible("no free VLAN on leaf1"))
+    core = await scene.core(driver)
+    tree = await core.network()
+
+    async def is_known() -> Any:
+        return [debt for debt in await core.debts() if debt.disposition == "infeasible"]
+
+    [debt] = await scene.eventually(is_known)
+    assert (debt.due_at - debt.owed_since).total_seconds() > 1000
+    await core.rename(tree.network, "cured")
+    await core.until_paid()
+
+    assert [context.current.name for context in driver.told(action="create")] == [tree.network.name, "cured"]
+
+
+async def test_change_in_progress_is_asked_for_when_the_driver_says(scene: Any) -> None:
+    """A driver that is still at it is asked again; that is no failure."""
+    driver = await scene.driver()
+    driver.script.answer("create_network_postcommit", InProgress(0.05), InProgress(0.05))
+    core = await scene.core(driver, poll_interval=600)
+    await core.network()
+
+    await core.until_paid()
+
+    assert len(driver.told()) == 3
+    assert {context.revision for context in driver.told()} == {1}
+
+
+async def test_driver_that_is_away_costs_no_attempt_and_holds_up_nobody(scene: Any) -> None:
+    """The others are served at once, in spite of their place behind it."""
+    away, served = await scene.driver("a", up=False), await scene.driver("b")
+    core = await scene.core(away, served, ready=False, order_hold=60, poll_interval=600)
+    await core.until_ready("b")
+    started = time.monotonic()
+    await core.network()
+    await core.until_paid("b")
+
+    assert time.monotonic() - started < 5
+    assert [(debt.attempts, debt.claim) for debt in await core.debts("a")] == [(0, None)]
+    await away.up()
+    await core.until_paid()
+    assert away.story() == ["create network"]
+
+
+async def test_hanging_driver_holds_up_nobody(scene: Any) -> None:
+    """While one driver sits on a call until its deadline, another one is served within moments."""
+    hanging, served = await scene.raw_driver("a"), await scene.driver("b")
+
+    async def hang(_request: Any, _context: Any) -> None:
+        await asyncio.Event().wait()
+
+    hanging.answer = hang
+    core = await scene.core(hanging, served, timeout=0.5, order_hold=0.05)
+    await core.network()
+    await scene.eventually(lambda: served.told())
+
+    delays = []
+    for _ in range(5):
+        told, started = len(served.told()), time.monotonic()
+        await core.network()
+        await scene.eventually(lambda told=told: len(served.told()) > told)
+        delays.append(time.monotonic() - started)
+
+    assert min(delays) < 0.3
+
+    async def has_missed_its_deadline() -> Any:
+        return [debt for debt in await core.debts("a") if debt.reason == "DEADLINE_EXCEEDED"]
+
+    assert await scene.eventually(has_missed_its_deadline)
+    hanging.answer = hanging.good
+    await core.until_paid()
+
+
+async def test_answer_that_is_lost_is_asked_for_again(scene: Any) -> None:
+    """An outcome that nobody knows leaves the debt, and the same revision is told again."""
+    driver = await scene.raw_driver()
+    lost = []
+
+    async def lose(request: Any, context: Any) -> Any:
+        if not lost:
+            lost.append(request)
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the wire was cut")
+        return await driver.good(request, context)
+
+    driver.answer = lose
+    core = await scene.core(driver)
+    await core.network()
+
+    await core.until_paid()
+
+    first, second = driver.told()
+    assert (first.id, first.revision, first.action) == (second.id, second.revision, second.action)
+
+
+async def test_garbage_is_discarded_as_a_whole(scene: Any) -> None:
+    """One wrong result and none of the answer counts."""
+    driver = await scene.raw_driver()
+    spoiled = []
+
+    async def spoil(request: Any, context: Any) -> Any:
+        answer = await driver.good(request, context)
+        if len(spoiled) < 3:
+            spoiled.append([change.id for change in request.changes])
+            answer.results[-1].change_id = "imagined"
+            return [answer, b"\xff\xff", mechanism_pb2.PostcommitResponse()][len(spoiled) - 1]
+        return answer
+
+    driver.answer = spoil
+    core = await scene.core(driver)
+    await core.network()
+
+    async def is_known() -> Any:
+        return [debt for debt in await core.debts() if debt.reason == "GARBAGE"]
+
+    [debt] = await scene.eventually(is_known)
+    assert debt.acknowledged_revision is None
+    await core.until_paid()
+    assert len(driver.requests) == 4
+
+
+async def test_change_that_breaks_every_call_does_not_stop_the_others(scene: Any) -> None:
+    """Batches shrink until the one that does harm is alone."""
+    driver = await scene.raw_driver()
+    core = await scene.core(driver)
+    tree = await core.network()
+    await core.until_paid()
+    poison = await core.port(tree)
+    await core.until_paid()
+
+    async def choke(request: Any, context: Any) -> Any:
+        if any(change.id == poison.id for change in request.changes):
+            await context.abort(grpc.StatusCode.INTERNAL, "choked")
+        return await driver.good(request, context)
+
+    driver.answer = choke
+    poison = await core.rename(poison, "poison")
+    await core.ports(tree, 40)
+
+    async def only_poison_is_left() -> bool:
+        return {debt.resource_id for debt in await core.debts()} == {poison.id}
+
+    assert await scene.eventually(only_poison_is_left)
+    driver.answer = driver.good
+    await core.until_paid()
+
+
+async def test_message_that_is_too_big_is_halved(scene: Any) -> None:
+    """RESOURCE_EXHAUSTED of the transport is no failure of the changes."""
+    driver = await scene.raw_driver()
+
+    async def small_only(request: Any, context: Any) -> Any:
+        if len(request.changes) > 3:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "message larger than max")
+        return await driver.good(request, context)
+
+    driver.answer = small_only
+    core = await scene.core(driver, backoff_first=600, backoff_max=600)
+    await core.ports(await core.network(), 20)
+
+    await core.until_paid()
+
+    assert len({change.id for change in driver.told()}) == 21
+
+
+async def test_stopped_core_gives_back_what_it_carries(scene: Any) -> None:
+    """Whoever comes next need not wait until the lease ends."""
+    driver = await scene.raw_driver()
+
+    async def hang(_request: Any, _context: Any) -> None:
+        await asyncio.Event().wait()
+
+    driver.answer = hang
+    first = await scene.core(driver)
+    await first.network()
+    await scene.eventually(lambda: driver.requests)
+    await first.stop()
+
+    [debt] = await first.debts()
+    assert (debt.claim, debt.leased_until) == (None, None)
+    driver.answer = driver.good
+    second = await scene.core(driver)
+    await second.until_paid()

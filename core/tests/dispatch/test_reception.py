@@ -1,0 +1,101 @@
+"""What a handshake does to the ledger."""
+
+from typing import Any
+
+from jackfield.driver.v1 import change_pb2
+from jackfield_core.db.network import table as networks
+from jackfield_core.db.port import table as ports
+from jackfield_core.types import Kind
+
+
+async def test_new_driver_is_owed_what_exists(scene: Any) -> None:
+    """A driver that joins later is told of everything that is there, parents first."""
+    old = await scene.driver("a")
+    core = await scene.core(old)
+    tree = await core.subnet(await core.network())
+    await core.port(tree)
+    gone = await core.network()
+    await core.until_paid()
+    await core.delete(gone.network)
+    await core.until_paid()
+    await core.stop()
+    new = await scene.driver("b")
+
+    core = await scene.core(old, new)
+    await core.until_paid()
+
+    assert new.story() == ["create network", "create subnet", "create port"]
+    assert len(old.told()) == 5
+
+
+async def test_wiped_backend_is_owed_everything_again(scene: Any) -> None:
+    """Another epoch of a backend means that it may hold nothing any more."""
+    driver = await scene.driver()
+    core = await scene.core(driver)
+    await core.port(await core.network())
+    await core.until_paid()
+    await driver.down()
+    await scene.eventually(lambda: not core.registry.entry("a").is_ready)
+    await driver.up()
+    await core.until_ready("a")
+    await core.until_paid()
+    assert len(driver.told()) == 2
+
+    await driver.down()
+    await scene.eventually(lambda: not core.registry.entry("a").is_ready)
+    driver.epoch = "2"
+    await driver.up()
+    await scene.eventually(lambda: len(driver.told()) == 4)
+    await core.until_paid()
+
+    assert driver.story() == ["create network", "create port"] * 2
+
+
+async def test_debts_without_interest_are_forgotten(scene: Any) -> None:
+    """A driver never heard of is owed everything, until it says what it wants."""
+    driver = await scene.raw_driver(kinds=[Kind.NETWORK])
+    await driver.down()
+    core = await scene.core(driver, ready=False)
+    tree = await core.network()
+    port = await core.port(tree)
+    assert {debt.kind for debt in await core.debts()} == {"network", "port"}
+    await core.delete(port)
+    assert await core.count(ports) == 1
+
+    await driver.up()
+    await core.until_paid()
+
+    assert [change.id for change in driver.told()] == [tree.network.id]
+    assert await core.count(ports) == 0
+
+
+async def test_end_that_a_driver_does_not_want_to_hear_of_is_no_debt(scene: Any) -> None:
+    """A deleted resource does not wait for a driver that does not care for ends."""
+    driver = await scene.raw_driver(actions=[change_pb2.ACTION_CREATE])
+    await driver.down()
+    core = await scene.core(driver, ready=False)
+    tree = await core.network()
+    await core.delete(tree.network)
+    assert await core.count(networks) == 1
+
+    await driver.up()
+    await core.until_paid()
+
+    assert await core.count(networks) == 0
+
+
+async def test_new_interest_brings_what_exists(scene: Any) -> None:
+    """A driver that wants ports from now on is told of those that are there."""
+    driver = await scene.raw_driver(kinds=[Kind.NETWORK])
+    core = await scene.core(driver)
+    port = await core.port(await core.network())
+    await core.until_paid()
+    await driver.down()
+    await scene.eventually(lambda: not core.registry.entry("a").is_ready)
+
+    driver.kinds = [Kind.NETWORK, Kind.PORT]
+    await driver.up()
+    await scene.eventually(lambda: port.id in {change.id for change in driver.told()})
+    await core.until_paid()
+
+    assert len(driver.told()) == 2

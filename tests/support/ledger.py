@@ -4,11 +4,10 @@ The checks here are the invariants of the ledger: after the dust has settled,
 resources, debts, allocations and the drivers' fabrics say the same thing.
 """
 
+import json
 import sqlite3
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
 
@@ -18,7 +17,7 @@ Fabric = Mapping[str, Mapping[str, int]]
 def rows(database_url: str, statement: str) -> list[tuple[Any, ...]]:
     """Run a query on PostgreSQL or SQLite."""
     if database_url.startswith("sqlite"):
-        connection = sqlite3.connect(f"file:{Path(urlsplit(database_url).path)}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"file:{database_url.removeprefix('sqlite:///')}?mode=ro", uri=True)
         try:
             return connection.execute(statement).fetchall()
         finally:
@@ -66,8 +65,6 @@ def problems(database_url: str, fabrics: Mapping[str, Fabric]) -> list[str]:
 
 def _addresses(query: Any) -> list[str]:
     """Compare what ports show with what is allocated."""
-    import json
-
     allocated = {(port_id, address) for port_id, address in query("SELECT port_id, ip_address FROM ip_allocation")}
     shown = {
         (port_id, fixed_ip["ip_address"])

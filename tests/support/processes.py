@@ -20,7 +20,7 @@ import socket
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Self
@@ -68,6 +68,19 @@ def logs(text: str) -> Ready:
 def running(_: "Process") -> bool:
     """Ready at once; for a process that serves nothing which could be looked at."""
     return True
+
+
+def start_together(processes: Iterable["Process"]) -> None:
+    """Start processes that do not need each other's readiness; return once all are ready.
+
+    Raises:
+        ProcessFailed: One was not; whoever describes the processes stops the others.
+    """
+    launched = list(processes)
+    for process in launched:
+        process.launch()
+    for process in launched:
+        process.wait_ready()
 
 
 def interrupt_on_sigterm() -> None:

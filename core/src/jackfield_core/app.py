@@ -220,7 +220,9 @@ def _server_config(application: Application) -> uvicorn.Config:
 
     application.api.router.lifespan_context = lifespan
     common = {"log_config": None, "access_log": False, "http": "httptools", "loop": "asyncio", "lifespan": "on",
-              "server_header": False, "timeout_graceful_shutdown": 10}
+              "server_header": False, "timeout_graceful_shutdown": 10,
+              # A client's pool keeps connections for a minute; closing one just as it is used again looks like a crash.
+              "timeout_keep_alive": 75}
     if listen.startswith("unix://"):
         Path(listen.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)
         return uvicorn.Config(application.api, uds=listen.removeprefix("unix://"), **common)  # type: ignore[arg-type]

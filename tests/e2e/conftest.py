@@ -14,6 +14,7 @@ from e2e.lab.control_plane import FABRIC, OVS
 from support.processes import interrupt_on_sigterm
 
 LOG_TAIL_LINES = 60
+FAILED = pytest.StashKey[bool]()
 
 
 def pytest_configure() -> None:
@@ -37,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach the logs of the lab to the report of a failed test."""
     report = yield
+    if report.failed:
+        item.stash[FAILED] = True
     lab = _lab_of(getattr(item, "funcargs", {}))
     if report.failed and lab is not None:
         report.sections += [(f"log {path.relative_to(lab.run_directory)}", _tail(path)) for path in lab.log_files()]
@@ -63,8 +66,46 @@ def lab() -> Iterator[Lab]:
         yield started
 
 
+class Clouds:
+    """Keeps one cloud for all tests that leave it as they found it; a failed one gets a new one."""
+
+    def __init__(self) -> None:
+        self._cloud: Cloud | None = None
+
+    def take(self) -> Cloud:
+        """Return the cloud, started if there is none."""
+        if self._cloud is None:
+            self._cloud = Cloud(hosts=2, drivers=[OVS, FABRIC]).start()
+        return self._cloud
+
+    def discard(self) -> None:
+        """Remove the cloud, if there is one."""
+        if self._cloud is not None:
+            self._cloud.remove()
+            self._cloud = None
+
+
+@pytest.fixture(scope="session")
+def clouds() -> Iterator[Clouds]:
+    """Keep a cloud over the tests."""
+    keeper = Clouds()
+    yield keeper
+    keeper.discard()
+
+
 @pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    """Start a cloud of two hosts, with the Open vSwitch driver and a fabric that can refuse."""
-    with Cloud(hosts=2, drivers=[OVS, FABRIC]) as started:
-        yield started
+def cloud(clouds: Clouds, request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    """Give an empty cloud: two hosts, the Open vSwitch driver, and a fabric that can refuse.
+
+    What a test made is deleted after it, and the switches must then be as they were before it.
+    """
+    taken = clouds.take()
+    try:
+        yield taken
+        if request.node.stash.get(FAILED, False):
+            clouds.discard()
+        else:
+            taken.clear()
+    except BaseException:
+        clouds.discard()
+        raise

@@ -22,7 +22,7 @@ def machines_on_a_tunnel(lab: Lab) -> list[Machine]:
     machines = []
     for host, peer in zip(lab.hosts, reversed(lab.hosts), strict=True):
         vif = Vif(f"port{host.number}", f"02:00:00:00:00:{host.number:02x}", (f"192.0.2.{host.number}/24",), 1450)
-        machines.append(lab.machine(f"machine-{host.number}", host, vif))
+        machines.append(lab.machine(f"{host.number}", host, vif))
         options = [f"options:remote_ip={peer.tunnel_ip}", f"options:local_ip={host.tunnel_ip}", "options:key=5"]
         add = ["add-port", "br-int", "tunnel", "--", "set", "Interface", "tunnel", "type=vxlan"]
         host.switch.vsctl(*add, *options)

@@ -15,7 +15,8 @@ from e2e.lab.lab import missing_requirements
 from e2e.lab.machine import Machine
 from support.processes import interrupt_on_sigterm
 
-SWITCH = ["openstack port set --disable machine-1", "openstack port set --enable machine-1"]
+NAMES = ["one", "two"]
+SWITCH = ["openstack port set --disable one", "openstack port set --enable one"]
 
 
 def main() -> int:
@@ -34,7 +35,7 @@ def main() -> int:
 
 def _play(cloud: Cloud) -> None:
     network = cloud.network("blue", "10.0.0.0/24")
-    machines = [cloud.boot(f"machine-{host.number}", network, host) for host in cloud.lab.hosts]
+    machines = [cloud.boot(name, network, host) for name, host in zip(NAMES, cloud.lab.hosts, strict=True)]
     machines[0].wait_for_ping(machines[1].address)
     print(_instructions(cloud, machines), flush=True)
     signal.pause()
@@ -62,7 +63,7 @@ def _client_lines(cloud: Cloud) -> str:
 
 def _machine_lines(machine: Machine, other: Machine) -> str:
     enter = f"ip netns exec {machine.namespace.name}"
-    return f"{machine.name} on {machine.host.name}, {machine.address}:\n" + _indented(
+    return f"Machine {machine.name} on {machine.host.name}, {machine.address}:\n" + _indented(
         [f"{enter} bash", f"{enter} ping {other.address}"]
     )
 

@@ -18,7 +18,7 @@ from e2e.lab.control_plane import OVS, ControlPlane, Driver
 from e2e.lab.host import Host
 from e2e.lab.lab import Lab
 from e2e.lab.machine import Machine, Vif
-from support.processes import Process
+from support.processes import Process, start_together
 from support.waiting import wait_until
 
 
@@ -31,18 +31,29 @@ class Cloud:
         self._cleanup = ExitStack()
         self.agents: dict[str, Process] = {}
         """Agent processes by host name."""
+        self._machines: list[Machine] = []
 
     def start(self) -> Self:
-        """Start everything and return when every agent is alive."""
+        """Start everything and return when every agent is alive; what fails to start is removed."""
+        try:
+            self._start()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def _start(self) -> None:
         self._cleanup.enter_context(self.lab)
         self.control_plane = self._cleanup.enter_context(
             ControlPlane(self.lab.run_directory, self._drivers, environment=self.lab.environment)
         )
         self.api = self._cleanup.enter_context(Api(self.control_plane.url))
         for host in self.lab.hosts:
-            self.agents[host.name] = self._cleanup.enter_context(ovs_agent(host, self.control_plane.nodes_socket))
+            self.agents[host.name] = ovs_agent(host, self.control_plane.nodes_socket)
+            self._cleanup.callback(self.agents[host.name].stop)
+        start_together(self.agents.values())
         self.wait_for_agents()
-        return self
+        self._untouched = {host.name: host.switch.contents() for host in self.lab.hosts}
 
     def wait_for_agents(self) -> None:
         """Return when the core has heard from the agent of every host."""
@@ -71,18 +82,35 @@ class Cloud:
         """Start a machine with an existing *port*."""
         network = self.api.show("network", port["network_id"])
         subnets = self.api.list("subnet", network_id=network["id"])
-        return self.lab.machine(name, host, Vif.of_port(port, subnets, mtu=network["mtu"]))
+        machine = self.lab.machine(name, host, Vif.of_port(port, subnets, mtu=network["mtu"]))
+        self._machines.append(machine)
+        return machine
+
+    def clear(self) -> None:
+        """Remove all machines and delete all resources; return when every driver knows.
+
+        Raises:
+            TimeoutError: A driver is still owed something, or a switch holds more or less than at first.
+        """
+        for machine in self._machines:
+            machine.remove()
+        self._machines.clear()
+        for kind in ("port", "network"):
+            for resource in self.api.list(kind):
+                self.api.delete(kind, resource["id"])
+        wait_until(lambda: self.control_plane.debts() == [], what="the ledger to be empty", timeout=30)
+        wait_until(lambda: not self._traces(), what=lambda: f"switches without traces; {self._traces()}", timeout=30)
+
+    def _traces(self) -> list[str]:
+        """Return what differs in the switches from what they held before the first port."""
+        return [trace for host in self.lab.hosts for trace in host.switch.contents() ^ self._untouched[host.name]]
 
     def remove(self) -> None:
         """Stop and remove everything."""
         self._cleanup.close()
 
     def __enter__(self) -> Self:
-        try:
-            return self.start()
-        except BaseException:
-            self.remove()
-            raise
+        return self.start()
 
     def __exit__(self, *_: object) -> None:
         self.remove()

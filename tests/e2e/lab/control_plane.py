@@ -1,8 +1,8 @@
 """The control plane of a cloud: one core and its drivers, each a process of its own.
 
 This is the embedded way to run: SQLite, Unix sockets, everything in one folder. Nothing here
-needs root. The drivers are started before the core, though the core does not mind: it serves
-with every driver down.
+needs root. All start at once, since the core serves with every driver down; it is waited for
+until it has found them.
 """
 
 import json
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from e2e.lab.commands import run
-from support.processes import Process, accepts, answers
+from support.processes import Process, accepts, answers, start_together
 
 Debt = dict[str, Any]
 PROGRAMS = Path(sys.executable).parent
@@ -101,9 +101,10 @@ class ControlPlane:
         Raises:
             ProcessFailed: One of them did not start; the message has its log.
         """
-        for process in [*self.drivers.values(), self.core]:
+        processes = [*self.drivers.values(), self.core]
+        for process in processes:
             self._cleanup.callback(process.stop)
-            process.start()
+        start_together(processes)
         return self
 
     def stop(self) -> None:

@@ -44,7 +44,7 @@ class Machine:
         self.name = name
         self.host = host
         self.vif = vif
-        self.namespace = Namespace(names.namespace(name))
+        self.namespace = Namespace(names.namespace(f"machine-{name}"))
         self._log_directory = names.run_directory
         self._pings = 0
         self._make_interface()

@@ -61,8 +61,18 @@ class OpenVSwitch:
         return run(["ovs-appctl", "-t", str(self.control_socket), *arguments])
 
     def flows(self, bridge: str) -> str:
-        """Return the OpenFlow rules of *bridge*."""
-        return run(["ovs-ofctl", "-O", "OpenFlow13", "dump-flows", f"unix:{self.directory}/{bridge}.mgmt"])
+        """Return the OpenFlow rules of *bridge*, one a line, without counters."""
+        return run(
+            ["ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "dump-flows", f"unix:{self.directory}/{bridge}.mgmt"]
+        )
+
+    def contents(self) -> set[str]:
+        """Return all that the switch consists of in words: every port and rule of every bridge."""
+        found = set()
+        for bridge in self.vsctl("list-br").split():
+            found |= {f"{bridge}: port {port}" for port in self.vsctl("list-ports", bridge).split()}
+            found |= {f"{bridge}: {rule.strip()}" for rule in self.flows(bridge).splitlines() if "=" in rule}
+        return found
 
     def add_bridge(self, name: str, **settings: str) -> None:
         """Ensure a user-space bridge; *settings* are columns of its row."""
@@ -85,7 +95,8 @@ class OpenVSwitch:
         ]
 
     def _switch_command(self) -> list[str]:
-        return ["ovs-vswitchd", self.connection, f"--unixctl={self.control_socket}", "-vsyslog:off"]
+        quiet = ["-vsyslog:off", "-vofproto_dpif:warn", "-vdpif_netdev:warn"]
+        return ["ovs-vswitchd", self.connection, f"--unixctl={self.control_socket}", *quiet]
 
     def _daemon(self, namespace: Namespace, command: list[str], *, ready: Path) -> Process:
         name = command[0]

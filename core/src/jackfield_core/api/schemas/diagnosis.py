@@ -20,8 +20,8 @@ from jackfield_core.errors import Invalid
 
 _PLACE = re.compile(r" - at `\$(?:\[(?P<item>\d+)\])?(?:\.(?P<name>[^.\[`]+))?(?P<inner>[^`]*)`$")
 _STEP = re.compile(r"\[(\d+)\]|\.([^.\[]+)")
-_MISSING = re.compile(r"^Object missing required field `(.*)`")
-_UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`")
+_MISSING = re.compile(r"^Object missing required field `([^`]*)`")
+_UNKNOWN = re.compile(r"^Object contains unknown field `([^`]*)`")
 _TOO_LONG = re.compile(r"^Expected `str(?: \| null)?` of length <= (\d+)")
 
 # The beginning of what msgspec expected, and what a value is not.
@@ -65,7 +65,8 @@ def explain(error: Exception, raw: Raw, grammar: Grammar) -> Invalid:
         return unreadable(broken)
     item, name, inner = _place(str(error))
     body = content[item] if item is not None and isinstance(content, list) else content
-    if not isinstance(body, dict):
+    is_about_all_of_it = not name and str(error).startswith("Expected")
+    if is_about_all_of_it or not isinstance(body, dict):
         return bad_request(f"Object '{grammar.resource}' contains invalid data")
     return _unfit(body, grammar) or _wrong(str(error), body, name, inner)
 

@@ -1,0 +1,84 @@
+"""The API of a real application on a real database, without drivers."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from jackfield_core import config
+from jackfield_core.app import Application
+
+Body = dict[str, Any]
+
+
+class Client:
+    """A Neutron client as thin as can be; what is not asked about has to succeed."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+
+    async def get(self, path: str, **query: Any) -> Body:
+        """Return the body of an answer."""
+        answer = await self.http.get(f"/v2.0/{path}", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def list(self, collection: str, query: str = "") -> list[Body]:
+        """Return the resources of a collection."""
+        answer = await self.http.get(f"/v2.0/{collection}?{query}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()[collection]
+
+    async def create(self, kind: str, /, **attributes: Any) -> Body:
+        """Create a resource."""
+        answer = await self.http.post(f"/v2.0/{kind}s", json={kind: attributes})
+        assert answer.status_code == 201, answer.text
+        return answer.json()[kind]
+
+    async def update(self, kind: str, id: str, headers: dict[str, str] | None = None, /, **attributes: Any) -> Body:
+        """Change a resource."""
+        answer = await self.http.put(f"/v2.0/{kind}s/{id}", json={kind: attributes}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()[kind]
+
+    async def delete(self, name: str, id: str) -> None:
+        """Delete a resource."""
+        answer = await self.http.delete(f"/v2.0/{name}s/{id}")
+        assert (answer.status_code, answer.content) == (204, b"")
+
+    async def refused(self, method: str, path: str, **request: Any) -> tuple[int, str, str]:
+        """Send a request that has to fail; return status, error type and message."""
+        answer = await self.http.request(method, f"/v2.0/{path}", **request)
+        error = answer.json()["NeutronError"]
+        assert set(error) == {"type", "message", "detail"}
+        return answer.status_code, error["type"], error["message"]
+
+
+@pytest.fixture
+def settings(database_url: str) -> config.Settings:
+    """Configure small ranges, and no drivers."""
+    return config.Settings(
+        roles=["api"],
+        database=config.Database(url=database_url),
+        segments=config.Segments(
+            vlan=config.TypeDriverSettings(ranges=["physnet1:100:199"]),
+            vxlan=config.TypeDriverSettings(ranges=["1000:1999"]),
+        ),
+    )
+
+
+@pytest.fixture
+async def application(settings: config.Settings) -> AsyncIterator[Application]:
+    """Run the whole application, but for its socket."""
+    application = Application(settings)
+    await application.start()
+    yield application
+    await application.stop()
+
+
+@pytest.fixture
+async def api(application: Application) -> AsyncIterator[Client]:
+    """Open a client that calls the API without a socket; what the API raises, the test sees."""
+    transport = httpx.ASGITransport(application.api, raise_app_exceptions=True)
+    async with httpx.AsyncClient(transport=transport, base_url="http://core") as http:
+        yield Client(http)

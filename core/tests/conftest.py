@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from jackfield_core import config
 from jackfield_core.db import migrate
 from jackfield_core.db.base import now
@@ -22,6 +21,7 @@ from jackfield_core.db.engine import Database
 from jackfield_core.db.network import Network
 from jackfield_core.db.port import Binding, Port
 from jackfield_core.db.segment import Segment
+from jackfield_core.db.statement import driver_connection
 from jackfield_core.db.subnet import Subnet
 from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Transaction, UnitOfWork
@@ -241,18 +241,22 @@ def rows() -> Rows:
 
 
 @pytest.fixture
-def statements() -> Callable[[AsyncConnection], Any]:
-    """Collect the statements of a connection inside of a ``with`` block."""
+def statements(database: Database) -> Callable[[AsyncConnection], Any]:
+    """Collect what is sent to PostgreSQL over a connection inside of an ``async with`` block."""
+    if not database.is_postgresql:
+        pytest.skip("counts round trips, and SQLite has none")
 
-    @contextlib.contextmanager
-    def collect(connection: AsyncConnection) -> Iterator[list[str]]:
+    @contextlib.asynccontextmanager
+    async def collect(connection: AsyncConnection) -> AsyncIterator[list[str]]:
         seen: list[str] = []
 
-        def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            seen.append(statement)
+        def note(record: Any) -> None:
+            seen.append(record.query)
 
-        sa.event.listen(connection.sync_connection, "before_cursor_execute", note)
+        driver = driver_connection(connection)
+        driver.add_query_logger(note)
         yield seen
-        sa.event.remove(connection.sync_connection, "before_cursor_execute", note)
+        await asyncio.sleep(0)  # asyncpg reports in the next turn of the loop
+        driver.remove_query_logger(note)
 
     return collect

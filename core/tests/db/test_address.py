@@ -52,9 +52,8 @@ async def test_the_same_address_of_another_subnet_is_another_address(unit_of_wor
 
 async def test_many_addresses_are_one_statement(unit_of_work, tree, ports, statements):
     """A bulk request costs what a single one costs."""
-    async with unit_of_work() as tx:
-        with statements(tx.connection) as seen:
-            won = await tx.addresses.reserve([(at(tree.subnets[0], place), ports[0].id) for place in range(1, 101)])
+    async with unit_of_work() as tx, statements(tx.connection) as seen:
+        won = await tx.addresses.reserve([(at(tree.subnets[0], place), ports[0].id) for place in range(1, 101)])
 
     assert len(won) == 100
     assert len(seen) == 1

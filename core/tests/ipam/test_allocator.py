@@ -215,7 +215,7 @@ async def test_a_bulk_costs_one_statement(make_tree, unit_of_work, rows, stateme
     tree = await make_tree("10.0.0.0/24", "2001:db8::/64")
     ports = [rows.port(tree.network) for _ in range(100)]
     async with unit_of_work() as tx:
-        with statements(tx.connection) as seen:
+        async with statements(tx.connection) as seen:
             await Allocator().assign(tx, tree, [PortAddresses(port.id, port.mac_address) for port in ports])
         await tx.ports.add(*ports)
 
@@ -228,7 +228,7 @@ async def test_a_lost_race_costs_few_statements(make_tree, create, unit_of_work,
     await create(Allocator(), tree, count=500)
     ports = [rows.port(tree.network) for _ in range(100)]
     async with unit_of_work() as tx:
-        with statements(tx.connection) as seen:
+        async with statements(tx.connection) as seen:
             given = await Allocator().assign(tx, tree, [PortAddresses(port.id, port.mac_address) for port in ports])
         await tx.ports.add(*ports)
 

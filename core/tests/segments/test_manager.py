@@ -126,7 +126,7 @@ async def test_a_full_pool_is_noticed_without_reading_it(unit_of_work, rows, sta
             await tx.segments.reserve("vlan", "leaf1", number, holder.id)
 
     async with unit_of_work() as tx:
-        with statements(tx.connection) as seen:
+        async with statements(tx.connection) as seen:
             assert await segments.types["vlan"].allocate(tx, holder.id) is None
         assert len(seen) <= pool.PROBES + 3
 

@@ -7,16 +7,15 @@ an index; it is null where an address lies too far out to be counted (SLAAC).
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db import port
 from jackfield_core.db.base import Id, metadata
 from jackfield_core.db.query import storable
+from jackfield_core.db.statement import Insert, Statement, among
 
 MAX_POSITION = (1 << 63) - 1
 
@@ -46,11 +45,12 @@ class Address(Struct, frozen=True):
     position: int | None
 
 
-def _reserve(insert: Any) -> Any:
-    return insert(table).on_conflict_do_nothing().returning(table.c.subnet_id, table.c.ip_address)
-
-
-_RESERVE = {"postgresql": _reserve(postgresql.insert), "sqlite": _reserve(sqlite.insert)}
+_RESERVE = Insert(
+    table, lambda insert: insert.on_conflict_do_nothing().returning(table.c.subnet_id, table.c.ip_address)
+)
+_of_port = sa.delete(table).where(table.c.port_id == sa.bindparam("port_id"))
+_RELEASE = Statement(lambda dialect: _of_port.where(among(table.c.ip_address, "addresses", dialect)))
+_RELEASE_ALL = Statement(_of_port)
 
 
 def _gaps() -> sa.Select[int, int]:
@@ -81,7 +81,7 @@ def _gaps() -> sa.Select[int, int]:
     return sa.select(starts.c.first, sa.func.coalesce(end, high)).order_by(starts.c.first).limit(sa.bindparam("limit"))
 
 
-_GAPS = _gaps()
+_GAPS = Statement(_gaps())
 
 
 class AddressTable:
@@ -111,15 +111,15 @@ class AddressTable:
             ),
             key=lambda row: (str(row["subnet_id"]), str(row["ip_address"])),
         )
-        found = await self._connection.execute(_RESERVE[self._connection.dialect.name], rows)
+        found = await _RESERVE.rows(self._connection, rows)
         return {(subnet_id, ip_address) for subnet_id, ip_address in found}
 
     async def release(self, port_id: str, addresses: Sequence[str] | None = None) -> None:
         """Free the addresses of a port: those given, or all of them."""
-        statement = sa.delete(table).where(table.c.port_id == port_id)
-        if addresses is not None:
-            statement = statement.where(table.c.ip_address.in_(addresses))
-        await self._connection.execute(statement)
+        if addresses is None:
+            await _RELEASE_ALL.run(self._connection, {"port_id": port_id})
+        else:
+            await _RELEASE.run(self._connection, {"port_id": port_id, "addresses": [*addresses]})
 
     async def gaps(self, subnet_id: str, low: int, high: int, *, limit: int) -> list[tuple[int, int]]:
         """Return up to *limit* ranges of free positions within ``low..high``, lowest first, both ends included.
@@ -127,7 +127,7 @@ class AddressTable:
         They were free at the time of reading; only :meth:`reserve` decides.
         """
         values = {"subnet_id": subnet_id, "low": low, "high": high, "limit": limit}
-        return [(first, last) for first, last in await self._connection.execute(_GAPS, values)]
+        return [(first, last) for first, last in await _GAPS.rows(self._connection, values)]
 
     async def used_by_ports(self, subnet_id: str, except_owners: Sequence[str] = ()) -> bool:
         """Return whether a live port, other than of *except_owners*, has an address of the subnet."""

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import Id, Json, Name, metadata
 from jackfield_core.db.query import ListQuery, select_page, storable
+from jackfield_core.db.statement import Statement
 
 table = sa.Table(
     "agent",
@@ -74,7 +75,7 @@ class AgentTable:
 
     async def find(self, id: str) -> Agent | None:
         """Return the agent or None."""
-        row = (await self._connection.execute(_FIND, {"id": storable(id)})).one_or_none()
+        row = await _FIND.row(self._connection, {"id": storable(id)})
         return Agent(*row) if row else None
 
     async def list(self, query: ListQuery) -> Sequence[Agent]:
@@ -85,7 +86,7 @@ class AgentTable:
 
     async def list_on_host(self, host: str) -> Sequence[Agent]:
         """Return the agents of one host."""
-        return [Agent(*row) for row in await self._connection.execute(_ON_HOST, {"host": host})]
+        return [Agent(*row) for row in await _ON_HOST.rows(self._connection, {"host": host})]
 
     async def list_on_hosts(self, hosts: Iterable[str]) -> Sequence[Agent]:
         """Return the agents of several hosts."""
@@ -110,7 +111,7 @@ class AgentTable:
 
     async def beat(self, id: str, at: datetime) -> None:
         """Note a sign of life."""
-        await self._connection.execute(sa.update(table).where(table.c.id == id), {"heartbeat_at": at})
+        await _BEAT.run(self._connection, {"an_id": id, "at": at})
 
     async def update(self, id: str, **values: Any) -> None:
         """Set columns of one agent."""
@@ -121,5 +122,6 @@ class AgentTable:
         await self._connection.execute(sa.delete(table).where(table.c.id == id))
 
 
-_FIND = sa.select(table).where(table.c.id == sa.bindparam("id"))
-_ON_HOST = sa.select(table).where(table.c.host == sa.bindparam("host"))
+_FIND = Statement(sa.select(table).where(table.c.id == sa.bindparam("id")))
+_ON_HOST = Statement(sa.select(table).where(table.c.host == sa.bindparam("host")))
+_BEAT = Statement(sa.update(table).where(table.c.id == sa.bindparam("an_id")).values(heartbeat_at=sa.bindparam("at")))

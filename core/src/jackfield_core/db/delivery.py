@@ -177,7 +177,15 @@ class DeliveryTable:
         return result.rowcount
 
     async def claim(
-        self, driver: str, *, name: str, limit: int, lease: float, earlier: Sequence[str], later: Sequence[str], hold: float
+        self,
+        driver: str,
+        *,
+        name: str,
+        limit: int,
+        lease: float,
+        earlier: Sequence[str],
+        later: Sequence[str],
+        hold: float,
     ) -> list[Debt]:
         """Lease up to *limit* debts of a driver that may be paid now, under the claim *name*.
 
@@ -269,9 +277,7 @@ class DeliveryTable:
             {"a_kind": kind, "a_resource_id": id, "a_driver": driver, "a_original": original}
             for kind, id, original in originals
         ]
-        await self._connection.execute(
-            sa.update(table).where(_mine).values(original=sa.bindparam("a_original")), rows
-        )
+        await self._connection.execute(sa.update(table).where(_mine).values(original=sa.bindparam("a_original")), rows)
 
     async def postpone(self, claim: str, failures: Sequence[Failure]) -> None:
         """Give debts of a claim back, each with its reason and its pause."""
@@ -348,8 +354,14 @@ class DeliveryTable:
             sa.update(table)
             .where(table.c.driver == driver)
             .values(
-                acknowledged_revision=None, original=None, owed=True, due_at=at, claim=None, leased_until=None,
-                owed_since=sa.case((table.c.owed, table.c.owed_since), else_=at), **_PAID,
+                acknowledged_revision=None,
+                original=None,
+                owed=True,
+                due_at=at,
+                claim=None,
+                leased_until=None,
+                owed_since=sa.case((table.c.owed, table.c.owed_since), else_=at),
+                **_PAID,
             )
         )
         return result.rowcount
@@ -362,9 +374,7 @@ class DeliveryTable:
         """
         unwanted = table.c.kind.in_(kinds) | (table.c.tombstone & table.c.kind.in_(ended_kinds))
         statement = (
-            sa.delete(table)
-            .where(table.c.driver == driver, unwanted)
-            .returning(table.c.network_id, table.c.tombstone)
+            sa.delete(table).where(table.c.driver == driver, unwanted).returning(table.c.network_id, table.c.tombstone)
         )
         return {row.network_id for row in await self._connection.execute(statement) if row.tombstone}
 

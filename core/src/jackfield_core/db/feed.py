@@ -14,6 +14,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import Id, Name, metadata, now
+from jackfield_core.db.statement import Insert, Statement
 
 table = sa.Table(
     "change_feed",
@@ -35,6 +36,10 @@ class FeedEntry(Struct, frozen=True):
     created_at: datetime
 
 
+_INSERT = Insert(table, lambda insert: insert, columns=("network_id", "host", "created_at"))
+_LAST = Statement(sa.select(sa.func.max(table.c.id)))
+
+
 class FeedTable:
     """The feed, seen through one connection."""
 
@@ -45,7 +50,7 @@ class FeedTable:
         """Announce changes: pairs of network id and host."""
         at = now()
         rows = [{"network_id": network_id, "host": host, "created_at": at} for network_id, host in touched]
-        await self._connection.execute(sa.insert(table), rows)
+        await _INSERT.run(self._connection, rows)
 
     async def after(self, id: int, late: Iterable[int] = ()) -> list[FeedEntry]:
         """Return the entries above *id*, and those of *late* that are there by now, in order."""
@@ -58,12 +63,10 @@ class FeedTable:
 
     async def last(self) -> int:
         """Return the highest id, or 0."""
-        return (await self._connection.execute(sa.select(sa.func.max(table.c.id)))).scalar() or 0
+        return await _LAST.value(self._connection, {}) or 0
 
     async def prune(self, age: timedelta) -> None:
         """Remove entries that every reader has seen."""
         # SQLite would begin again at 1 if the last one went too.
         newest = sa.select(sa.func.max(table.c.id)).scalar_subquery()
-        await self._connection.execute(
-            sa.delete(table).where(table.c.created_at < now() - age, table.c.id < newest)
-        )
+        await self._connection.execute(sa.delete(table).where(table.c.created_at < now() - age, table.c.id < newest))

@@ -15,6 +15,7 @@ from jackfield_core.db import segment
 from jackfield_core.db.base import Id, Name, metadata, now
 from jackfield_core.db.query import storable
 from jackfield_core.db.resource import ResourceTable
+from jackfield_core.db.statement import Statement
 
 table = sa.Table(
     "network",
@@ -55,7 +56,7 @@ class Network(Struct, frozen=True):
     deleted_at: datetime | None = None
 
 
-_LOCK_SHARED = (
+_LOCK_SHARED = Statement(
     sa.select(table.c.revision_number)
     .where(table.c.id == sa.bindparam("id"), table.c.deleted_at.is_(None))
     .with_for_update(read=True, key_share=True)
@@ -78,7 +79,8 @@ class NetworkTable(ResourceTable[Network]):
         port takes on its network. Whoever changes what hangs on the network
         calls :meth:`find_for_update`, which waits for all of them.
         """
-        return (await self._connection.execute(_LOCK_SHARED, {"id": storable(id)})).scalar_one_or_none()
+        revision: int | None = await _LOCK_SHARED.value(self._connection, {"id": storable(id)})
+        return revision
 
     async def touch(self, id: str) -> None:
         """Raise the revision because a subnet or segment changed."""

@@ -71,8 +71,12 @@ binding_table = sa.Table(
     # Why the binding failed: a list of {driver, level, reason}.
     sa.Column("failures", Json(tuple[dict[str, Any], ...]), nullable=False),
     sa.Index("ix_port_binding_host", "host"),
-    sa.Index("ix_port_binding_vif_type", "vif_type", sqlite_where=sa.text("vif_type = 'binding_failed'"),
-             postgresql_where=sa.text("vif_type = 'binding_failed'")),
+    sa.Index(
+        "ix_port_binding_vif_type",
+        "vif_type",
+        sqlite_where=sa.text("vif_type = 'binding_failed'"),
+        postgresql_where=sa.text("vif_type = 'binding_failed'"),
+    ),
 )
 
 level_table = sa.Table(
@@ -174,9 +178,7 @@ _is_awaited = sa.exists().where(
 _judged = sa.case((table.c.admin_state_up & _is_wired & ~_is_awaited, Status.ACTIVE), else_=Status.DOWN)
 _REFRESH = (
     sa.update(table)
-    .where(
-        table.c.id.in_(sa.bindparam("ids", expanding=True)), table.c.deleted_at.is_(None), table.c.status != _judged
-    )
+    .where(table.c.id.in_(sa.bindparam("ids", expanding=True)), table.c.deleted_at.is_(None), table.c.status != _judged)
     .values(status=_judged)
     .returning(table.c.id)
 )

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import now
 from jackfield_core.db.query import ListQuery, select_page, storable
+from jackfield_core.db.statement import Insert, Statement, among
 
 RowT = TypeVar("RowT", bound=Struct)
 
@@ -38,18 +39,28 @@ class ResourceTable(Generic[RowT]):
     def __init_subclass__(cls) -> None:
         columns = cls.table.c
         cls._live = columns.deleted_at.is_(None)
-        cls._find = cls.selection.where(columns.id == sa.bindparam("id"), cls._live)
-        cls._lock = cls._find.with_for_update(of=cls.table)
-        cls._get_any = cls.selection.where(columns.id.in_(sa.bindparam("ids", expanding=True)))
-        cls._insert = sa.insert(cls.table)
         cls._names = tuple(column.name for column in columns)
+        found = cls.selection.where(columns.id == sa.bindparam("id"), cls._live)
+        cls._find = Statement(found)
+        cls._lock = Statement(found.with_for_update(of=cls.table))
+        cls._get_any = Statement(lambda dialect: cls.selection.where(among(columns.id, "ids", dialect)))
+        cls._insert = Insert(cls.table, lambda insert: insert)
+        cls._update = Statement(
+            sa.update(cls.table).where(columns.id == sa.bindparam("an_id")),
+            [name for name in cls._names if name != "id"],
+        )
+        cls._mark_deleted = Statement(sa.update(cls.table).where(columns.id == sa.bindparam("an_id")), ["deleted_at"])
+        cls._purge = Statement(lambda dialect: sa.delete(cls.table).where(among(columns.id, "ids", dialect)))
 
     _live: ClassVar[sa.ColumnElement[bool]]
-    _find: ClassVar[sa.Select[Any]]
-    _lock: ClassVar[sa.Select[Any]]
-    _get_any: ClassVar[sa.Select[Any]]
-    _insert: ClassVar[sa.Insert]
     _names: ClassVar[tuple[str, ...]]
+    _find: ClassVar[Statement]
+    _lock: ClassVar[Statement]
+    _get_any: ClassVar[Statement]
+    _insert: ClassVar[Insert]
+    _update: ClassVar[Statement]
+    _mark_deleted: ClassVar[Statement]
+    _purge: ClassVar[Statement]
 
     @classmethod
     def from_row(cls, row: Any) -> RowT:
@@ -64,12 +75,12 @@ class ResourceTable(Generic[RowT]):
 
     async def find(self, id: str) -> RowT | None:
         """Return the resource, or None if there is none or it was deleted."""
-        row = (await self._connection.execute(self._find, {"id": storable(id)})).one_or_none()
+        row = await self._find.row(self._connection, {"id": storable(id)})
         return self.from_row(row) if row else None
 
     async def find_for_update(self, id: str) -> RowT | None:
         """Return the resource and keep everybody else from changing it until the commit."""
-        row = (await self._connection.execute(self._lock, {"id": storable(id)})).one_or_none()
+        row = await self._lock.row(self._connection, {"id": storable(id)})
         return self.from_row(row) if row else None
 
     async def list(self, query: ListQuery) -> Sequence[RowT]:
@@ -86,23 +97,23 @@ class ResourceTable(Generic[RowT]):
 
     async def list_with_deleted(self, ids: Iterable[str]) -> dict[str, RowT]:
         """Return resources by id, those that only drivers still know included."""
-        rows = await self._connection.execute(self._get_any, {"ids": [*ids]})
-        return {row.id: self.from_row(row) for row in rows}
+        # The first column of a resource is its id.
+        return {row[0]: self.from_row(row) for row in await self._get_any.rows(self._connection, {"ids": [*ids]})}
 
     async def add(self, *resources: RowT) -> Sequence[str]:
         """Insert *resources*; return their ids."""
-        await self._connection.execute(self._insert, [self.values(resource) for resource in resources])
+        await self._insert.run(self._connection, [self.values(resource) for resource in resources])
         return [resource.id for resource in resources]  # type: ignore[attr-defined]
 
     async def update(self, resource: RowT) -> None:
         """Write all columns of *resource*."""
         values = self.values(resource)
-        await self._connection.execute(sa.update(self.table).where(self.table.c.id == values.pop("id")), values)
+        await self._update.run(self._connection, {**values, "an_id": values["id"]})
 
     async def mark_deleted(self, id: str) -> None:
         """Hide the resource from users; drivers are still owed its end."""
-        await self._connection.execute(sa.update(self.table).where(self.table.c.id == id), {"deleted_at": now()})
+        await self._mark_deleted.run(self._connection, {"an_id": id, "deleted_at": now()})
 
     async def purge(self, ids: Sequence[str]) -> None:
         """Remove rows and what hangs on them; what they held is free again."""
-        await self._connection.execute(sa.delete(self.table).where(self.table.c.id.in_(ids)))
+        await self._purge.run(self._connection, {"ids": [*ids]})

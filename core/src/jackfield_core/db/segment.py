@@ -12,11 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import Id, Name, metadata
 from jackfield_core.db.query import ListQuery, select_page, storable
+from jackfield_core.db.statement import Insert, Statement, among
 
 table = sa.Table(
     "segment",
@@ -102,24 +102,19 @@ class SegmentRange(Struct, frozen=True):
     is_default: bool
 
 
-_FIND = sa.select(table).where(table.c.id == sa.bindparam("id"))
-_OF_NETWORKS = (
-    sa.select(table)
-    .where(table.c.network_id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(table.c.network_id, table.c.position)
+_FIND = Statement(sa.select(table).where(table.c.id == sa.bindparam("id")))
+_OF_NETWORKS = Statement(
+    lambda dialect: (
+        sa.select(table).where(among(table.c.network_id, "ids", dialect)).order_by(table.c.network_id, table.c.position)
+    )
 )
-_INSERT = sa.insert(table)
-_RESERVE = {
-    "postgresql": postgresql.insert(allocation).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(allocation).on_conflict_do_nothing(),
-}
-_ADD_RANGES = {
-    "postgresql": postgresql.insert(range_table).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(range_table).on_conflict_do_nothing(),
-}
+_INSERT = Insert(table, lambda insert: insert)
+_RESERVE = Insert(allocation, lambda insert: insert.on_conflict_do_nothing().returning(allocation.c.segmentation_id))
+_ADD_RANGES = Insert(range_table, lambda insert: insert.on_conflict_do_nothing())
 _RANGES = sa.select(range_table).order_by(range_table.c.physical_network, range_table.c.minimum)
-_RANGES_OF_TYPE = _RANGES.where(range_table.c.network_type == sa.bindparam("network_type"))
-_RANGES_OF_NETWORK = _RANGES_OF_TYPE.where(range_table.c.physical_network == sa.bindparam("physical_network"))
+_of_type = _RANGES.where(range_table.c.network_type == sa.bindparam("network_type"))
+_RANGES_OF_TYPE = Statement(_of_type)
+_RANGES_OF_NETWORK = Statement(_of_type.where(range_table.c.physical_network == sa.bindparam("physical_network")))
 
 
 def _first_gap() -> sa.Select[int | None]:
@@ -145,7 +140,7 @@ def _first_gap() -> sa.Select[int | None]:
     return sa.select(sa.case((~low_is_taken, low), else_=behind))
 
 
-_FIRST_GAP = _first_gap()
+_FIRST_GAP = Statement(_first_gap())
 
 
 class SegmentTable:
@@ -158,7 +153,7 @@ class SegmentTable:
 
     async def find(self, id: str) -> Segment | None:
         """Return the segment or None."""
-        row = (await self._connection.execute(_FIND, {"id": storable(id)})).one_or_none()
+        row = await _FIND.row(self._connection, {"id": storable(id)})
         return Segment(*row) if row else None
 
     async def list(self, query: ListQuery) -> Sequence[Segment]:
@@ -174,13 +169,14 @@ class SegmentTable:
     async def list_of_networks(self, ids: Iterable[str]) -> Mapping[str, Sequence[Segment]]:
         """Return the segments of each network in order; a network without any is absent."""
         segments: dict[str, list[Segment]] = {}
-        for row in await self._connection.execute(_OF_NETWORKS, {"ids": [*ids]}):
-            segments.setdefault(row.network_id, []).append(Segment(*row))
+        for row in await _OF_NETWORKS.rows(self._connection, {"ids": [*ids]}):
+            segment = Segment(*row)
+            segments.setdefault(segment.network_id, []).append(segment)
         return segments
 
     async def add(self, *segments: Segment) -> None:
         """Insert *segments*."""
-        await self._connection.execute(_INSERT, [_values(segment) for segment in segments])
+        await _INSERT.run(self._connection, [_values(segment) for segment in segments])
 
     async def update(self, segment: Segment) -> None:
         """Write all columns of *segment*."""
@@ -203,8 +199,7 @@ class SegmentTable:
             "segmentation_id": segmentation_id or 0,
             "segment_id": segment_id,
         }
-        result = await self._connection.execute(_RESERVE[self._connection.dialect.name], values)
-        return bool(result.rowcount)
+        return bool(await _RESERVE.rows(self._connection, [values]))
 
     async def free_number(self, network_type: str, physical_network: str | None, low: int, high: int) -> int | None:
         """Return the lowest number of ``low..high`` that is not in use, or None.
@@ -218,15 +213,16 @@ class SegmentTable:
             "low": low,
             "high": high,
         }
-        return (await self._connection.execute(_FIRST_GAP, values)).scalar_one()
+        number: int | None = await _FIRST_GAP.value(self._connection, values)
+        return number
 
     async def ranges(self, network_type: str, physical_network: str | None = None) -> Sequence[SegmentRange]:
         """Return the ranges of a type, of one physical network if it is given, lowest first."""
         if physical_network is None:
-            rows = await self._connection.execute(_RANGES_OF_TYPE, {"network_type": network_type})
+            rows = await _RANGES_OF_TYPE.rows(self._connection, {"network_type": network_type})
         else:
             values = {"network_type": network_type, "physical_network": physical_network}
-            rows = await self._connection.execute(_RANGES_OF_NETWORK, values)
+            rows = await _RANGES_OF_NETWORK.rows(self._connection, values)
         return [SegmentRange(*row) for row in rows]
 
     async def replace_default_ranges(self, ranges: Sequence[SegmentRange]) -> None:
@@ -240,8 +236,7 @@ class SegmentTable:
         )
         await self._connection.execute(old)
         if ranges:
-            statement = _ADD_RANGES[self._connection.dialect.name]
-            await self._connection.execute(statement, [_values(one) for one in ranges])
+            await _ADD_RANGES.run(self._connection, [_values(one) for one in ranges])
 
 
 def _values(value: Struct) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from jackfield_core.db.base import Json
+
 Row = Sequence[Any]
 Builder = Callable[[str], Any]
 """Makes a statement for a dialect: ``"postgresql"`` or ``"sqlite"``."""
@@ -35,11 +37,11 @@ class Statement:
     def __init__(self, statement: sa.sql.ClauseElement | Builder, columns: Sequence[str] | None = None) -> None:
         self._build: Builder = statement if not isinstance(statement, sa.sql.ClauseElement) else lambda _: statement
         self._columns = columns
-        self._compiled: dict[str, _Compiled] = {}
+        self._by_dialect: dict[str, _Compiled] = {}
 
     async def rows(self, connection: AsyncConnection, values: Mapping[str, Any]) -> Sequence[Row]:
         """Run the statement; return its rows, columns in order."""
-        compiled = self._for(connection.dialect)
+        compiled = self.compiled(connection.dialect)
         return compiled.results(await _fetch(connection, compiled.text, compiled.arguments(values)))
 
     async def row(self, connection: AsyncConnection, values: Mapping[str, Any]) -> Row | None:
@@ -54,18 +56,19 @@ class Statement:
 
     async def run(self, connection: AsyncConnection, values: Mapping[str, Any]) -> int:
         """Run the statement; return how many rows it changed."""
-        compiled = self._for(connection.dialect)
+        compiled = self.compiled(connection.dialect)
         return await _execute(connection, compiled.text, compiled.arguments(values))
 
     async def run_many(self, connection: AsyncConnection, rows: Iterable[Mapping[str, Any]]) -> None:
         """Run the statement once for each of *rows*, in few round trips."""
-        compiled = self._for(connection.dialect)
+        compiled = self.compiled(connection.dialect)
         await _execute_many(connection, compiled.text, [compiled.arguments(values) for values in rows])
 
-    def _for(self, dialect: Dialect) -> "_Compiled":
-        compiled = self._compiled.get(dialect.name)
+    def compiled(self, dialect: Dialect) -> "_Compiled":
+        """Return the statement as it runs on *dialect*."""
+        compiled = self._by_dialect.get(dialect.name)
         if compiled is None:
-            compiled = self._compiled[dialect.name] = _Compiled(self._build(dialect.name), dialect, self._columns)
+            compiled = self._by_dialect[dialect.name] = _Compiled(self._build(dialect.name), dialect, self._columns)
         return compiled
 
 
@@ -89,13 +92,19 @@ class Insert:
         if len(rows) == 1:
             return await self._one.rows(connection, rows[0])
         if connection.dialect.name == "postgresql":
-            return await self._arrays.rows(connection, {name: [row[name] for row in rows] for name in self._names})
+            return await self._arrays.rows(connection, self._columns_of(rows, connection.dialect))
         result = await connection.execute(self._plain["sqlite"], rows)
         return result.all() if result.returns_rows else ()
 
     async def run(self, connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert *rows*."""
         await self.rows(connection, rows)
+
+    def _columns_of(self, rows: Sequence[Mapping[str, Any]], dialect: Dialect) -> dict[str, list[Any]]:
+        columns: dict[str, list[Any]] = {}
+        for name, convert in self._one.compiled(dialect).order:
+            columns[name] = [convert(row[name]) if convert else row[name] for row in rows]
+        return columns
 
 
 def among(column: sa.ColumnElement[Any], name: str, dialect: str) -> sa.ColumnElement[bool]:
@@ -104,8 +113,7 @@ def among(column: sa.ColumnElement[Any], name: str, dialect: str) -> sa.ColumnEl
     Unlike ``IN`` the text of the statement does not depend on how many there are.
     """
     if dialect == "postgresql":
-        wanted: Any = sa.func.any(sa.bindparam(name, type_=sa.ARRAY(sa.Text)))
-        return column == wanted
+        return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(sa.Text)))
     values = sa.func.json_each(sa.bindparam(name, type_=sa.JSON)).table_valued("value")
     return column.in_(sa.select(values.c.value))
 
@@ -118,9 +126,7 @@ class _Compiled:
         assert not compiled.post_compile_params, f"the text depends on the values: {compiled}"
         self.text = str(compiled)
         binds = {name: bind for bind, name in compiled.bind_names.items()}
-        self._order = [
-            (name, _bind_processor(binds[name].type, dialect)) for name in compiled.positiontup or ()
-        ]
+        self.order = [(name, _bind_processor(binds[name].type, dialect)) for name in compiled.positiontup or ()]
         self._constants = {name: bind.value for name, bind in binds.items() if not bind.required}
         types = [column.type for column in statement.exported_columns]
         processors = [type.dialect_impl(dialect).result_processor(dialect, None) for type in types]
@@ -130,7 +136,7 @@ class _Compiled:
         """Return *values* in the order of the text, as the driver takes them."""
         if self._constants:
             values = {**self._constants, **values}
-        return [convert(values[name]) if convert else values[name] for name, convert in self._order]
+        return [convert(values[name]) if convert else values[name] for name, convert in self.order]
 
     def results(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return *rows* as their columns' types have them."""
@@ -159,7 +165,7 @@ def _from_arrays(dialect: str, table: sa.Table, names: Sequence[str]) -> Any:
 
 def _unbounded(type: Any) -> Any:
     # An array is cast, and a cast to VARCHAR(36) would cut what is too long instead of refusing it.
-    return sa.Text() if isinstance(type, sa.String) else type
+    return sa.Text() if isinstance(type, sa.String | Json) else type
 
 
 async def _fetch(connection: AsyncConnection, text: str, arguments: Sequence[Any]) -> Sequence[Row]:

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from jackfield_core.db.base import Id, Json, Name, metadata
 from jackfield_core.db.resource import ResourceTable
+from jackfield_core.db.statement import Statement, among
 from jackfield_core.types import AllocationPool, HostRoute
 
 table = sa.Table(
@@ -63,6 +64,15 @@ class Subnet(Struct, frozen=True):
         return self.ipv6_address_mode in ("slaac", "dhcpv6-stateless")
 
 
+_OF_NETWORKS = Statement(
+    lambda dialect: (
+        sa.select(table)
+        .where(among(table.c.network_id, "ids", dialect), table.c.deleted_at.is_(None))
+        .order_by(table.c.created_at, table.c.id)
+    )
+)
+
+
 class SubnetTable(ResourceTable[Subnet]):
     """Subnets, seen through one connection."""
 
@@ -78,10 +88,8 @@ class SubnetTable(ResourceTable[Subnet]):
 
     async def list_of_networks(self, ids: list[str]) -> dict[str, list[Subnet]]:
         """Return the live subnets of each network, oldest first; a network without any is absent."""
-        statement = (
-            self.selection.where(table.c.network_id.in_(ids), self._live).order_by(table.c.created_at, table.c.id)
-        )
         subnets: dict[str, list[Subnet]] = {}
-        for row in await self._connection.execute(statement):
-            subnets.setdefault(row.network_id, []).append(Subnet(*row))
+        for row in await _OF_NETWORKS.rows(self._connection, {"ids": ids}):
+            subnet = Subnet(*row)
+            subnets.setdefault(subnet.network_id, []).append(subnet)
         return subnets

@@ -11,16 +11,17 @@ only under the name of the newest claim: a dispatcher that slept while its lease
 ran out changes nothing when it wakes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.dialects import postgresql, sqlite
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import Id, metadata, now
+from jackfield_core.db.statement import Insert, Statement, among
 from jackfield_core.types import Kind
 
 RANK = {Kind.NETWORK: 0, Kind.SUBNET: 1, Kind.PORT: 2}
@@ -128,11 +129,6 @@ class Settled(Struct, frozen=True):
     owed: bool
 
 
-_mine = (
-    (table.c.kind == sa.bindparam("a_kind"))
-    & (table.c.resource_id == sa.bindparam("a_resource_id"))
-    & (table.c.driver == sa.bindparam("a_driver"))
-)
 _PAID: dict[str, Any] = {"attempts": 0, "disposition": "", "reason": "", "message": ""}
 
 
@@ -145,13 +141,12 @@ class DeliveryTable:
     async def record_new(self, entries: Sequence[Entry]) -> None:
         """Note that drivers are owed resources that did not exist before."""
         at = now()
-        await self._connection.execute(_INSERT, [_new_row(entry, at) for entry in entries])
+        await _INSERT.run(self._connection, [_new_row(entry, at) for entry in entries])
 
     async def record(self, entries: Sequence[Entry]) -> None:
         """Note that drivers are owed new revisions."""
         at = now()
-        statement = _UPSERTS[self._connection.dialect.name]
-        await self._connection.execute(statement, [_new_row(entry, at) for entry in entries])
+        await _UPSERT.run(self._connection, [_new_row(entry, at) for entry in _coalesced(entries)])
 
     async def bury(self, kind: Kind, resource_id: str, revision: int, drivers: Sequence[str]) -> int:
         """Note that a resource is gone; return how many drivers are owed that.
@@ -159,22 +154,9 @@ class DeliveryTable:
         Drivers that never heard of the resource, or do not want to hear of its
         end, are owed nothing.
         """
-        mine = (table.c.kind == kind) & (table.c.resource_id == resource_id)
-        await self._connection.execute(sa.delete(table).where(mine, table.c.driver.not_in(drivers)))
-        at = now()
-        result = await self._connection.execute(
-            sa.update(table)
-            .where(mine)
-            .values(
-                desired_revision=revision,
-                tombstone=True,
-                owed=True,
-                owed_since=sa.case((table.c.owed, table.c.owed_since), else_=at),
-                due_at=at,
-                **_PAID,
-            )
-        )
-        return result.rowcount
+        mine = {"a_kind": kind, "a_resource_id": resource_id}
+        await _LEAVE_OUT.run(self._connection, {**mine, "drivers": [*drivers]})
+        return await _BURY.run(self._connection, {**mine, "a_revision": revision, "at": now()})
 
     async def claim(
         self,
@@ -196,46 +178,31 @@ class DeliveryTable:
         has failed at it already.
         """
         at = now()
-        waits = _parent_missing() | _child_left() | _turn_of_others(earlier, later, at - timedelta(seconds=hold))
-        due = (
-            sa.select(table.c.kind, table.c.resource_id)
-            .where(
-                table.c.driver == driver,
-                table.c.owed,
-                table.c.due_at <= at,
-                sa.or_(table.c.leased_until.is_(None), table.c.leased_until < at),
-                ~waits,
-            )
-            .order_by(table.c.due_at, table.c.rank)
-            .limit(limit)
-            .with_for_update(skip_locked=True, of=table)
-            .cte("due")
-        )
-        mine = sa.tuple_(table.c.kind, table.c.resource_id).in_(sa.select(due.c.kind, due.c.resource_id))
-        statement = (
-            sa.update(table)
-            .where(table.c.driver == driver, mine)
-            .values(leased_until=at + timedelta(seconds=lease), claim=name, claimed_revision=table.c.desired_revision)
-            .returning(table)
-        )
-        return [Debt(*row) for row in await self._connection.execute(statement)]
+        values = {
+            "a_driver": driver,
+            "at": at,
+            "a_limit": limit,
+            "earlier": [*earlier],
+            "later": [*later],
+            "fresh_since": at - timedelta(seconds=hold),
+            "a_claim": name,
+            "lease_ends": at + timedelta(seconds=lease),
+        }
+        return [Debt(*row) for row in await _CLAIM.rows(self._connection, values)]
 
     async def keep_states(self, claim: str, states: Sequence[tuple[str, int, bytes]]) -> None:
         """Store driver states: resource id, version and data of each."""
-        statement = (
-            sa.update(table)
-            .where(table.c.claim == claim, table.c.resource_id == sa.bindparam("a_resource_id"))
-            .values(state_version=sa.bindparam("a_version"), state=sa.bindparam("a_state"))
+        await _KEEP_STATE.run_many(
+            self._connection,
+            [
+                {"a_claim": claim, "a_resource_id": id, "a_version": version, "a_state": data}
+                for id, version, data in states
+            ],
         )
-        rows = [{"a_resource_id": id, "a_version": version, "a_state": data} for id, version, data in states]
-        await self._connection.execute(statement, rows)
 
     async def states(self, kind: Kind, resource_id: str) -> dict[str, tuple[int, bytes]]:
         """Return version and data of what each driver asked to keep for a resource."""
-        statement = sa.select(table.c.driver, table.c.state_version, table.c.state).where(
-            table.c.kind == kind, table.c.resource_id == resource_id, table.c.state.is_not(None)
-        )
-        rows = await self._connection.execute(statement)
+        rows = await _STATES.rows(self._connection, {"a_kind": kind, "a_resource_id": resource_id})
         return {driver: (version, data) for driver, version, data in rows}
 
     async def acknowledge(self, claim: str, except_ids: Sequence[str] = ()) -> list[Settled]:
@@ -244,32 +211,13 @@ class DeliveryTable:
         A debt that has grown since then stays owed. A paid tombstone is gone.
         What another dispatcher has claimed meanwhile is left alone.
         """
-        mine = table.c.claim == claim
-        if except_ids:
-            mine &= table.c.resource_id.not_in(except_ids)
-        gone = await self._connection.execute(
-            sa.delete(table)
-            .where(mine, table.c.tombstone, table.c.desired_revision == table.c.claimed_revision)
-            .returning(table.c.kind, table.c.resource_id)
-        )
-        settled = [Settled(kind, id, tombstone=True, owed=False) for kind, id in gone]
-        grown = table.c.desired_revision > table.c.claimed_revision
-        kept = await self._connection.execute(
-            sa.update(table)
-            .where(mine)
-            .values(
-                acknowledged_revision=table.c.claimed_revision,
-                owed=grown,
-                owed_since=sa.case((grown, table.c.owed_since), else_=None),
-                original=None,
-                claim=None,
-                leased_until=None,
-                **_PAID,
-            )
-            .returning(table.c.kind, table.c.resource_id, table.c.tombstone, table.c.owed)
-        )
-        settled.extend(Settled(*row) for row in kept)
-        return settled
+        mine = {"a_claim": claim, "except_ids": [*except_ids]}
+        gone = await _ACKNOWLEDGE_END.rows(self._connection, mine)
+        kept = await _ACKNOWLEDGE.rows(self._connection, mine)
+        return [
+            *(Settled(kind, id, tombstone=True, owed=False) for kind, id in gone),
+            *(Settled(*row) for row in kept),
+        ]
 
     async def keep_originals(self, driver: str, originals: Sequence[tuple[str, str, bytes]]) -> None:
         """Store what a driver acknowledged for debts that have grown: kind, id, encoded resource."""
@@ -277,30 +225,14 @@ class DeliveryTable:
             {"a_kind": kind, "a_resource_id": id, "a_driver": driver, "a_original": original}
             for kind, id, original in originals
         ]
-        await self._connection.execute(sa.update(table).where(_mine).values(original=sa.bindparam("a_original")), rows)
+        await _KEEP_ORIGINAL.run_many(self._connection, rows)
 
     async def postpone(self, claim: str, failures: Sequence[Failure]) -> None:
         """Give debts of a claim back, each with its reason and its pause."""
         at = now()
-        statement = (
-            sa.update(table)
-            .where(table.c.claim == claim, table.c.resource_id == sa.bindparam("a_resource_id"))
-            .values(
-                claim=None,
-                leased_until=None,
-                # A change that arrived meanwhile is due at once: it may be the cure.
-                due_at=sa.case(
-                    (table.c.desired_revision == table.c.claimed_revision, sa.bindparam("a_due_at")),
-                    else_=table.c.due_at,
-                ),
-                attempts=table.c.attempts + sa.bindparam("a_attempts", type_=sa.Integer),
-                disposition=sa.bindparam("a_disposition"),
-                reason=sa.bindparam("a_reason"),
-                message=sa.bindparam("a_message"),
-            )
-        )
         rows = [
             {
+                "a_claim": claim,
                 "a_resource_id": failure.resource_id,
                 "a_due_at": at + timedelta(seconds=failure.retry_in),
                 "a_attempts": int(failure.is_attempt),
@@ -310,7 +242,7 @@ class DeliveryTable:
             }
             for failure in failures
         ]
-        await self._connection.execute(statement, rows)
+        await _POSTPONE.run_many(self._connection, rows)
 
     async def still_owed(self, ids: Sequence[str]) -> set[str]:
         """Return which of the resources have rows left in the ledger."""
@@ -342,9 +274,7 @@ class DeliveryTable:
 
     async def next_due(self, driver: str) -> datetime | None:
         """Return when the next debt of a driver is due, or None if nothing is owed."""
-        ready_at = sa.case((table.c.leased_until > table.c.due_at, table.c.leased_until), else_=table.c.due_at)
-        statement = sa.select(sa.func.min(ready_at)).where(table.c.driver == driver, table.c.owed)
-        due: datetime | None = (await self._connection.execute(statement)).scalar_one_or_none()
+        due: datetime | None = await _NEXT_DUE.value(self._connection, {"a_driver": driver})
         return due
 
     async def owe_all_again(self, driver: str) -> int:
@@ -390,30 +320,13 @@ class DeliveryTable:
         )
 
 
-_INSERT = sa.insert(table)
-
-
-def _upsert(insert: Any) -> Any:
-    statement = insert(table)
-    new = statement.excluded
-    # A driver that was clean starts from what it acknowledged; one that was
-    # behind stays where it is, however many revisions it will skip.
-    return statement.on_conflict_do_update(
-        index_elements=["kind", "resource_id", "driver"],
-        set_={
-            "desired_revision": new.desired_revision,
-            "original": sa.case((table.c.owed, table.c.original), else_=new.original),
-            "owed_since": sa.case((table.c.owed, table.c.owed_since), else_=new.owed_since),
-            "owed": True,
-            "due_at": new.due_at,
-            "state_version": sa.func.coalesce(new.state_version, table.c.state_version),
-            "state": sa.func.coalesce(new.state, table.c.state),
-            **_PAID,
-        },
-    )
-
-
-_UPSERTS = {"postgresql": _upsert(postgresql.insert), "sqlite": _upsert(sqlite.insert)}
+def _coalesced(entries: Sequence[Entry]) -> Collection[Entry]:
+    """Return one entry per debt: the last revision, and the original that was there before the first."""
+    coalesced: dict[tuple[str, str, str], Entry] = {}
+    for entry in entries:
+        key = (entry.kind, entry.resource_id, entry.driver)
+        coalesced[key] = replace(entry, original=coalesced[key].original) if key in coalesced else entry
+    return coalesced.values()
 
 
 def _new_row(entry: Entry, at: datetime) -> dict[str, Any]:
@@ -435,6 +348,56 @@ def _new_row(entry: Entry, at: datetime) -> dict[str, Any]:
     }
 
 
+_COLUMNS = (
+    *("kind", "resource_id", "driver", "rank", "network_id", "desired_revision", "tombstone", "owed", "owed_since"),
+    *("original", "state_version", "state", "due_at", "attempts", "disposition", "reason", "message"),
+)
+_INSERT = Insert(table, lambda insert: insert, columns=_COLUMNS)
+
+
+def _upsert(insert: Any) -> Any:
+    new = insert.excluded
+    # A driver that was clean starts from what it acknowledged; one that was
+    # behind stays where it is, however many revisions it will skip.
+    return insert.on_conflict_do_update(
+        index_elements=["kind", "resource_id", "driver"],
+        set_={
+            "desired_revision": new.desired_revision,
+            "original": sa.case((table.c.owed, table.c.original), else_=new.original),
+            "owed_since": sa.case((table.c.owed, table.c.owed_since), else_=new.owed_since),
+            "owed": True,
+            "due_at": new.due_at,
+            "state_version": sa.func.coalesce(new.state_version, table.c.state_version),
+            "state": sa.func.coalesce(new.state, table.c.state),
+            **_PAID,
+        },
+    )
+
+
+_UPSERT = Insert(table, _upsert, columns=_COLUMNS)
+
+_at = sa.bindparam("at", type_=sa.DateTime)
+_of_driver = table.c.driver == sa.bindparam("a_driver")
+_of_resource = (table.c.kind == sa.bindparam("a_kind")) & (table.c.resource_id == sa.bindparam("a_resource_id"))
+_of_claim = table.c.claim == sa.bindparam("a_claim")
+_claimed_resource = _of_claim & (table.c.resource_id == sa.bindparam("a_resource_id"))
+_grown = table.c.desired_revision > table.c.claimed_revision
+
+_LEAVE_OUT = Statement(lambda dialect: sa.delete(table).where(_of_resource, ~among(table.c.driver, "drivers", dialect)))
+_BURY = Statement(
+    sa.update(table)
+    .where(_of_resource)
+    .values(
+        desired_revision=sa.bindparam("a_revision"),
+        tombstone=True,
+        owed=True,
+        owed_since=sa.case((table.c.owed, table.c.owed_since), else_=_at),
+        due_at=_at,
+        **_PAID,
+    )
+)
+
+
 def _same_lane(other: sa.FromClause) -> sa.ColumnElement[bool]:
     """Same driver, same network: where parents and children of a debt are found."""
     return (other.c.network_id == table.c.network_id) & (other.c.driver == table.c.driver) & other.c.owed
@@ -451,13 +414,93 @@ def _child_left() -> sa.ColumnElement[bool]:
     return table.c.tombstone & sa.exists().where(_same_lane(child), child.c.rank > table.c.rank, child.c.tombstone)
 
 
-def _turn_of_others(earlier: Sequence[str], later: Sequence[str], since: datetime) -> sa.ColumnElement[bool]:
+def _turn_of_others(dialect: str) -> sa.ColumnElement[bool]:
     other = table.alias("other")
     same = (other.c.kind == table.c.kind) & (other.c.resource_id == table.c.resource_id)
-    fresh = same & other.c.owed & (other.c.attempts == 0) & (other.c.owed_since > since)
-    conditions: list[sa.ColumnElement[bool]] = [sa.false()]
-    if earlier:
-        conditions.append(~table.c.tombstone & sa.exists().where(fresh, other.c.driver.in_(earlier)))
-    if later:
-        conditions.append(table.c.tombstone & sa.exists().where(fresh, other.c.driver.in_(later)))
-    return sa.or_(*conditions)
+    fresh = same & other.c.owed & (other.c.attempts == 0) & (other.c.owed_since > sa.bindparam("fresh_since"))
+    before = sa.exists().where(fresh, among(other.c.driver, "earlier", dialect))
+    behind = sa.exists().where(fresh, among(other.c.driver, "later", dialect))
+    return (~table.c.tombstone & before) | (table.c.tombstone & behind)
+
+
+def _claim(dialect: str) -> sa.Update:
+    due = (
+        sa.select(table.c.kind, table.c.resource_id)
+        .where(
+            _of_driver,
+            table.c.owed,
+            table.c.due_at <= _at,
+            sa.or_(table.c.leased_until.is_(None), table.c.leased_until < _at),
+            ~(_parent_missing() | _child_left() | _turn_of_others(dialect)),
+        )
+        .order_by(table.c.due_at, table.c.rank)
+        .limit(sa.bindparam("a_limit"))
+        .with_for_update(skip_locked=True, of=table)
+        .cte("due")
+    )
+    return (
+        sa.update(table)
+        .where(_of_driver, sa.tuple_(table.c.kind, table.c.resource_id).in_(sa.select(due.c.kind, due.c.resource_id)))
+        .values(
+            leased_until=sa.bindparam("lease_ends"),
+            claim=sa.bindparam("a_claim"),
+            claimed_revision=table.c.desired_revision,
+        )
+        .returning(table)
+    )
+
+
+_CLAIM = Statement(_claim)
+_KEEP_STATE = Statement(
+    sa.update(table)
+    .where(_claimed_resource)
+    .values(state_version=sa.bindparam("a_version"), state=sa.bindparam("a_state"))
+)
+_STATES = Statement(
+    sa.select(table.c.driver, table.c.state_version, table.c.state).where(_of_resource, table.c.state.is_not(None))
+)
+_ACKNOWLEDGE_END = Statement(
+    lambda dialect: (
+        sa.delete(table)
+        .where(
+            _of_claim,
+            ~among(table.c.resource_id, "except_ids", dialect),
+            table.c.tombstone,
+            table.c.desired_revision == table.c.claimed_revision,
+        )
+        .returning(table.c.kind, table.c.resource_id)
+    )
+)
+_ACKNOWLEDGE = Statement(
+    lambda dialect: (
+        sa.update(table)
+        .where(_of_claim, ~among(table.c.resource_id, "except_ids", dialect))
+        .values(
+            acknowledged_revision=table.c.claimed_revision,
+            owed=_grown,
+            owed_since=sa.case((_grown, table.c.owed_since), else_=sa.null()),
+            original=sa.null(),
+            claim=sa.null(),
+            leased_until=sa.null(),
+            **_PAID,
+        )
+        .returning(table.c.kind, table.c.resource_id, table.c.tombstone, table.c.owed)
+    )
+)
+_KEEP_ORIGINAL = Statement(sa.update(table).where(_of_resource, _of_driver).values(original=sa.bindparam("a_original")))
+_POSTPONE = Statement(
+    sa.update(table)
+    .where(_claimed_resource)
+    .values(
+        claim=sa.null(),
+        leased_until=sa.null(),
+        # A change that arrived meanwhile is due at once: it may be the cure.
+        due_at=sa.case((_grown, table.c.due_at), else_=sa.bindparam("a_due_at", type_=sa.DateTime)),
+        attempts=table.c.attempts + sa.bindparam("a_attempts", type_=sa.Integer),
+        disposition=sa.bindparam("a_disposition"),
+        reason=sa.bindparam("a_reason"),
+        message=sa.bindparam("a_message"),
+    )
+)
+_ready_at = sa.case((table.c.leased_until > table.c.due_at, table.c.leased_until), else_=table.c.due_at)
+_NEXT_DUE = Statement(sa.select(sa.func.min(_ready_at)).where(_of_driver, table.c.owed))

@@ -150,8 +150,14 @@ async def test_every_sort_key_and_filter_works(api: Any) -> None:
     from jackfield_core.db.segment import SegmentTable
     from jackfield_core.db.subnet import SubnetTable
 
-    tables = {"networks": NetworkTable, "subnets": SubnetTable, "ports": PortTable, "agents": AgentTable}
-    for collection, table in {**tables, "segments": SegmentTable}.items():
+    tables: dict[str, Any] = {
+        "networks": NetworkTable,
+        "subnets": SubnetTable,
+        "ports": PortTable,
+        "agents": AgentTable,
+    }
+    tables["segments"] = SegmentTable
+    for collection, table in tables.items():
         for name in table.filters:
             if collection == "segments" and name in ("is_dynamic", "position"):
                 continue

@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.fixture
-async def subnet(api: Any) -> dict[str, Any]:
+async def subnet(api: Any) -> Any:
     """Create a network with an IPv4 subnet."""
     network = await api.create("network")
     return await api.create("subnet", network_id=network["id"], ip_version=4, cidr="192.0.2.0/24")

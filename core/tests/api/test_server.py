@@ -168,6 +168,22 @@ async def test_large_body_without_length_is_cut_off(api: Any) -> None:
     assert chunks <= 18
 
 
+async def test_length_that_is_no_number_is_refused(application: Application) -> None:
+    """A content length is checked before anything is read."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        raise AssertionError("the body was read")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await application.api(_scope("POST", "/v2.0/networks", [(b"content-length", b"-1")]), receive, send)
+
+    assert sent[0]["status"] == 400
+    assert b"Content-Length" in sent[1]["body"]
+
+
 async def test_body_in_pieces_is_put_together(api: Any) -> None:
     """A body may arrive in any number of pieces."""
 

@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.fixture
-async def network_id(api: Any) -> str:
+async def network_id(api: Any) -> Any:
     """Create a network."""
     return (await api.create("network"))["id"]
 

@@ -63,11 +63,15 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) -
 
     Raises:
         HTTPException: The body is too large (413), known by its length before
-            it is read, or after *limit* bytes if the client names no length.
+            it is read, or after *limit* bytes if the client names no length;
+            or the length is no number (400).
         ClientDisconnect: The client went away.
     """
     length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or int(length[:20]) > limit:
+    if not length.isdigit():
+        raise HTTPException(400, "Invalid input for Content-Length.")
+    # No body is longer than a number of 20 digits, and some numbers cost more to read than a body.
+    if int(length[:20]) > limit:
         raise _too_large(limit)
     parts: list[bytes] = []
     size = 0

@@ -96,8 +96,10 @@ async def test_of_concurrent_ports_with_one_mac_address_one_is_made(unit_of_work
 async def test_many_ports_are_two_statements(unit_of_work, rows, network, statements):
     """A bulk of ports costs one insert for the ports and one for their bindings."""
     ports = [rows.port(network) for _ in range(100)]
-    async with unit_of_work() as tx, statements(tx.connection) as seen:
-        added = await tx.ports.add(*ports)
+    async with unit_of_work() as tx:
+        await tx.ports.add(rows.port(network), rows.port(network))  # the connection learns the types of arrays
+        async with statements(tx.connection) as seen:
+            added = await tx.ports.add(*ports)
 
     assert set(added) == {port.id for port in ports}
     assert len(seen) == 2

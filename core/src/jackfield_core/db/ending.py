@@ -6,20 +6,22 @@ somebody else: so whoever settles an end first holds the networks concerned.
 """
 
 from collections.abc import Collection
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db import delivery, network, port, subnet
+from jackfield_core.db.statement import Statement, among
 from jackfield_core.types import Kind
 
-_HOLD = (
-    sa.select(network.table.c.id)
-    .where(network.table.c.id.in_(sa.bindparam("ids", expanding=True)))
-    # One order for everybody, so that two batches never wait in a circle.
-    .order_by(network.table.c.id)
-    .with_for_update(key_share=True)
+_HOLD = Statement(
+    lambda dialect: (
+        sa.select(network.table.c.id)
+        .where(among(network.table.c.id, "ids", dialect))
+        # One order for everybody, so that two batches never wait in a circle.
+        .order_by(network.table.c.id)
+        .with_for_update(key_share=True)
+    )
 )
 
 
@@ -28,9 +30,12 @@ def _is_over(kind: Kind, table: sa.Table) -> sa.ColumnElement[bool]:
     return table.c.deleted_at.is_not(None) & ~owed
 
 
-def _purge(kind: Kind, table: sa.Table, column: str, *conditions: sa.ColumnElement[bool]) -> sa.Delete:
-    wanted = table.c[column].in_(sa.bindparam("ids", expanding=True))
-    return sa.delete(table).where(wanted, _is_over(kind, table), *conditions)
+def _purge(kind: Kind, table: sa.Table, column: str, *conditions: sa.ColumnElement[bool]) -> Statement:
+    return Statement(
+        lambda dialect: sa.delete(table).where(
+            among(table.c[column], "ids", dialect), _is_over(kind, table), *conditions
+        )
+    )
 
 
 _PORTS = _purge(Kind.PORT, port.table, "id")
@@ -65,5 +70,5 @@ class EndTable:
         await self._execute(_SUBNETS, network_ids)
         await self._execute(_NETWORKS, network_ids)
 
-    async def _execute(self, statement: Any, ids: Collection[str]) -> None:
-        await self._connection.execute(statement, {"ids": [*ids]})
+    async def _execute(self, statement: Statement, ids: Collection[str]) -> None:
+        await statement.run(self._connection, {"ids": [*ids]})

@@ -12,11 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.dialects import postgresql, sqlite
 
 from jackfield_core.db import delivery
 from jackfield_core.db.base import Id, Json, Name, metadata
 from jackfield_core.db.resource import ResourceTable
+from jackfield_core.db.statement import Insert, Statement, among
 from jackfield_core.types import (
     BINDING_FAILED,
     UNBOUND,
@@ -141,20 +141,33 @@ _BINDING_COLUMNS = tuple(column for column in binding_table.c if column.name != 
 _WIDTH = len(table.c)
 
 
-_INSERTS = {
-    "postgresql": postgresql.insert(table).on_conflict_do_nothing().returning(table.c.id),
-    "sqlite": sqlite.insert(table).on_conflict_do_nothing().returning(table.c.id),
-}
-
-_HOLD = (
-    sa.select(table.c.id)
-    .where(table.c.id.in_(sa.bindparam("ids", expanding=True)))
-    # One order for everybody, so that two batches never wait in a circle.
-    .order_by(table.c.id)
-    .with_for_update(key_share=True)
+_ADD = Insert(table, lambda insert: insert.on_conflict_do_nothing().returning(table.c.id))
+_BIND = Insert(binding_table, lambda insert: insert)
+_ADD_LEVELS = Insert(level_table, lambda insert: insert)
+_UPDATE_BINDING = Statement(
+    sa.update(binding_table).where(binding_table.c.port_id == sa.bindparam("a_port_id")),
+    [column.name for column in _BINDING_COLUMNS],
+)
+_REMOVE_LEVELS = Statement(sa.delete(level_table).where(level_table.c.port_id == sa.bindparam("a_port_id")))
+_LEVELS = Statement(
+    lambda dialect: (
+        sa.select(level_table.c.port_id, level_table.c.level, level_table.c.driver, level_table.c.segment_id)
+        .where(among(level_table.c.port_id, "ids", dialect))
+        .order_by(level_table.c.port_id, level_table.c.level)
+    )
 )
 
-_SET_WIRING = (
+_HOLD = Statement(
+    lambda dialect: (
+        sa.select(table.c.id)
+        .where(among(table.c.id, "ids", dialect))
+        # One order for everybody, so that two batches never wait in a circle.
+        .order_by(table.c.id)
+        .with_for_update(key_share=True)
+    )
+)
+
+_SET_WIRING = Statement(
     sa.update(binding_table)
     .where(
         binding_table.c.port_id == sa.bindparam("a_port_id"),
@@ -166,22 +179,25 @@ _SET_WIRING = (
 
 _is_wired = sa.exists().where(
     binding_table.c.port_id == table.c.id,
-    binding_table.c.vif_type.not_in((UNBOUND, BINDING_FAILED)),
+    binding_table.c.vif_type != UNBOUND,
+    binding_table.c.vif_type != BINDING_FAILED,
     binding_table.c.wiring == Wiring.UP,
 )
-_is_awaited = sa.exists().where(
-    delivery.table.c.kind == Kind.PORT,
-    delivery.table.c.resource_id == table.c.id,
-    delivery.table.c.driver.in_(sa.bindparam("required", expanding=True)),
-    delivery.table.c.acknowledged_revision.is_(None),
-)
-_judged = sa.case((table.c.admin_state_up & _is_wired & ~_is_awaited, Status.ACTIVE), else_=Status.DOWN)
-_REFRESH = (
-    sa.update(table)
-    .where(table.c.id.in_(sa.bindparam("ids", expanding=True)), table.c.deleted_at.is_(None), table.c.status != _judged)
-    .values(status=_judged)
-    .returning(table.c.id)
-)
+
+
+def _refresh(dialect: str) -> sa.sql.ClauseElement:
+    is_awaited = sa.exists().where(
+        delivery.table.c.kind == Kind.PORT,
+        delivery.table.c.resource_id == table.c.id,
+        among(delivery.table.c.driver, "required", dialect),
+        delivery.table.c.acknowledged_revision.is_(None),
+    )
+    judged = sa.case((table.c.admin_state_up & _is_wired & ~is_awaited, Status.ACTIVE), else_=Status.DOWN)
+    wanted = among(table.c.id, "ids", dialect) & table.c.deleted_at.is_(None) & (table.c.status != judged)
+    return sa.update(table).where(wanted).values(status=judged).returning(table.c.id)
+
+
+_REFRESH = Statement(_refresh)
 
 
 class PortTable(ResourceTable[Port]):
@@ -213,21 +229,16 @@ class PortTable(ResourceTable[Port]):
 
         Waits for a transaction that is about to take the same MAC address.
         """
-        insert = _INSERTS[self._connection.dialect.name]
-        added: Sequence[str] = (
-            (await self._connection.execute(insert, [self.values(port) for port in ports])).scalars().all()
-        )
+        added = {row[0] for row in await _ADD.rows(self._connection, [self.values(port) for port in ports])}
         bindings = [_binding_values(port) for port in ports if port.id in added]
         if bindings:
-            await self._connection.execute(sa.insert(binding_table), bindings)
-        return added
+            await _BIND.run(self._connection, bindings)
+        return [port.id for port in ports if port.id in added]
 
     async def update_binding(self, port: Port, levels: Sequence[BindingLevel]) -> None:
         """Replace the binding and its levels by those of *port*."""
-        values = _binding_values(port)
-        where = binding_table.c.port_id == values.pop("port_id")
-        await self._connection.execute(sa.update(binding_table).where(where), values)
-        await self._connection.execute(sa.delete(level_table).where(level_table.c.port_id == port.id))
+        await _UPDATE_BINDING.run(self._connection, {**_binding_values(port), "a_port_id": port.id})
+        await _REMOVE_LEVELS.run(self._connection, {"a_port_id": port.id})
         await self.add_levels((port, levels))
 
     async def add_levels(self, *bound: tuple[Port, Sequence[BindingLevel]]) -> None:
@@ -238,18 +249,12 @@ class PortTable(ResourceTable[Port]):
             for level in levels
         ]
         if rows:
-            await self._connection.execute(sa.insert(level_table), rows)
+            await _ADD_LEVELS.run(self._connection, rows)
 
     async def levels(self, port_ids: Iterable[str]) -> dict[str, tuple[BindingLevel, ...]]:
         """Return the binding levels of each port, level 0 first; an unbound port is absent."""
-        columns = level_table.c
-        statement = (
-            sa.select(columns.port_id, columns.level, columns.driver, columns.segment_id)
-            .where(columns.port_id.in_([*port_ids]))
-            .order_by(columns.port_id, columns.level)
-        )
         found: dict[str, tuple[BindingLevel, ...]] = {}
-        for port_id, *level in await self._connection.execute(statement):
+        for port_id, *level in await _LEVELS.rows(self._connection, {"ids": [*port_ids]}):
             found[port_id] = (*found.get(port_id, ()), BindingLevel(*level))
         return found
 
@@ -283,11 +288,11 @@ class PortTable(ResourceTable[Port]):
         Comes before whatever may decide a status: two transactions that each
         see only their own half would both call the port DOWN.
         """
-        await self._connection.execute(_HOLD, {"ids": [*ids]})
+        await _HOLD.rows(self._connection, {"ids": [*ids]})
 
     async def set_wiring(self, reports: Sequence[WiringReport]) -> None:
         """Store what hosts report; a host that a port has left is not listened to."""
-        await self._connection.execute(_SET_WIRING, [_values_of(report) for report in reports])
+        await _SET_WIRING.run_many(self._connection, [_values_of(report) for report in reports])
 
     async def refresh_status(self, ids: Iterable[str], required_drivers: Sequence[str]) -> Sequence[str]:
         """Judge ports anew; return the ids of those whose status changed.
@@ -297,8 +302,7 @@ class PortTable(ResourceTable[Port]):
         holds the ports, see :meth:`hold`.
         """
         values = {"ids": [*ids], "required": [*required_drivers]}
-        changed: Sequence[str] = (await self._connection.execute(_REFRESH, values)).scalars().all()
-        return changed
+        return [row[0] for row in await _REFRESH.rows(self._connection, values)]
 
 
 def _binding_values(port: Port) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import Id, Json, Name, metadata
 from jackfield_core.db.query import ListQuery, select_page, storable
-from jackfield_core.db.statement import Statement
+from jackfield_core.db.statement import Statement, among
 
 table = sa.Table(
     "agent",
@@ -90,8 +90,7 @@ class AgentTable:
 
     async def list_on_hosts(self, hosts: Iterable[str]) -> Sequence[Agent]:
         """Return the agents of several hosts."""
-        statement = sa.select(table).where(table.c.host.in_([*hosts]))
-        return [Agent(*row) for row in await self._connection.execute(statement)]
+        return [Agent(*row) for row in await _ON_HOSTS.rows(self._connection, {"hosts": [*hosts]})]
 
     async def save(self, agent: Agent) -> str:
         """Insert *agent*, or update the one of the same type and host; return its id."""
@@ -125,3 +124,4 @@ class AgentTable:
 _FIND = Statement(sa.select(table).where(table.c.id == sa.bindparam("id")))
 _ON_HOST = Statement(sa.select(table).where(table.c.host == sa.bindparam("host")))
 _BEAT = Statement(sa.update(table).where(table.c.id == sa.bindparam("an_id")).values(heartbeat_at=sa.bindparam("at")))
+_ON_HOSTS = Statement(lambda dialect: sa.select(table).where(among(table.c.host, "hosts", dialect)))

@@ -1,6 +1,7 @@
 """Connections: single reads see the newest, transactions are all or nothing, writers take turns."""
 
 import asyncio
+import contextlib
 import sys
 
 import pytest
@@ -9,6 +10,7 @@ import sqlalchemy.exc
 from jackfield_core import config
 from jackfield_core.db.engine import Database
 from jackfield_core.db.query import ListQuery
+from jackfield_core.db.statement import driver_connection
 
 
 async def test_a_read_sees_every_commit_before_it(unit_of_work, rows):
@@ -171,6 +173,58 @@ async def test_a_statement_that_takes_too_long_is_ended(database_url):
             async with database.reading() as connection:
                 await connection.execute(sa.text("SELECT pg_sleep(5)"))
     await database.close()
+
+
+async def test_connections_that_the_server_closed_are_replaced(database, unit_of_work, rows):
+    """After a restart of the database the next request simply gets a new connection."""
+    if not database.is_postgresql:
+        pytest.skip("SQLite has no server")
+    network = rows.network()
+    async with unit_of_work() as tx:
+        await tx.networks.add(network)
+    async with contextlib.AsyncExitStack() as stack:
+        first, *others = [await stack.enter_async_context(database.reading()) for _ in range(4)]
+        pids = [(await other.execute(sa.text("SELECT pg_backend_pid()"))).scalar_one() for other in others]
+        for pid in pids:
+            await first.execute(sa.select(sa.func.pg_terminate_backend(pid)))
+        async with asyncio.timeout(5):
+            while not all(driver_connection(other).is_closed() for other in others):
+                await asyncio.sleep(0.01)
+
+    async def look():
+        async with unit_of_work.reading() as tables:
+            return await tables.networks.find(network.id)
+
+    assert await asyncio.gather(*(look() for _ in range(8))) == [network] * 8
+
+
+async def test_more_requests_than_connections_wait_in_line(database_url, rows):
+    """Nobody is refused because all connections are in use."""
+    database = Database(config.Database(url=database_url, pool_size=2))
+
+    async def look():
+        async with database.reading() as connection:
+            await asyncio.sleep(0.001)
+            return (await connection.execute(sa.text("SELECT 1"))).scalar_one()
+
+    assert await asyncio.gather(*(look() for _ in range(40))) == [1] * 40
+    await database.close()
+
+
+async def test_a_transaction_whose_error_was_swallowed_is_not_taken_for_stored(database, unit_of_work, rows):
+    """PostgreSQL stores nothing after a failed statement, and the writer is told."""
+    if not database.is_postgresql:
+        pytest.skip("SQLite goes on after a failed statement")
+    network = rows.network()
+
+    async def swallow():
+        async with unit_of_work() as tx:
+            await tx.networks.add(network)
+            with contextlib.suppress(sqlalchemy.exc.IntegrityError):
+                await tx.networks.add(network)
+
+    with pytest.raises(RuntimeError, match="nothing of it was stored"):
+        await swallow()
 
 
 async def test_foreign_keys_are_enforced(unit_of_work, rows):

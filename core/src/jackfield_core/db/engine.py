@@ -23,6 +23,7 @@ from jackfield_core import config
 from jackfield_core.db.statement import DRIVER_ERRORS, driver_connection, translated
 
 SQLITE_BUSY_MS = 20_000
+SQLITE_CONNECTIONS = 8
 MIGRATION_LOCK = 0x6A61636B66696564
 """Key of the advisory lock that a change of the schema holds."""
 
@@ -35,10 +36,13 @@ class Database:
         self.dialect = url.get_backend_name()
         if self.dialect == "sqlite":
             self._engine = _sqlite_engine(url)
+            self._free = asyncio.Semaphore(SQLITE_CONNECTIONS)
             self._turns = asyncio.Semaphore(1)
         else:
             self._engine = _postgresql_engine(url, settings)
+            self._free = asyncio.Semaphore(settings.pool_size)
             self._turns = asyncio.Semaphore(settings.writers)
+        self._idle: list[AsyncConnection] = []
 
     @property
     def is_postgresql(self) -> bool:
@@ -48,19 +52,19 @@ class Database:
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Open a connection for single statements; each sees the newest commits."""
-        async with self._engine.connect() as connection:
+        async with self._connected() as connection:
             yield connection
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that commits when the block ends and rolls back when it raises."""
-        async with self._turns, self._engine.connect() as connection, _transaction(connection):
+        async with self._turns, self._connected() as connection, _transaction(connection):
             yield connection
 
     @contextlib.asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that may change tables: without a time limit, one at a time among all processes."""
-        async with self._engine.connect() as connection, _foreign_keys_off(connection), _transaction(connection):
+        async with self._connected() as connection, _foreign_keys_off(connection), _transaction(connection):
             if self.is_postgresql:
                 await connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
                 await connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
@@ -69,7 +73,35 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
+        while self._idle:
+            await self._idle.pop().close()
         await self._engine.dispose()
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        """Take a connection out of the idle ones, or open one.
+
+        SQLAlchemy's pool takes 40 µs to hand out a connection, so one that was
+        used without an error stays checked out and goes to whoever comes next.
+        """
+        async with self._free:
+            connection = await self._usable()
+            try:
+                yield connection
+            except BaseException:
+                await connection.close()
+                raise
+            self._idle.append(connection)
+
+    async def _usable(self) -> AsyncConnection:
+        while self._idle:
+            connection = self._idle.pop()
+            # The driver notices when the server closes a connection; asking it costs no round trip.
+            if not (self.is_postgresql and driver_connection(connection).is_closed()):
+                return connection
+            await connection.invalidate()
+            await connection.close()
+        return await self._engine.connect()
 
 
 @contextlib.asynccontextmanager
@@ -141,7 +173,6 @@ def _postgresql_engine(url: sa.URL, settings: config.Database) -> AsyncEngine:
 
     @sa.event.listens_for(engine.sync_engine, "checkout")
     def check(connection: Any, _record: object, _proxy: object) -> None:
-        # The driver notices when the server closes a connection; asking it costs no round trip.
         if connection.driver_connection.is_closed():
             raise sqlalchemy.exc.DisconnectionError
 
@@ -149,7 +180,7 @@ def _postgresql_engine(url: sa.URL, settings: config.Database) -> AsyncEngine:
 
 
 def _sqlite_engine(url: sa.URL) -> AsyncEngine:
-    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), **_OPTIONS, pool_size=8)
+    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), **_OPTIONS, pool_size=SQLITE_CONNECTIONS)
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: object) -> None:

@@ -93,7 +93,7 @@ def _progress(phases: list[Phase]) -> Any:
 def _print(title: str, rows: Sequence[dict[str, Any]]) -> None:
     table = Table(*[name for name in rows[0] if name != "drivers"], title=title)
     for row in rows:
-        table.add_row(*[str(row.get(column.header, "")) for column in table.columns])
+        table.add_row(*[str(row.get(str(column.header), "")) for column in table.columns])
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     for row in rows:
         if "ratio" in row:

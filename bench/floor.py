@@ -7,12 +7,12 @@ addresses, by asyncpg and a gRPC stub alone: no REST, no services, no SQLAlchemy
 The CPU time of that, per create, is the floor.
 """
 
-import asyncio
+import contextlib
 import itertools
 import time
 import uuid
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import asyncpg
 import grpc
@@ -27,8 +27,17 @@ from jackfield_core.services.spec import NetworkCreate, PortCreate, SubnetCreate
 
 from bench.stack import Stack
 
-Step = tuple[str, Any, Any]
-"""``("sql", statement, parameters)``, ``("rpc", name, request)``, ``("begin" | "commit", None, None)``."""
+CALLS = ("BindPorts", "Precommit", "Postcommit")
+
+
+class Step(NamedTuple):
+    """One thing that the core did: a statement on a connection, or a call to the driver."""
+
+    connection: int | None
+    what: str
+    """The text of the statement, or the name of the call."""
+    value: Any
+    many: bool = False
 
 
 async def measure(database: str, count: int, core_cpu_ms: float) -> dict[str, Any]:
@@ -53,8 +62,8 @@ async def measure(database: str, count: int, core_cpu_ms: float) -> dict[str, An
 
 
 def _count(steps: list[Step]) -> str:
-    sql = sum(kind in ("sql", "begin", "commit") for kind, _, _ in steps)
-    return f"{sql} SQL statements, {sum(kind == 'rpc' for kind, _, _ in steps)} calls"
+    calls = sum(step.connection is None for step in steps)
+    return f"{len(steps) - calls} SQL statements, {calls} calls"
 
 
 async def _record(stack: Stack) -> tuple[list[Step], Port]:
@@ -63,11 +72,11 @@ async def _record(stack: Stack) -> tuple[list[Step], Port]:
     steps: list[Step] = []
     recording = False
 
-    def note(kind: str, what: Any, value: Any) -> None:
+    def note(step: Step) -> None:
         if recording:
-            steps.append((kind, what, value))
+            steps.append(step)
 
-    with _Tap(note):
+    with _tap(note):
         app = Application(settings)
         await app.start()
         try:
@@ -90,78 +99,71 @@ async def _record(stack: Stack) -> tuple[list[Step], Port]:
     return steps, port
 
 
-class _Tap:
-    """Listens to every statement and every driver call of this process."""
+@contextlib.contextmanager
+def _tap(note: Callable[[Step], None]) -> Iterator[None]:
+    """Listen to every statement and every driver call of this process."""
 
-    def __init__(self, note: Callable[[str, Any, Any], None]) -> None:
-        self._note = note
+    def statement(method: Any, many: bool) -> Any:
+        async def run(self: Any, text: str, *args: Any, **kwargs: Any) -> Any:
+            note(Step(id(self), text, args[0] if many else args, many))
+            return await method(self, text, *args, **kwargs)
 
-    def __enter__(self) -> None:
-        self._listeners = [
-            ("before_cursor_execute", self._statement),
-            ("begin", lambda connection: self._transaction("begin", connection)),
-            ("commit", lambda connection: self._transaction("commit", connection)),
-        ]
-        for name, listener in self._listeners:
-            sa.event.listen(sa.Engine, name, listener)
-        self._call = DriverClient._call
-        tapped, original = self._note, self._call
+        return run
 
-        async def call(client: DriverClient, rpc: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            tapped("rpc", type(request).__name__.removesuffix("Request"), request)
-            return await original(client, rpc, request, *args, **kwargs)
+    def composed(_: Any, cursor: Any, text: str, parameters: Any, _context: Any, many: bool) -> None:
+        note(Step(id(cursor._connection), text, parameters, many))
 
-        DriverClient._call = call  # type: ignore[method-assign]
+    def call(method: Any) -> Any:
+        async def run(self: DriverClient, rpc: Any, request: Any, timeout: float) -> Any:
+            if rpc.name in CALLS:
+                note(Step(None, rpc.name, request))
+            return await method(self, rpc, request, timeout)
 
-    def __exit__(self, *_: object) -> None:
-        for name, listener in self._listeners:
-            sa.event.remove(sa.Engine, name, listener)
-        DriverClient._call = self._call  # type: ignore[method-assign]
+        return run
 
-    def _statement(self, _c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        self._note("many" if many else "sql", statement, parameters)
-
-    def _transaction(self, kind: str, connection: Any) -> None:
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            self._note(kind, None, None)
+    # What the core runs on the database's own driver, what it runs through SQLAlchemy, what it calls.
+    connection = asyncpg.connection.Connection
+    originals = connection.fetch, connection.execute, connection.executemany, DriverClient.call
+    connection.fetch, connection.execute = statement(originals[0], False), statement(originals[1], False)
+    connection.executemany, DriverClient.call = statement(originals[2], True), call(originals[3])  # type: ignore[method-assign]
+    sa.event.listen(sa.Engine, "before_cursor_execute", composed)
+    try:
+        yield
+    finally:
+        connection.fetch, connection.execute, connection.executemany, DriverClient.call = originals  # type: ignore[method-assign]
+        sa.event.remove(sa.Engine, "before_cursor_execute", composed)
 
 
-async def _play(stack: Stack, steps: list[Step], port: Port, count: int) -> tuple[float, float]:
+async def _play(stack: Stack, steps: Sequence[Step], port: Port, count: int) -> tuple[float, float]:
     """Play *steps* back *count* times; return CPU and wall seconds."""
-    pool = await asyncpg.create_pool(stack.database_url, min_size=2, max_size=2)
+    recorded = dict.fromkeys(step.connection for step in steps if step.connection is not None)
+    connections = {id: await asyncpg.connect(stack.database_url) for id in recorded}
     options = [("grpc.default_authority", "localhost")]
     async with grpc.aio.insecure_channel(stack.endpoint("fabric-0"), options=options) as channel:
         stub = mechanism_pb2_grpc.MechanismServiceStub(channel)
         numbers = itertools.count(1)
         for _ in range(20):
-            await _once(pool, stub, steps, port, next(numbers))
+            await _once(connections, stub, steps, _renaming(port, next(numbers)))
         cpu, wall = time.process_time(), time.perf_counter()
         for _ in range(count):
-            await _once(pool, stub, steps, port, next(numbers))
+            await _once(connections, stub, steps, _renaming(port, next(numbers)))
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    await pool.close()
+    for connection in connections.values():
+        await connection.close()
     return cpu, wall
 
 
-async def _once(pool: asyncpg.Pool, stub: Any, steps: list[Step], port: Port, number: int) -> None:
+async def _once(connections: Any, stub: Any, steps: Sequence[Step], renamed: Callable[[Any], Any]) -> None:
     """Play back one create, as a port of its own."""
-    renamed = _renaming(port, number)
-    async with pool.acquire() as writer, pool.acquire() as reader:
-        transaction = None
-        for kind, what, value in steps:
-            connection = writer if transaction else reader
-            if kind == "begin":
-                transaction = writer.transaction()
-                await transaction.start()
-            elif kind == "commit" and transaction:
-                await transaction.commit()
-                transaction = None
-            elif kind == "rpc":
-                await getattr(stub, what)(value, timeout=5)
-            elif kind == "many":
-                await connection.executemany(what, [tuple(map(renamed, row)) for row in value])
-            elif kind == "sql":
-                await connection.fetch(what, *map(renamed, value))
+    for connection, what, value, many in steps:
+        if connection is None:
+            await getattr(stub, what)(value, timeout=5)
+        elif many:
+            await connections[connection].executemany(what, [renamed(row) for row in value])
+        elif value:
+            await connections[connection].fetch(what, *renamed(value))
+        else:
+            await connections[connection].execute(what)
 
 
 def _renaming(port: Port, number: int) -> Callable[[Any], Any]:
@@ -173,6 +175,8 @@ def _renaming(port: Port, number: int) -> Callable[[Any], Any]:
     texts = {port.id: new_id, port.mac_address: new_mac, address: new_address}
 
     def rename(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [rename(one) for one in value]
         if not isinstance(value, str):
             return value
         if value in texts:
@@ -181,5 +185,3 @@ def _renaming(port: Port, number: int) -> Callable[[Any], Any]:
         return value.replace(f'"{address}"', f'"{new_address}"').replace(port.id, new_id)
 
     return rename
-
-

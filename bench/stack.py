@@ -72,13 +72,14 @@ class Stack:
 
     def _start(self) -> None:
         for number, name in enumerate(self._drivers):
-            command = [BIN / "jackfield-loopback", "--listen", self.endpoint(name), "--name", name, "--vif-type", "ovs"]
-            command.append("--bind" if number == 0 else "--no-bind")
+            binds = "--bind" if number == 0 else "--no-bind"
+            options = ["--listen", self.endpoint(name), "--name", name, "--vif-type", "ovs", binds]
+            command: list[str | Path] = [BIN / "jackfield-loopback", *options]
             socket_path = self.folder / f"{name}.sock"
             self._launch(Process(name, command, log=self.folder / f"{name}.log", ready=accepts(socket_path)))
-        command = [BIN / "jackfield", "serve", "--migrate", "--config", self.config]
+        core: list[str | Path] = [BIN / "jackfield", "serve", "--migrate", "--config", self.config]
         log = self.folder / "core.log"
-        self._launch(Process("core", command, log=log, ready=answers(f"{self.url}/readyz?drivers=all"), timeout=30))
+        self._launch(Process("core", core, log=log, ready=answers(f"{self.url}/readyz?drivers=all"), timeout=30))
 
     def _launch(self, process: Process) -> None:
         self._processes.append(process.start())

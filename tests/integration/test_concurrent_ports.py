@@ -24,8 +24,7 @@ async def test_concurrent_creates_never_share_an_address(postgres_database: Any)
             answers: list[httpx.Response] = []
 
             async def work(url: str) -> None:
-                for _ in todo:
-                    answers.append(await client.post(f"{url}/v2.0/ports", json=bodies))
+                answers.extend([await client.post(f"{url}/v2.0/ports", json=bodies) for _ in todo])
 
             await asyncio.gather(*(work(cloud.urls[number % 2]) for number in range(CLIENTS)))
             listed = (await client.get(f"{cloud.urls[1]}/v2.0/ports")).json()["ports"]

@@ -86,7 +86,8 @@ class Cloud:
     def fabric(self, name: str) -> dict[str, dict[str, int]]:
         """Return what a driver's fabric holds: kind to id to revision."""
         state: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text())
-        return {kind: {id: held["revision"] for id, held in state[f"{kind}s"].items()} for kind in ("network", "subnet", "port")}
+        kinds = ("network", "subnet", "port")
+        return {kind: {id: held["revision"] for id, held in state[f"{kind}s"].items()} for kind in kinds}
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:

@@ -78,13 +78,12 @@ def _differences(query: Any, driver: str, fabric: Fabric) -> list[str]:
     """Compare the resources and the ledger with what a driver's fabric holds."""
     found = []
     for kind in ("network", "subnet", "port"):
-        ledger = {
-            id: revision
-            for id, revision in query(
+        ledger = dict(
+            query(
                 f"SELECT resource_id, acknowledged_revision FROM delivery WHERE driver = '{driver}' AND kind = '{kind}'"
             )
-        }
-        stored = {id: revision for id, revision in query(f"SELECT id, revision_number FROM {kind}")}
+        )
+        stored = dict(query(f"SELECT id, revision_number FROM {kind}"))
         held = dict(fabric[kind])
         found += [f"{kind} {id} is in the database, not in the ledger of {driver}" for id in stored.keys() - ledger]
         found += [f"{kind} {id} is in the ledger of {driver}, not in the database" for id in ledger.keys() - stored]

@@ -55,9 +55,7 @@ class Application:
         self.mechanism = MechanismManager(self.registry, settings.mechanism)
         self.segments = SegmentManager(settings.segments)
         self.services = self._services()
-        self.rebinder = Rebinder(
-            self.unit_of_work, self.services.ports, interval=settings.mechanism.rebind_interval
-        )
+        self.rebinder = Rebinder(self.unit_of_work, self.services.ports, interval=settings.mechanism.rebind_interval)
         self.dispatcher = Dispatcher(self.registry, self.mechanism, self.database, settings)
         self.nodes = NodeService(
             settings.nodes, self.unit_of_work, self.registry.required(), lambda _host: self.rebinder.wake()
@@ -182,7 +180,9 @@ async def inspect_drivers(settings: config.Settings) -> Sequence[Inspection]:
     try:
         await registry.start()
         with contextlib.suppress(TimeoutError):
-            await _until(lambda: all(entry.is_ready for entry in registry.entries()), settings.mechanism.handshake_timeout)
+            await _until(
+                lambda: all(entry.is_ready for entry in registry.entries()), settings.mechanism.handshake_timeout
+            )
         async with unit_of_work.reading() as tables:
             records = await tables.drivers.list()
             lag = await tables.deliveries.lag()
@@ -219,10 +219,17 @@ def _server_config(application: Application) -> uvicorn.Config:
         log.info("core.stopped")
 
     application.api.router.lifespan_context = lifespan
-    common = {"log_config": None, "access_log": False, "http": "httptools", "loop": "asyncio", "lifespan": "on",
-              "server_header": False, "timeout_graceful_shutdown": 10,
-              # A client's pool keeps connections for a minute; closing one just as it is used again looks like a crash.
-              "timeout_keep_alive": 75}
+    common = {
+        "log_config": None,
+        "access_log": False,
+        "http": "httptools",
+        "loop": "asyncio",
+        "lifespan": "on",
+        "server_header": False,
+        "timeout_graceful_shutdown": 10,
+        # A client's pool keeps connections for a minute; closing one just as it is used again looks like a crash.
+        "timeout_keep_alive": 75,
+    }
     if listen.startswith("unix://"):
         Path(listen.removeprefix("unix://")).parent.mkdir(parents=True, exist_ok=True)
         return uvicorn.Config(application.api, uds=listen.removeprefix("unix://"), **common)  # type: ignore[arg-type]

@@ -39,7 +39,8 @@ async def test_rejected_network_leaves_no_trace(
     with pytest.raises(DriverRejected, match="VLAN 7 is reserved"):
         await services.networks.create(ctx, NetworkCreate(project_id="project", segments=(VLAN_7,)))
 
-    assert [await count(database, table) for table in ("network", "segment", "segment_allocation", "delivery")] == [0] * 4
+    tables = ("network", "segment", "segment_allocation", "delivery")
+    assert [await count(database, table) for table in tables] == [0, 0, 0, 0]
     fabric.accept()
     await services.networks.create(ctx, NetworkCreate(project_id="project", segments=(VLAN_7,)))
 

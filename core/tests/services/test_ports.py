@@ -83,9 +83,7 @@ async def test_update_exchanges_addresses(services: Services, ctx: RequestContex
     """Addresses that are asked for stay or come, others are free for the next port."""
     port = await services.ports.create(ctx, a_port(network_id, fixed_ips=(FixedIpRequest(ip_address="192.0.2.5"),)))
 
-    changed = await services.ports.update(
-        ctx, port.id, PortUpdate(fixed_ips=(FixedIpRequest(ip_address="192.0.2.6"),))
-    )
+    changed = await services.ports.update(ctx, port.id, PortUpdate(fixed_ips=(FixedIpRequest(ip_address="192.0.2.6"),)))
 
     assert [one.ip_address for one in changed.fixed_ips] == ["192.0.2.6"]
     await services.ports.create(ctx, a_port(network_id, fixed_ips=(FixedIpRequest(ip_address="192.0.2.5"),)))

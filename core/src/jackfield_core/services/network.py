@@ -167,9 +167,7 @@ def _created(tree: NetworkTree) -> Change:
 async def change(tx: Transaction, action: Action, tree: NetworkTree, original: NetworkTree) -> Change:
     """Return the change of a network that was there before."""
     states = await tx.kept_states(Kind.NETWORK, action, tree.network.id)
-    return Change(
-        Kind.NETWORK, action, tree.network, original.network, tree, original_tree=original, states=states
-    )
+    return Change(Kind.NETWORK, action, tree.network, original.network, tree, original_tree=original, states=states)
 
 
 async def subnet_deleted(tx: Transaction, subnet: Subnet, tree: NetworkTree) -> Change:

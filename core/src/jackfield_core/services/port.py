@@ -232,9 +232,7 @@ class PortService:
         self, tx: Transaction, before: Port, after: Port, tree: NetworkTree, requested: Sequence[FixedIpRequest]
     ) -> Port:
         """Exchange the addresses of a port, keeping those that are still asked for."""
-        wanted = PortAddresses(
-            after.id, after.mac_address, after.device_owner, tuple(requested), held=before.fixed_ips
-        )
+        wanted = PortAddresses(after.id, after.mac_address, after.device_owner, tuple(requested), held=before.fixed_ips)
         fixed_ips = (await self._allocator.assign(tx, tree, [wanted]))[after.id]
         gone = [fixed_ip.ip_address for fixed_ip in before.fixed_ips if fixed_ip not in fixed_ips]
         if gone:
@@ -338,5 +336,3 @@ def _mac_in_use(port: Port) -> Conflict:
         f"Unable to complete operation for network {port.network_id}. The mac address {port.mac_address} is in use.",
         type="MacAddressInUse",
     )
-
-

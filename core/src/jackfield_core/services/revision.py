@@ -27,9 +27,7 @@ def check(row: Revised, expected: int | None) -> None:
         RevisionMismatch: The row is at another revision.
     """
     if expected is not None and expected != row.revision_number:
-        raise RevisionMismatch(
-            f"Constrained to {expected}, but current revision of {row.id} is {row.revision_number}."
-        )
+        raise RevisionMismatch(f"Constrained to {expected}, but current revision of {row.id} is {row.revision_number}.")
 
 
 def changed(row: T, **values: Any) -> T:

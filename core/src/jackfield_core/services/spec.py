@@ -63,7 +63,7 @@ class SubnetCreate(Struct, frozen=True, kw_only=True):
     cidr: str
     name: str = ""
     description: str = ""
-    gateway_ip: str | None | UnsetType = UNSET
+    gateway_ip: str | UnsetType | None = UNSET
     allocation_pools: tuple[AllocationPool, ...] | UnsetType = UNSET
     dns_nameservers: tuple[str, ...] = ()
     host_routes: tuple[HostRoute, ...] = ()
@@ -78,7 +78,7 @@ class SubnetUpdate(Struct, frozen=True, kw_only=True):
 
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
-    gateway_ip: str | None | UnsetType = UNSET
+    gateway_ip: str | UnsetType | None = UNSET
     allocation_pools: tuple[AllocationPool, ...] | UnsetType = UNSET
     dns_nameservers: tuple[str, ...] | UnsetType = UNSET
     host_routes: tuple[HostRoute, ...] | UnsetType = UNSET

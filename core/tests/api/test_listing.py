@@ -164,3 +164,43 @@ async def test_every_sort_key_and_filter_works(api: Any) -> None:
             assert await api.list(collection, f"sort_key={name}&sort_dir=desc") is not None
             value = "2026-11-21T11:00:00Z" if name.endswith("_at") else "1"
             await api.list(collection, f"{name}={value}&limit=3&sort_key={name}&sort_dir=asc")
+
+
+@pytest.mark.parametrize(
+    ("collection", "values", "status"),
+    [
+        ("ports", "id=x{n}", 200),
+        ("networks", "provider:segmentation_id={n}", 200),
+        ("networks", "sort_key=name&sort_dir=asc", 200),
+        ("networks", "created_at=2026-11-21T{n:06}Z", 400),
+        ("ports", "fixed_ips=ip_address_substr={n}", 400),
+    ],
+)
+async def test_thousands_of_values_are_no_fault(api: Any, collection: str, values: str, status: int) -> None:
+    """Filters are answered or refused, however many values they have."""
+    query = "&".join(values.format(n=number) for number in range(1500))
+
+    answer = await api.http.get(f"/v2.0/{collection}?{query}")
+
+    assert answer.status_code == status
+
+
+async def test_longest_query_is_bounded(application: Application) -> None:
+    """A query that no database statement could hold is refused by its length."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/v2.0/ports",
+        "query_string": b"id=x&" * 20000,
+        "headers": [],
+        "root_path": "",
+    }
+    await application.api(scope, None, send)  # type: ignore[arg-type]
+
+    assert sent[0]["status"] == 414
+    assert b"HTTPRequestURITooLong" in sent[1]["body"]

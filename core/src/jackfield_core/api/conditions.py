@@ -17,6 +17,8 @@ from jackfield_core.ipam import mac, pools
 
 LARGEST_INTEGER = (1 << 31) - 1
 LARGEST_NUMBER = (1 << 63) - 1
+MAX_ALTERNATIVES = 100
+"""Values of a filter that is no plain comparison: SQLite nests each one deeper, and 1,000 levels are its end."""
 
 
 def of_timestamps(table: sa.Table) -> dict[str, Condition]:
@@ -57,7 +59,7 @@ def mac_address(column: sa.ColumnElement[Any], values: Sequence[str]) -> sa.Colu
 def fixed_ips(values: Sequence[str]) -> sa.ColumnElement[bool]:
     """Find ports by ``ip_address=…``, ``subnet_id=…`` or ``ip_address_substr=…``."""
     pairs = []
-    for value in values:
+    for value in _bounded("fixed_ips", values):
         name, separator, wanted = value.partition("=")
         if not separator or name not in ("ip_address", "subnet_id", "ip_address_substr"):
             raise refuse("fixed_ips", f"{quoted(value)} is not ip_address=…, subnet_id=… or ip_address_substr=…")
@@ -65,9 +67,16 @@ def fixed_ips(values: Sequence[str]) -> sa.ColumnElement[bool]:
     return with_address(pairs)
 
 
+def _bounded(name: str, values: Sequence[str]) -> Sequence[str]:
+    """Return *values* if they are not too many for one statement."""
+    if len(values) > MAX_ALTERNATIVES:
+        raise refuse(name, f"there are more than {MAX_ALTERNATIVES} values")
+    return values
+
+
 def _within_seconds(name: str, column: sa.ColumnElement[Any], values: Sequence[str]) -> sa.ColumnElement[bool]:
     # Clients see whole seconds, and the column has more: a second is a range.
-    starts = [_time(name, value) for value in values]
+    starts = [_time(name, value) for value in _bounded(name, values)]
     return sa.or_(*((column >= start) & (column < start + timedelta(seconds=1)) for start in starts))
 
 

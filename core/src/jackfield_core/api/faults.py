@@ -32,7 +32,13 @@ STATUS: Mapping[type[errors.JackfieldError], int] = {
     errors.DriverUnavailable: 503,
 }
 
-_HTTP_TYPES = {400: BAD_REQUEST, 404: "HTTPNotFound", 405: "HTTPMethodNotAllowed", 413: "HTTPRequestEntityTooLarge"}
+_HTTP_TYPES = {
+    400: BAD_REQUEST,
+    404: "HTTPNotFound",
+    405: "HTTPMethodNotAllowed",
+    413: "HTTPRequestEntityTooLarge",
+    414: "HTTPRequestURITooLong",
+}
 _HTTP_MESSAGES = {404: "The resource could not be found."}
 
 _encode = msgspec.json.Encoder().encode

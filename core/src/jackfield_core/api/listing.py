@@ -117,7 +117,7 @@ class Listing:
 
     def _filters(self, pairs: Pairs) -> tuple[dict[str, list[str]], list[sa.ColumnElement[bool]]]:
         values: dict[str, list[str]] = {}
-        for name, value in pairs:
+        for name, value in dict.fromkeys(pairs):
             if name not in self._ignored:
                 values.setdefault(_ALIASES.get(name, name), []).append(value)
         unknown = [name for name in values if name not in self._conditions and name not in self._columns]
@@ -136,7 +136,10 @@ class Listing:
             raise bad_request(f"{unknown} is invalid attribute for sort_keys")
         if strange := [one for one in directions if one not in ("asc", "desc")]:
             raise bad_request(f"{strange} is invalid value for sort_dirs, valid value is 'asc' and 'desc'")
-        return [(key, direction == "desc") for key, direction in zip(keys, directions, strict=True)]
+        sorts: dict[str, bool] = {}
+        for key, direction in zip(keys, directions, strict=True):
+            sorts.setdefault(key, direction == "desc")  # what is equal by a key is not ordered by it again
+        return tuple(sorts.items())
 
 
 def read_pairs(query_string: bytes) -> list[tuple[str, str]]:

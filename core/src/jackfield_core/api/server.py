@@ -33,6 +33,9 @@ from jackfield_core.extensions.catalogue import EXTENSIONS
 from jackfield_core.services import Services
 
 WITH_BODY = frozenset({"POST", "PUT"})
+LONGEST_QUERY = 1 << 16
+"""Bytes behind the question mark: enough for the ids of a thousand resources, too few for more
+values than a database takes in one statement."""
 
 
 class Collection(Protocol):
@@ -104,6 +107,8 @@ class Table:
                 f"The method {method} is not allowed for this resource.",
                 {"Allow": ", ".join(endpoint.handlers)},
             )
+        if len(request.query_string) > LONGEST_QUERY:
+            raise HTTPException(414, f"The query is longer than {LONGEST_QUERY} bytes.")
         if method in WITH_BODY:
             request.body = await read_body(request.headers, receive, self._max_body_bytes)
         answer = await handler(request, id)

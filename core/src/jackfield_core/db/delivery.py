@@ -56,14 +56,15 @@ table = sa.Table(
     sa.Column("disposition", sa.String(16), nullable=False),
     sa.Column("reason", sa.String(63), nullable=False),
     sa.Column("message", sa.Text, nullable=False),
-    sa.Index("ix_delivery_due", "driver", "due_at", sqlite_where=sa.text("owed"), postgresql_where=sa.text("owed")),
+    # SQLite takes a partial index only for a query that has its condition to the letter.
+    sa.Index("ix_delivery_due", "driver", "due_at", sqlite_where=sa.text("owed = 1"), postgresql_where=sa.text("owed")),
     sa.Index("ix_delivery_claim", "claim"),
     sa.Index(
         "ix_delivery_order",
         "network_id",
         "driver",
         "rank",
-        sqlite_where=sa.text("owed"),
+        sqlite_where=sa.text("owed = 1"),
         postgresql_where=sa.text("owed"),
     ),
 )

@@ -235,14 +235,14 @@ def _create_ledger() -> None:
         "delivery",
         ["driver", "due_at"],
         postgresql_where=sa.text("owed"),
-        sqlite_where=sa.text("owed"),
+        sqlite_where=sa.text("owed = 1"),
     )
     op.create_index(
         "ix_delivery_order",
         "delivery",
         ["network_id", "driver", "rank"],
         postgresql_where=sa.text("owed"),
-        sqlite_where=sa.text("owed"),
+        sqlite_where=sa.text("owed = 1"),
     )
     op.create_table(
         "driver",

@@ -121,7 +121,13 @@ class AgentTable:
         await self._connection.execute(sa.delete(table).where(table.c.id == id))
 
 
+def heard_since(at: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition for agents that gave a sign of life after *at*."""
+    return table.c.heartbeat_at > at
+
+
 _FIND = Statement(sa.select(table).where(table.c.id == sa.bindparam("id")))
+
 _ON_HOST = Statement(sa.select(table).where(table.c.host == sa.bindparam("host")))
 _BEAT = Statement(sa.update(table).where(table.c.id == sa.bindparam("an_id")).values(heartbeat_at=sa.bindparam("at")))
 _ON_HOSTS = Statement(lambda dialect: sa.select(table).where(among(table.c.host, "hosts", dialect)))

@@ -1,12 +1,13 @@
 """Node agents, for operators: who reports from where, and is it alive."""
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import timedelta
 
 from msgspec import Struct
 
 from jackfield_core.context import RequestContext
-from jackfield_core.db.agent import Agent
+from jackfield_core.db.agent import Agent, heard_since
 from jackfield_core.db.base import now
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.unit_of_work import UnitOfWork
@@ -39,9 +40,11 @@ class AgentService:
 
     async def list(self, ctx: RequestContext, query: ListQuery, alive: bool | None = None) -> Sequence[AgentView]:
         """Return one page of agents, those alive or those down if *alive* says so."""
+        if alive is not None:
+            condition = heard_since(now() - self._down_time)
+            query = dataclasses.replace(query, conditions=(*query.conditions, condition if alive else ~condition))
         async with self._unit_of_work.reading() as tables:
-            views = [self._view(agent) for agent in await tables.agents.list(query)]
-        return [view for view in views if alive is None or view.alive is alive]
+            return [self._view(agent) for agent in await tables.agents.list(query)]
 
     async def update(self, ctx: RequestContext, id: str, spec: AgentUpdate) -> AgentView:
         """Change the administrative state or description of an agent."""
@@ -58,4 +61,4 @@ class AgentService:
             await tx.agents.delete(id)
 
     def _view(self, agent: Agent) -> AgentView:
-        return AgentView(agent, alive=now() - agent.heartbeat_at < self._down_time)
+        return AgentView(agent, alive=agent.heartbeat_at > now() - self._down_time)

@@ -7,7 +7,7 @@ verdict. Whatever fails leaves nothing behind.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy.exc
@@ -62,7 +62,8 @@ class PortService:
     async def create_bulk(self, ctx: RequestContext, specs: Sequence[PortCreate]) -> Sequence[Port]:
         """Create several ports, or none."""
         trees = await self._trees.get(spec.network_id for spec in specs)
-        drafts = [self._draft(spec, trees[spec.network_id]) for spec in specs]
+        addresses = self._mac_addresses(specs)
+        drafts = [_draft(spec, trees[spec.network_id], next(addresses)) for spec in specs]
         outcomes = await self._bind(drafts, trees)
         trees = _newest(trees, outcomes)
         async with self._unit_of_work() as tx:
@@ -169,31 +170,18 @@ class PortService:
             await self._mechanism.precommit(tx.record(change))
         return after
 
-    def _draft(self, spec: PortCreate, tree: NetworkTree) -> Port:
-        """Return the port that *spec* asks for, without addresses and unbound."""
-        at = now()
-        address = mac.generate(self._base_mac) if spec.mac_address is UNSET else spec.mac_address
-        secure = tree.network.port_security_enabled
-        return Port(
-            id=str(uuid.uuid4()),
-            network_id=spec.network_id,
-            project_id=spec.project_id,
-            name=spec.name,
-            description=spec.description,
-            admin_state_up=spec.admin_state_up,
-            status=Status.DOWN,
-            mac_address=address,
-            device_id=spec.device_id,
-            device_owner=spec.device_owner,
-            port_security_enabled=secure if spec.port_security_enabled is UNSET else spec.port_security_enabled,
-            fixed_ips=(),
-            allowed_address_pairs=_own_mac(spec.allowed_address_pairs, address),
-            extra_dhcp_opts=spec.extra_dhcp_opts,
-            revision_number=1,
-            created_at=at,
-            updated_at=at,
-            binding=Binding(host=spec.host, vnic_type=spec.vnic_type, profile=spec.profile),
-        )
+    def _mac_addresses(self, specs: Sequence[PortCreate]) -> Iterator[str]:
+        """Yield the MAC address of each port: the one asked for, or one that is new within the request."""
+        taken = {spec.mac_address for spec in specs if spec.mac_address is not UNSET}
+        for spec in specs:
+            if spec.mac_address is not UNSET:
+                yield spec.mac_address
+                continue
+            address = mac.generate(self._base_mac)
+            while address in taken:
+                address = mac.generate(self._base_mac)
+            taken.add(address)
+            yield address
 
     async def _bind(self, ports: Sequence[Port], trees: Mapping[str, NetworkTree]) -> Outcomes:
         """Ask for the bindings of those ports that are on a host."""
@@ -238,6 +226,48 @@ class PortService:
         if gone:
             await tx.addresses.release(after.id, gone)
         return replace(after, fixed_ips=fixed_ips)
+
+
+def _draft(spec: PortCreate, tree: NetworkTree, mac_address: str) -> Port:
+    """Return the port that *spec* asks for, without addresses and unbound."""
+    at = now()
+    secure = tree.network.port_security_enabled
+    return _checked(
+        Port(
+            id=str(uuid.uuid4()),
+            network_id=spec.network_id,
+            project_id=spec.project_id,
+            name=spec.name,
+            description=spec.description,
+            admin_state_up=spec.admin_state_up,
+            status=Status.DOWN,
+            mac_address=mac_address,
+            device_id=spec.device_id,
+            device_owner=spec.device_owner,
+            port_security_enabled=secure if spec.port_security_enabled is UNSET else spec.port_security_enabled,
+            fixed_ips=(),
+            allowed_address_pairs=_own_mac(spec.allowed_address_pairs, mac_address),
+            extra_dhcp_opts=spec.extra_dhcp_opts,
+            revision_number=1,
+            created_at=at,
+            updated_at=at,
+            binding=Binding(host=spec.host, vnic_type=spec.vnic_type, profile=spec.profile),
+        )
+    )
+
+
+def _checked(port: Port) -> Port:
+    """Return *port*, if its attributes go together.
+
+    Raises:
+        Conflict: It names address pairs, and nothing restricts its addresses.
+    """
+    if port.allowed_address_pairs and not port.port_security_enabled:
+        raise Conflict(
+            "Port Security must be enabled in order to have allowed address pairs on a port.",
+            type="AddressPairAndPortSecurityRequired",
+        )
+    return port
 
 
 def _fixed_ips(requested: Any) -> Any:
@@ -291,7 +321,7 @@ def _edited(before: Port, spec: PortUpdate) -> Port:
         vnic_type=asked.get("vnic_type", binding.vnic_type),
         profile=asked.get("profile", binding.profile),
     )
-    after = replace(after, allowed_address_pairs=pairs)
+    after = _checked(replace(after, allowed_address_pairs=pairs))
     if not after.admin_state_up:
         after = replace(after, status=Status.DOWN)
     if _place(wanted) == _place(binding) and binding.vif_type != BINDING_FAILED:

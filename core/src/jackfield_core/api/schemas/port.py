@@ -29,7 +29,7 @@ from jackfield_core.api.schemas.values import (
 )
 from jackfield_core.context import RequestContext
 from jackfield_core.db.port import Port
-from jackfield_core.errors import Conflict, Invalid
+from jackfield_core.errors import Invalid
 from jackfield_core.services.spec import PortCreate, PortUpdate
 from jackfield_core.types import AddressPair, DhcpOption, FixedIp, FixedIpRequest
 
@@ -100,7 +100,6 @@ class CreateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Return what the port service is asked for."""
         pairs = _address_pairs(self.allowed_address_pairs) if self.allowed_address_pairs else ()
         secure = flag("port_security_enabled", self.port_security_enabled)
-        _check_security(secure, pairs)
         return PortCreate(
             network_id=self.network_id,
             project_id=project(ctx, self.project_id, self.tenant_id),
@@ -141,7 +140,6 @@ class UpdateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Return what the port service is asked for, but for DHCP options, which depend on those of the port."""
         pairs = UNSET if self.allowed_address_pairs is UNSET else _address_pairs(self.allowed_address_pairs or ())
         secure = flag("port_security_enabled", self.port_security_enabled)
-        _check_security(secure, pairs)
         return PortUpdate(
             name=self.name,
             description=self.description,
@@ -267,14 +265,6 @@ def _address_pair(body: AddressPairBody) -> AddressPair:
     read = cidr if "/" in body.ip_address else ip_address
     mac = mac_address(body.mac_address, "allowed_address_pairs") if body.mac_address else ""
     return AddressPair(read("allowed_address_pairs", body.ip_address), mac)
-
-
-def _check_security(secure: bool | UnsetType, pairs: Sequence[AddressPair] | UnsetType) -> None:
-    if secure is False and pairs:
-        raise Conflict(
-            "Port Security must be enabled in order to have allowed address pairs on a port.",
-            type="AddressPairAndPortSecurityRequired",
-        )
 
 
 def _vnic_type(value: str) -> str:

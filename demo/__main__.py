@@ -11,6 +11,8 @@ from demo.narrator import Narrator, Untrue
 from demo.site import LoopbackSite, OpenVSwitchSite, Site
 from demo.story import Story
 
+LOG_TAIL_LINES = 15
+
 
 def main() -> int:
     """Run the demo; return its exit status."""
@@ -22,7 +24,7 @@ def main() -> int:
     try:
         Story(narrator, site).tell()
     except (Untrue, CommandFailed, ProcessFailed, TimeoutError) as error:
-        print(f"\nThe demo failed: {error}", file=sys.stderr)
+        print(f"{_ends_of_logs(site)}\nThe demo failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
@@ -43,6 +45,15 @@ def _site(narrator: Narrator, lacks: list[str]) -> Site:
         return LoopbackSite(narrator)
     narrator.say("Jackfield: two hosts with a real Open vSwitch each, and the real openstack client.")
     return OpenVSwitchSite(narrator)
+
+
+def _ends_of_logs(site: Site) -> str:
+    """Return what the processes said last, where the reason of a failure is."""
+    tails = []
+    for path in sorted(site.run_directory.rglob("*.log")):
+        last = path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        tails.append("\n".join(["", f"{path.relative_to(site.run_directory)}:", *last]))
+    return "\n".join(tails)
 
 
 def _left_out(lacks: list[str]) -> str:

@@ -38,6 +38,10 @@ class Narrator:
         if output.strip():
             self._print(textwrap.indent(output.rstrip(), INDENT))
 
+    def quote(self, text: str) -> None:
+        """Show a line that something else printed, as it is."""
+        self._print(f"{INDENT}{text}")
+
     def claim(self, holds: bool, what: str, *, otherwise: str = "") -> None:
         """State a fact that was checked.
 

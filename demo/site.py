@@ -12,12 +12,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
-from e2e.lab.capture import Capture
 from e2e.lab.cloud import Cloud
 from e2e.lab.control_plane import BINDING_FABRIC, FABRIC, OVS, ControlPlane
 from e2e.lab.machine import Machine, Vif
 
-from demo.narrator import INDENT, Narrator
+from demo.narrator import Narrator
 
 PREFIX = "jfdemo-"
 
@@ -30,6 +29,10 @@ class Site(Protocol):
     @property
     def control_plane(self) -> ControlPlane:
         """The core and its drivers, once started."""
+
+    @property
+    def run_directory(self) -> Path:
+        """Folder with the logs of everything that runs."""
 
     def start(self) -> None:
         """Start drivers, core and, if there are hosts, their switches and agents."""
@@ -62,6 +65,11 @@ class OpenVSwitchSite:
         """The core and its drivers."""
         return self._cloud.control_plane
 
+    @property
+    def run_directory(self) -> Path:
+        """Folder of the lab."""
+        return self._cloud.lab.run_directory
+
     def start(self) -> None:
         """Start everything."""
         self._cloud.start()
@@ -84,12 +92,12 @@ class OpenVSwitchSite:
         with ExitStack() as stack:
             capture = None
             if on_trunk is not None:
-                capture = stack.enter_context(Capture(self._cloud.lab, f"vlan {on_trunk} and icmp"))
+                capture = stack.enter_context(self._cloud.lab.capture(f"vlan {on_trunk} and icmp"))
             sender.wait_for_ping(receiver.address)
             self._show_ping(sender, receiver)
             if capture is not None:
-                frame = capture.first_packet()
-                self._narrator.say(f"{INDENT}on the cable: {frame}")
+                frame = capture.first_frame()
+                self._narrator.quote(frame)
                 self._narrator.claim(f"vlan {on_trunk}" in frame, f"frames between the hosts carry VLAN {on_trunk}")
 
     def remove(self) -> None:
@@ -112,8 +120,8 @@ class LoopbackSite:
     def __init__(self, narrator: Narrator) -> None:
         self._narrator = narrator
         # A short path: the name of a Unix socket has room for 107 bytes.
-        self._directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
-        self.control_plane = ControlPlane(self._directory, [BINDING_FABRIC])
+        self.run_directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
+        self.control_plane = ControlPlane(self.run_directory, [BINDING_FABRIC])
 
     def start(self) -> None:
         """Start the core and the loopback driver."""
@@ -133,7 +141,7 @@ class LoopbackSite:
     def remove(self) -> None:
         """Remove everything."""
         self.control_plane.stop()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self.run_directory, ignore_errors=True)
 
 
 def vif_of(port: Mapping[str, str], *, address: str, mtu: str) -> Vif:

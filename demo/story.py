@@ -50,16 +50,16 @@ class Story:
         exports = " ".join(f"{name}={value}" for name, value in self._client.settings.items())
         self._narrator.say(f"The client is told where the API is, and nothing else: {exports}")
         self._openstack("network", "agent", "list", *columns("Agent Type", "Host", "Alive", "State", "Binary"))
-        self._claim_no_debt()
 
     def _tunnel(self) -> None:
-        self._narrator.chapter("Two machines on two hosts, over VXLAN")
-        self._network("blue", "10.0.0.0/24")
+        self._narrator.chapter("A network, two bound ports on two hosts, over VXLAN")
+        blue = self._network("blue", "10.0.0.0/24")
+        self._narrator.claim(blue["provider:network_type"] == "vxlan", "nobody asked for a type: it is VXLAN")
         self._two_machines("blue", "10.0.0.0/24")
         self._site.prove_ping("blue-1", "blue-2")
 
     def _trunk(self) -> None:
-        self._narrator.chapter(f"Two machines on two hosts, over VLAN {TRUNK_VLAN} on a trunk")
+        self._narrator.chapter(f"The same over VLAN {TRUNK_VLAN} on a trunk")
         self._network("red", "10.0.1.0/24", *_vlan(TRUNK_VLAN))
         self._two_machines("red", "10.0.1.0/24")
         self._site.prove_ping("red-1", "red-2", on_trunk=TRUNK_VLAN)
@@ -67,18 +67,22 @@ class Story:
     def _refusal(self) -> None:
         self._narrator.chapter("A driver refuses a network, before anything is written")
         self._narrator.say('The fabric driver was told to refuse networks whose name starts with "forbidden".')
+        self._await_no_debt()
         before = self._site.control_plane.count_rows()
         refused = self._openstack("network", "create", *_vlan(REFUSED_VLAN), "forbidden-lab", fails=True)
-        self._narrator.claim("409" in refused.output, "the client was answered 409, in the driver's words")
+        words = '"forbidden-lab" is reserved on this fabric'
+        in_its_words = "409" in refused.output and words in refused.output
+        self._narrator.claim(in_its_words, "the client was answered 409, in the driver's words")
         listed = self._openstack("network", "list", "--name", "forbidden-lab")
         self._narrator.claim(listed.rows == [], "there is no such network")
         after = self._site.control_plane.count_rows()
         self._narrator.claim(after == before, f"none of the {len(after)} tables of the database has a row more or less")
-        self._claim_no_debt()
+        self._show_debts()
+        self._narrator.claim(self._debts() == [], "no driver is owed anything")
         self._narrator.say(f"VLAN {REFUSED_VLAN} is free, so the next network that asks for it gets it:")
         shown = columns("name", "provider:network_type", "provider:segmentation_id")
         allowed = self._openstack("network", "create", *_vlan(REFUSED_VLAN), "allowed-lab", *shown).fields
-        self._narrator.claim(allowed["provider:segmentation_id"] == str(REFUSED_VLAN), "it got it")
+        self._narrator.claim(allowed["provider:segmentation_id"] == str(REFUSED_VLAN), f"it got VLAN {REFUSED_VLAN}")
         self._await_no_debt()
 
     def _outage(self) -> None:
@@ -88,9 +92,8 @@ class Story:
             self._narrator.command(["kill", "-9", str(driver.pid)], note=driver.name)
             driver.kill()
         port = self._port("blue", 3, self._site.hosts[0])
-        self._narrator.claim(port["status"] != "ACTIVE", "the port exists, and is not ACTIVE")
-        listing = self._site.control_plane.delivery_listing
-        self._narrator.command(_typed(listing), run(listing))
+        self._narrator.claim(port["status"] == "DOWN", "the port exists; with no driver to bind it, it is DOWN")
+        self._show_debts()
         owed = {debt["resource_id"] for debt in self._debts()}
         self._narrator.claim(owed == {port["id"]}, "it stands in the ledger as owed to the drivers")
         for driver in drivers.values():
@@ -109,11 +112,13 @@ class Story:
         left = self._openstack("network", "list").rows
         self._narrator.claim(left == [], "nothing is left, and every driver knows")
 
-    def _network(self, name: str, cidr: str, *provider: str) -> None:
+    def _network(self, name: str, cidr: str, *provider: str) -> Row:
         shown = columns("id", "mtu", "provider:network_type", "provider:physical_network", "provider:segmentation_id")
-        self._mtu = self._openstack("network", "create", *provider, name, *shown).fields["mtu"]
+        network = self._openstack("network", "create", *provider, name, *shown).fields
+        self._mtu = network["mtu"]
         shown = columns("cidr", "allocation_pools", "gateway_ip")
         self._openstack("subnet", "create", "--network", name, "--subnet-range", cidr, f"{name}-4", *shown)
+        return network
 
     def _two_machines(self, network: str, cidr: str) -> None:
         for number, host in enumerate(self._site.hosts, 1):
@@ -157,12 +162,12 @@ class Story:
     def _debts(self) -> list[dict[str, object]]:
         return self._site.control_plane.debts()
 
-    def _claim_no_debt(self) -> None:
-        self._narrator.claim(self._debts() == [], "no driver is owed anything (jackfield delivery list)")
+    def _show_debts(self) -> None:
+        listing = self._site.control_plane.delivery_listing
+        self._narrator.command(_typed(listing), run(listing))
 
     def _await_no_debt(self) -> None:
-        what = "no driver is owed anything (jackfield delivery list)"
-        self._narrator.await_claim(lambda: self._debts() == [], what, timeout=60)
+        self._narrator.await_claim(lambda: self._debts() == [], "no driver is owed anything", timeout=60)
 
 
 def _vlan(segmentation_id: int) -> list[str]:

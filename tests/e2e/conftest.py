@@ -1,7 +1,7 @@
 """End-to-end tests: everything real, on hosts made of network namespaces.
 
-They need root and Open vSwitch; without them every one is skipped with the reason. A failed test
-shows the end of every log of its lab.
+Those on hosts need root and Open vSwitch; without them they are skipped with the reason. A failed
+test shows the end of every log of its lab.
 """
 
 from collections.abc import Generator, Iterator
@@ -23,15 +23,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder, and skip them where no lab can run."""
+    """Mark every test of this folder."""
     here = Path(__file__).parent
-    lacks = missing_requirements()
     for item in items:
-        if here not in item.path.parents:
-            continue
-        item.add_marker(pytest.mark.e2e)
-        if lacks:
-            item.add_marker(pytest.mark.skip(reason=f"needs {' and '.join(lacks)}"))
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,8 +55,15 @@ def _tail(path: Path) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
 
 
+@pytest.fixture(scope="session")
+def requirements() -> None:
+    """Skip the test where no lab can run."""
+    if lacks := missing_requirements():
+        pytest.skip(f"needs {' and '.join(lacks)}")
+
+
 @pytest.fixture
-def lab() -> Iterator[Lab]:
+def lab(requirements: None) -> Iterator[Lab]:
     """Start a lab of two hosts."""
     with Lab(hosts=2) as started:
         yield started
@@ -86,7 +89,7 @@ class Clouds:
 
 
 @pytest.fixture(scope="session")
-def clouds() -> Iterator[Clouds]:
+def clouds(requirements: None) -> Iterator[Clouds]:
     """Keep a cloud over the tests."""
     keeper = Clouds()
     yield keeper

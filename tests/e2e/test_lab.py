@@ -8,6 +8,8 @@ import pytest
 from e2e.lab import Lab, Machine, Vif, leftovers, sweep
 from support.processes import Process, logs
 
+pytestmark = pytest.mark.usefixtures("requirements")
+
 ENDLESS_LAB = """
 import time
 from e2e.lab import Lab

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from e2e.lab.capture import Capture
 from e2e.lab.cloud import Cloud
 
 NETWORKS = {
@@ -13,6 +12,7 @@ NETWORKS = {
     "vlan": {"provider:network_type": "vlan", "provider:physical_network": "physnet1"},
     "flat": {"provider:network_type": "flat", "provider:physical_network": "physnet1"},
 }
+FOREIGN_MAC = "02:00:00:00:00:99"
 HEADERS = {4: 20 + 8, 6: 40 + 8}  # Bytes of IP and ICMP header in front of a ping's payload.
 
 
@@ -70,21 +70,29 @@ def test_frames_on_the_trunk_carry_the_segment(cloud: Cloud) -> None:
     network = cloud.network("red", "10.0.0.0/24", **provider)
     one, two = (cloud.boot(host.name, network, host) for host in cloud.lab.hosts)
 
-    with Capture(cloud.lab, f"vlan 142 and icmp and host {two.address}") as trunk:
+    with cloud.lab.capture(f"vlan 142 and icmp and host {two.address}") as trunk:
         one.wait_for_ping(two.address)
 
-        assert "vlan 142" in trunk.first_packet()
+        assert "vlan 142" in trunk.first_frame()
 
 
-def test_spoofed_source_address_goes_nowhere(cloud: Cloud) -> None:
-    """With port security a machine cannot send from an address that its port does not have."""
+@pytest.mark.parametrize("port_security", [True, False], ids=["with", "without"])
+def test_port_security_stops_a_foreign_mac_address(cloud: Cloud, port_security: bool) -> None:
+    """A machine sends from a MAC address that its port does not have: with port security nobody sees it."""
+    near, far = cloud.lab.hosts
     network = cloud.network("blue", "10.0.0.0/24")
-    one, two = (cloud.boot(host.name, network, host) for host in cloud.lab.hosts)
+    one = cloud.boot("one", network, near, port_security_enabled=port_security)
+    two = cloud.boot("two", network, far)
     one.wait_for_ping(two.address)
 
-    one.namespace.ip("link", "set", "eth0", "address", "02:00:00:00:00:99")
+    with two.capture(f"ether src {FOREIGN_MAC}") as seen:
+        one.change_mac_address(FOREIGN_MAC)
+        one.ping(two.address)
+        one.change_mac_address(one.vif.mac_address)
+        # What comes after the foreign frames arrives after them, so they are not just late.
+        one.wait_for_ping(two.address)
 
-    assert not one.ping(two.address)
+        assert bool(seen.frames()) is not port_security
 
 
 def test_deleted_port_is_cut_off(cloud: Cloud) -> None:

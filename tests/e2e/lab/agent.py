@@ -27,6 +27,8 @@ def settings(host: Host, nodes_socket: Path) -> dict[str, str]:
     return {
         "JACKFIELD_AGENT_CORE": f"unix://{nodes_socket}",
         "JACKFIELD_AGENT_HOST": host.name,
+        # Often enough that the control plane's short patience (agent_down_time) is not tried by a busy machine.
+        "JACKFIELD_AGENT_REPORT_INTERVAL": "2",
         "JACKFIELD_OVS_OVSDB": host.switch.connection,
         "JACKFIELD_OVS_OPENFLOW": f"unix:{host.switch.directory}",
         "JACKFIELD_OVS_DATAPATH_TYPE": DATAPATH_TYPE,

@@ -71,11 +71,12 @@ class Cloud:
         self.api.create("subnet", network_id=network["id"], ip_version=6 if ":" in cidr else 4, cidr=cidr)
         return network
 
-    def boot(self, name: str, network: Resource, host: Host) -> Machine:
+    def boot(self, name: str, network: Resource, host: Host, **attributes: Any) -> Machine:
         """Start a machine with a port on *network* at *host*; return when the port is ACTIVE."""
-        port = self.api.create("port", network_id=network["id"], name=name, **{"binding:host_id": host.name})
+        placed = {"network_id": network["id"], "name": name, "binding:host_id": host.name}
+        port = self.api.create("port", **placed, **attributes)
         machine = self.plug(name, port, host)
-        self.api.wait_for("port", port["id"], status="ACTIVE")
+        self.api.wait_for("port", port["id"], status="ACTIVE", timeout=40)
         return machine
 
     def plug(self, name: str, port: Resource, host: Host) -> Machine:

@@ -5,7 +5,6 @@ needs root. All start at once, since the core serves with every driver down; it 
 until it has found them.
 """
 
-import json
 import random
 import shutil
 import socket
@@ -17,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from e2e.lab.commands import run
 from support.processes import Process, accepts, answers, start_together
 
 Debt = dict[str, Any]
@@ -29,6 +27,7 @@ listen = "127.0.0.1:{port}"
 url = "{database_url}"
 [nodes]
 listen = "unix://{nodes_socket}"
+agent_down_time = 10
 [segments]
 project_network_types = ["vxlan"]
 [segments.vlan]
@@ -117,13 +116,14 @@ class ControlPlane:
         return [program("jackfield"), "delivery", "list", "--config", str(self.configuration)]
 
     def debts(self) -> list[Debt]:
-        """Return what drivers are still owed, as ``jackfield delivery list`` tells it."""
-        debts: list[Debt] = json.loads(run([*self.delivery_listing, "--json"]))
-        return debts
+        """Return what drivers are still owed: the rows that ``jackfield delivery list`` shows; SQLite only."""
+        with self._database() as database:
+            database.row_factory = sqlite3.Row
+            return [dict(row) for row in database.execute("SELECT * FROM delivery WHERE owed")]
 
     def count_rows(self) -> dict[str, int]:
         """Return the number of rows of every table that resources leave something in; SQLite only."""
-        with closing(sqlite3.connect(f"file:{self.database_file}?mode=ro", uri=True)) as database:
+        with self._database() as database:
             names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             # Drivers and agents report by themselves, at any time.
             watched = [name for name in names if not name.startswith(("agent", "driver"))]
@@ -159,6 +159,10 @@ class ControlPlane:
         command = [program(driver.command[0]), *map(self._placed, driver.command[1:])]
         log = self.directory / f"driver-{driver.name}.log"
         return Process(f"driver {driver.name}", command, log=log, ready=accepts(listen), environment=environment)
+
+    def _database(self) -> closing[sqlite3.Connection]:
+        # Looking must not get in the way of the core: read only, and patient while it writes.
+        return closing(sqlite3.connect(f"file:{self.database_file}?mode=ro", uri=True, timeout=10))
 
     def _placed(self, value: str) -> str:
         return value.replace("{directory}", str(self.directory))

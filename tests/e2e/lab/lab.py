@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from e2e.lab.capture import Capture
 from e2e.lab.host import Host
 from e2e.lab.machine import Machine, Vif
 from e2e.lab.names import Names
@@ -73,6 +74,12 @@ class Lab:
     def machine(self, name: str, host: Host, vif: Vif) -> Machine:
         """Start a machine with the interface *vif* on *host*; *name* is unique in this lab."""
         return Machine(name, host, vif, self.names)
+
+    def capture(self, expression: str) -> Capture:
+        """Look at frames between the hosts: at the cable of the first host, both ways, with their VLAN tags."""
+        cable = self.underlay.cable(1)
+        log = self.run_directory / "capture.log"
+        return Capture(self.underlay.namespace, cable, expression, log=log, environment=self.environment)
 
     def log_files(self) -> list[Path]:
         """Return the logs of everything that runs here."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any, Self
 
+from e2e.lab.capture import Capture
 from e2e.lab.commands import CommandFailed
 from e2e.lab.host import Host
 from e2e.lab.names import Names, tap_name
@@ -82,6 +83,10 @@ class Machine:
         what = f"silence between {self.name} and {address}"
         wait_until(lambda: not any(self.ping(address, timeout=0.3) for _ in range(3)), what=what, timeout=timeout)
 
+    def change_mac_address(self, mac_address: str) -> None:
+        """Send from another MAC address from now on, as only a liar would."""
+        self.namespace.ip("link", "set", INTERFACE, "address", mac_address)
+
     def pinging(self, address: str, *, interval: float = 0.01) -> BackgroundPing:
         """Ping *address* every *interval* seconds while the block runs; its `stop` reports lost packets.
 
@@ -91,6 +96,11 @@ class Machine:
         self._pings += 1
         log = self._log_directory / f"{self.name}-ping-{self._pings}.log"
         return BackgroundPing(self.namespace, address, interval=interval, log=log)
+
+    def capture(self, expression: str) -> Capture:
+        """Look at the frames that this machine sends and receives."""
+        log = self._log_directory / f"{self.name}-capture.log"
+        return Capture(self.namespace, INTERFACE, expression, log=log, environment={})
 
     def remove(self) -> None:
         """Unplug the machine and delete it."""

@@ -23,20 +23,24 @@ class Underlay:
 
     def connect(self, host: Namespace, number: int) -> str:
         """Run a cable to *host* and return the name of the interface on the host's side."""
-        uplink, port = self._names.interface("uplink"), self._names.interface(f"host{number}")
+        uplink, port = self._names.interface("uplink"), self.cable(number)
         ends = ["link", "add", uplink, "netns", host.name, "type", "veth", "peer", "name", port]
         self.namespace.ip(*ends, "netns", self.namespace.name)
         self.namespace.ip("link", "set", port, "mtu", MTU, "master", BRIDGE, "up")
         host.ip("link", "set", uplink, "mtu", MTU, "up")
         return uplink
 
+    def cable(self, number: int) -> str:
+        """Return the name of the switch's interface for host *number*."""
+        return self._names.interface(f"host{number}")
+
     def cut(self, number: int) -> None:
         """Pull the cable of a host."""
-        self.namespace.ip("link", "set", self._names.interface(f"host{number}"), "down")
+        self.namespace.ip("link", "set", self.cable(number), "down")
 
     def mend(self, number: int) -> None:
         """Plug the cable of a host in again."""
-        self.namespace.ip("link", "set", self._names.interface(f"host{number}"), "up")
+        self.namespace.ip("link", "set", self.cable(number), "up")
 
     def remove(self) -> None:
         """Delete the switch and the cables."""

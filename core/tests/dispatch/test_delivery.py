@@ -7,7 +7,8 @@ from jackfield.driver.v1 import change_pb2
 from jackfield_core.db.address import table as addresses
 from jackfield_core.db.network import table as networks
 from jackfield_core.db.port import table as ports
-from jackfield_core.db.segment import allocation, table as segments
+from jackfield_core.db.segment import allocation
+from jackfield_core.db.segment import table as segments
 from jackfield_core.db.subnet import table as subnets
 from jackfield_core.types import Kind
 from jackfield_sdk import Done, DriverState

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import sqlalchemy as sa
 import structlog
 import uvicorn
 from msgspec import Struct
@@ -148,11 +149,11 @@ class Application:
 
     async def _database_problem(self) -> str:
         try:
-            async with asyncio.timeout(2):
-                pending = await migrate.pending(self.settings.database)
+            async with asyncio.timeout(2), self.database.reading() as connection:
+                await connection.execute(sa.text("SELECT 1"))
         except Exception as error:
-            return f"the database does not answer: {error}"
-        return f"migrations are pending: {', '.join(pending)}; run `jackfield db upgrade`" if pending else ""
+            return f"the database does not answer: {error or type(error).__name__}"
+        return ""
 
     async def _check_schema(self) -> None:
         pending = await migrate.pending(self.settings.database)

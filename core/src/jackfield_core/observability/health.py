@@ -1,7 +1,8 @@
 """What a load balancer and a supervisor ask: alive, ready, and the numbers.
 
 *Alive* means that the process answers at all. *Ready* means that it can serve
-requests: the database answers and has the schema of this release. Drivers do
+requests: the database answers (that it has the schema of this release was
+checked at the start). Drivers do
 not count, because the core serves with every driver down; they are listed so
 that a person sees them, and ``/readyz?drivers=all`` waits for them too.
 """

@@ -2,9 +2,9 @@
 
 *Alive* means that the process answers at all. *Ready* means that it can serve
 requests: the database answers (that it has the schema of this release was
-checked at the start). Drivers do
-not count, because the core serves with every driver down; they are listed so
-that a person sees them, and ``/readyz?drivers=all`` waits for them too.
+checked at the start). Drivers do not count, because the core serves with every
+driver down; they are listed so that a person sees them, and
+``/readyz?drivers=all`` waits for them too.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from e2e.lab.cloud import Cloud
-from e2e.lab.control_plane import BINDING_FABRIC, FABRIC, OVS, ControlPlane
+from e2e.lab.control_plane import BINDING_FABRIC, FABRIC, OVS, ControlPlane, typed
 from e2e.lab.machine import Machine, Vif
 
 from demo.narrator import Narrator
@@ -77,8 +77,8 @@ class OpenVSwitchSite:
     def show_hosts(self) -> None:
         """Show the agents' commands as they run inside the hosts' namespaces."""
         for host in self._cloud.lab.hosts:
-            command = host.namespace.inside(["jackfield-ovs", "agent"])
-            self._narrator.command(command, note=f"tunnel IP {host.tunnel_ip}, br-phy is physnet1")
+            agent = self._cloud.agents[host.name]
+            self._narrator.command(typed(agent.command), note=f"tunnel IP {host.tunnel_ip}, process {agent.pid}")
 
     def plug(self, name: str, host: str, vif: Vif) -> None:
         """Start a machine as a compute service would."""

@@ -8,11 +8,13 @@ from ipaddress import ip_network
 
 from e2e.lab.client import Answer, Client, Row, columns
 from e2e.lab.commands import run
+from e2e.lab.control_plane import typed
 
 from demo.narrator import Narrator, Untrue
 from demo.site import Site, vif_of
 
 PHYSICAL_NETWORK = "physnet1"
+SUBNETS = {"blue": "10.0.0.0/24", "red": "10.0.1.0/24"}
 TRUNK_VLAN = 142
 REFUSED_VLAN = 166
 PORT_COLUMNS = columns("id", "mac_address", "fixed_ips", "binding_host_id", "binding_vif_type", "status")
@@ -24,6 +26,7 @@ class Story:
     def __init__(self, narrator: Narrator, site: Site) -> None:
         self._narrator = narrator
         self._site = site
+        self._mtus: dict[str, str] = {}
 
     def tell(self) -> None:
         """Tell everything.
@@ -44,8 +47,8 @@ class Story:
         control_plane = self._site.control_plane
         self._client = Client(control_plane.url)
         for name, driver in control_plane.drivers.items():
-            self._narrator.command(_typed(driver.command), note=f"driver {name}, process {driver.pid}")
-        self._narrator.command(_typed(control_plane.core.command), note=f"process {control_plane.core.pid}")
+            self._narrator.command(typed(driver.command), note=f"driver {name}, process {driver.pid}")
+        self._narrator.command(typed(control_plane.core.command), note=f"process {control_plane.core.pid}")
         self._site.show_hosts()
         exports = " ".join(f"{name}={value}" for name, value in self._client.settings.items())
         self._narrator.say(f"The client is told where the API is, and nothing else: {exports}")
@@ -53,15 +56,15 @@ class Story:
 
     def _tunnel(self) -> None:
         self._narrator.chapter("A network, two bound ports on two hosts, over VXLAN")
-        blue = self._network("blue", "10.0.0.0/24")
+        blue = self._network("blue")
         self._narrator.claim(blue["provider:network_type"] == "vxlan", "nobody asked for a type: it is VXLAN")
-        self._two_machines("blue", "10.0.0.0/24")
+        self._two_machines("blue")
         self._site.prove_ping("blue-1", "blue-2")
 
     def _trunk(self) -> None:
         self._narrator.chapter(f"The same over VLAN {TRUNK_VLAN} on a trunk")
-        self._network("red", "10.0.1.0/24", *_vlan(TRUNK_VLAN))
-        self._two_machines("red", "10.0.1.0/24")
+        self._network("red", *_vlan(TRUNK_VLAN))
+        self._two_machines("red")
         self._site.prove_ping("red-1", "red-2", on_trunk=TRUNK_VLAN)
 
     def _refusal(self) -> None:
@@ -98,8 +101,8 @@ class Story:
         self._narrator.claim(owed == {port["id"]}, "it stands in the ledger as owed to the drivers")
         for driver in drivers.values():
             driver.start()
-            self._narrator.command(_typed(driver.command), note=f"{driver.name} again, process {driver.pid}")
-        self._plug(port, "blue-3", self._site.hosts[0], "10.0.0.0/24")
+            self._narrator.command(typed(driver.command), note=f"{driver.name} again, process {driver.pid}")
+        self._plug(port, "blue", 3, self._site.hosts[0])
         self._await_active("blue", 3)
         self._await_no_debt()
         self._site.prove_ping("blue-3", "blue-2")
@@ -112,30 +115,31 @@ class Story:
         left = self._openstack("network", "list").rows
         self._narrator.claim(left == [], "nothing is left, and every driver knows")
 
-    def _network(self, name: str, cidr: str, *provider: str) -> Row:
+    def _network(self, name: str, *provider: str) -> Row:
         shown = columns("id", "mtu", "provider:network_type", "provider:physical_network", "provider:segmentation_id")
         network = self._openstack("network", "create", *provider, name, *shown).fields
-        self._mtu = network["mtu"]
+        self._mtus[name] = network["mtu"]
         shown = columns("cidr", "allocation_pools", "gateway_ip")
-        self._openstack("subnet", "create", "--network", name, "--subnet-range", cidr, f"{name}-4", *shown)
+        self._openstack("subnet", "create", "--network", name, "--subnet-range", SUBNETS[name], f"{name}-4", *shown)
         return network
 
-    def _two_machines(self, network: str, cidr: str) -> None:
+    def _two_machines(self, network: str) -> None:
         for number, host in enumerate(self._site.hosts, 1):
             port = self._port(network, number, host)
-            self._plug(port, f"{network}-{number}", host, cidr)
+            self._plug(port, network, number, host)
         self._await_active(network, 2)
 
     def _port(self, network: str, number: int, host: str) -> Row:
         arguments = ["--network", network, "--host", host, f"{network}-{number}"]
         return self._openstack("port", "create", *arguments, *PORT_COLUMNS).fields
 
-    def _plug(self, port: Row, name: str, host: str, cidr: str) -> None:
+    def _plug(self, port: Row, network: str, number: int, host: str) -> None:
         address = re.search(r"ip_address='([^']+)'", port["fixed_ips"])
         if address is None:
-            raise Untrue(f"port {name} has an address: not so. {port}")
-        length = ip_network(cidr).prefixlen
-        self._site.plug(name, host, vif_of(port, address=f"{address[1]}/{length}", mtu=self._mtu))
+            raise Untrue(f"a port has an address: not so. {port}")
+        length = ip_network(SUBNETS[network]).prefixlen
+        vif = vif_of(port, address=f"{address[1]}/{length}", mtu=self._mtus[network])
+        self._site.plug(f"{network}-{number}", host, vif)
 
     def _await_active(self, network: str, count: int) -> None:
         shown = columns("Name", "Fixed IP Addresses", "Status")
@@ -164,7 +168,7 @@ class Story:
 
     def _show_debts(self) -> None:
         listing = self._site.control_plane.delivery_listing
-        self._narrator.command(_typed(listing), run(listing))
+        self._narrator.command(typed(listing), run(listing))
 
     def _await_no_debt(self) -> None:
         self._narrator.await_claim(lambda: self._debts() == [], "no driver is owed anything", timeout=60)
@@ -173,8 +177,3 @@ class Story:
 def _vlan(segmentation_id: int) -> list[str]:
     physical_network = ["--provider-physical-network", PHYSICAL_NETWORK]
     return ["--provider-network-type", "vlan", *physical_network, "--provider-segment", str(segmentation_id)]
-
-
-def _typed(command: list[str]) -> list[str]:
-    """Return *command* as a person types it: programs by name, not by path."""
-    return [command[0].rpartition("/")[2], *command[1:]]

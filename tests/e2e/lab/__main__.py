@@ -10,7 +10,7 @@ import sys
 
 from e2e.lab.client import Client
 from e2e.lab.cloud import Cloud
-from e2e.lab.control_plane import PROGRAMS
+from e2e.lab.control_plane import PROGRAMS, typed
 from e2e.lab.lab import missing_requirements
 from e2e.lab.machine import Machine
 from support.processes import interrupt_on_sigterm
@@ -25,6 +25,7 @@ def main() -> int:
         print(f"The lab needs {' and '.join(lacks)}.", file=sys.stderr)
         return 1
     interrupt_on_sigterm()
+    print("Starting two hosts, a core, a driver, two agents and two machines ...", flush=True)
     try:
         with Cloud() as cloud:
             _play(cloud)
@@ -57,7 +58,7 @@ def _instructions(cloud: Cloud, machines: list[Machine]) -> str:
 def _client_lines(cloud: Cloud) -> str:
     settings = Client(cloud.control_plane.url).settings
     exports = [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]
-    listing = shlex.join(cloud.control_plane.delivery_listing)
+    listing = shlex.join(typed(cloud.control_plane.delivery_listing))
     return _indented([f"export PATH={PROGRAMS}:$PATH", *exports, "openstack port list", listing])
 
 

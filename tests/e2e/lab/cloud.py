@@ -49,7 +49,7 @@ class Cloud:
         )
         self.api = self._cleanup.enter_context(Api(self.control_plane.url))
         for host in self.lab.hosts:
-            self.agents[host.name] = ovs_agent(host, self.control_plane.nodes_socket)
+            self.agents[host.name] = self._agent(host)
             self._cleanup.callback(self.agents[host.name].stop)
         start_together(self.agents.values())
         self.wait_for_agents()
@@ -101,6 +101,9 @@ class Cloud:
                 self.api.delete(kind, resource["id"])
         wait_until(lambda: self.control_plane.debts() == [], what="the ledger to be empty", timeout=30)
         wait_until(lambda: not self._traces(), what=lambda: f"switches without traces; {self._traces()}", timeout=30)
+
+    def _agent(self, host: Host) -> Process:
+        return ovs_agent(host, self.control_plane.nodes_socket, self.lab.environment)
 
     def _traces(self) -> list[str]:
         """Return what differs in the switches from what they held before the first port."""

@@ -12,7 +12,7 @@ import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,11 +51,16 @@ class Driver:
     command: tuple[str, ...]
     """Program of this installation, and its arguments; ``{directory}`` becomes the run directory."""
     policy: str = "required"
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables, with the same replacement. The driver has to listen at ``{directory}/<name>.sock``."""
+    configuration: str = ""
+    """Text of ``{directory}/<name>.toml``, with the same replacement."""
 
 
-OVS = Driver("ovs", ("jackfield-ovs", "driver"), environment={"JACKFIELD_DRIVER_LISTEN": "unix://{directory}/ovs.sock"})
+# Every driver listens at {directory}/<name>.sock.
+OVS = Driver(
+    "ovs",
+    ("jackfield-ovs", "driver", "--config", "{directory}/ovs.toml"),
+    configuration='[driver]\nlisten = "unix://{directory}/ovs.sock"\n',
+)
 _LOOPBACK = ("jackfield-loopback", "--name", "fabric", "--listen", "unix://{directory}/fabric.sock")
 # The fabric outlives the driver's process, as a device would.
 _DEVICE = ("--state-file", "{directory}/fabric.json", "--refuse-network-name", "forbidden*")
@@ -154,11 +159,11 @@ class ControlPlane:
         return Process("core", command, log=log, ready=ready, environment=self.environment)
 
     def _driver_process(self, driver: Driver) -> Process:
-        listen = self._driver_socket(driver.name)
-        environment = {name: self._placed(value) for name, value in driver.environment.items()} | self.environment
+        if driver.configuration:
+            (self.directory / f"{driver.name}.toml").write_text(self._placed(driver.configuration))
         command = [program(driver.command[0]), *map(self._placed, driver.command[1:])]
-        log = self.directory / f"driver-{driver.name}.log"
-        return Process(f"driver {driver.name}", command, log=log, ready=accepts(listen), environment=environment)
+        log, ready = self.directory / f"driver-{driver.name}.log", accepts(self._driver_socket(driver.name))
+        return Process(f"driver {driver.name}", command, log=log, ready=ready, environment=self.environment)
 
     def _database(self) -> closing[sqlite3.Connection]:
         # Looking must not get in the way of the core: read only, and patient while it writes.
@@ -181,6 +186,11 @@ def program(name: str) -> str:
     if found is None:
         raise FileNotFoundError(f"{name} is not in {PROGRAMS}; install the workspace")
     return found
+
+
+def typed(command: Sequence[str]) -> list[str]:
+    """Return *command* as a person types it: programs of this installation by name, not by path."""
+    return [part.removeprefix(f"{PROGRAMS}/") for part in command]
 
 
 def free_port() -> int:

@@ -1,9 +1,11 @@
 # People and CI call the same targets. `make help` lists them.
 UV := .tools/bin/uv
 BIN := .venv/bin
+# What tests, demo and bench share lives in tests/support and tests/e2e/lab.
+export PYTHONPATH := $(CURDIR)/tests
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup lock demo test lint types proto unit e2e lab bench clean
+.PHONY: help setup lock demo test lint types proto generate lab bench clean
 
 help: ## Show this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +25,7 @@ test: setup lint types proto ## Run every check and every test
 lint: setup ## ruff, and the arrows between packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports --config .importlinter --no-logo 2>/dev/null || $(BIN)/lint-imports --config .importlinter
+	$(BIN)/lint-imports --config .importlinter
 
 types: setup ## mypy --strict
 	$(BIN)/mypy
@@ -35,7 +37,7 @@ generate: setup ## Generate the Python code of the contract
 	@tools/proto
 
 lab: setup ## Leave two hosts with Open vSwitch running, to play with
-	@$(BIN)/python -m tests.e2e.lab
+	@$(BIN)/python -m e2e.lab
 
 bench: setup ## Measure latency, throughput and CPU, beside the floor
 	@$(BIN)/python -m bench

@@ -1,9 +1,12 @@
 """What users can do with ports."""
 
 import asyncio
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from jackfield_core.context import RequestContext
+from jackfield_core.db.engine import Database
 from jackfield_core.db.query import ListQuery
 from jackfield_core.errors import Conflict, DriverRejected, Invalid, NotFound
 from jackfield_core.services import Services
@@ -159,3 +162,23 @@ async def test_ipv6_address_comes_from_the_mac(services: Services, ctx: RequestC
 
     assert {one.ip_address for one in port.fixed_ips} >= {"2001:db8::f816:3eff:fe00:1"}
     assert len(port.fixed_ips) == 2
+
+
+async def test_update_keeps_what_the_host_reports_meanwhile(
+    services: Services, ctx: RequestContext, network_id: str, database: Database
+) -> None:
+    """A report that arrives between reading a port and writing it is not overwritten."""
+    port = await services.ports.create(ctx, a_port(network_id, host="host-1"))
+    get = services.ports.get
+
+    async def get_and_be_overtaken(*args: Any) -> Any:
+        found = await get(*args)
+        async with database.writing() as connection:
+            await connection.execute(sa.text("UPDATE port SET status = 'ACTIVE'"))
+        return found
+
+    services.ports.get = get_and_be_overtaken  # type: ignore[method-assign]
+    await services.ports.update(ctx, port.id, PortUpdate(name="web"))
+
+    changed = await get(ctx, port.id)
+    assert (changed.name, changed.status) == ("web", "ACTIVE")

@@ -18,6 +18,7 @@ from jackfield_core.db.address import AddressTable
 from jackfield_core.db.agent import AgentTable
 from jackfield_core.db.delivery import DeliveryTable, Entry
 from jackfield_core.db.driver import DriverTable
+from jackfield_core.db.ending import EndTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.feed import FeedTable
 from jackfield_core.db.network import Network, NetworkTable
@@ -136,6 +137,10 @@ class Transaction(Tables):
         id = change.current.id
         if await self.deliveries.bury(change.kind, id, change.current.revision_number + 1, drivers):
             await table.mark_deleted(id)
+        elif change.kind is Kind.NETWORK:
+            # A driver may still be owed the end of a port on it; the network goes with that port.
+            await table.mark_deleted(id)
+            await EndTable(self.connection).purge([id], ())
         else:
             await table.purge([id])
 

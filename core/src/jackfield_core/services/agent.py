@@ -9,6 +9,7 @@ from msgspec import Struct
 from jackfield_core.context import RequestContext
 from jackfield_core.db.agent import Agent, heard_since
 from jackfield_core.db.base import now
+from jackfield_core.db.placement import PlacementTable
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.errors import NotFound
@@ -56,9 +57,12 @@ class AgentService:
 
     async def delete(self, ctx: RequestContext, id: str) -> None:
         """Forget an agent; one that is alive appears again with its next stream."""
-        await self.get(ctx, id)
+        agent = (await self.get(ctx, id)).agent
         async with self._unit_of_work() as tx:
             await tx.agents.delete(id)
+            # Its tunnel endpoint is gone from the views of the other hosts.
+            for network_id in {*(await PlacementTable(tx.connection).on_host(agent.host, agent.driver)).values()}:
+                tx.touch(network_id)
 
     def _view(self, agent: Agent) -> AgentView:
         return AgentView(agent, alive=agent.heartbeat_at > now() - self._down_time)

@@ -343,7 +343,8 @@ async def _expect(tx: Transaction, before: Port) -> None:
     port = await tx.ports.find_for_update(before.id)
     if port is None:
         raise NotFound.of("port", before.id)
-    if port.revision_number != before.revision_number:
+    # The revision counts what users change; what hosts report changes the rest.
+    if port != before:
         raise Stale(port.id)
 
 

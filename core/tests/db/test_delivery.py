@@ -100,6 +100,23 @@ async def test_changes_coalesce_into_one_debt(ledger):
     assert debt.original == b"first"
 
 
+async def test_a_change_is_owed_to_every_driver_at_once(ledger):
+    """Several drivers get their debts in one statement, each from what it acknowledged, the new one among them."""
+    await ledger.record_new([a_port(driver="ovs"), a_port(driver="arista")])
+    await ledger.pay("ovs")
+
+    drivers = ("ovs", "arista", "new")
+    await ledger.record([a_port(revision=2, driver=driver, original=driver.encode()) for driver in drivers])
+
+    debts = [await ledger.one("p1", driver) for driver in drivers]
+    assert [(debt.desired_revision, debt.acknowledged_revision, debt.owed) for debt in debts] == [
+        (2, 1, True),
+        (2, None, True),
+        (2, None, True),
+    ]
+    assert [debt.original for debt in debts] == [b"ovs", None, b"new"]
+
+
 async def test_a_driver_state_is_kept_until_a_newer_one_comes(ledger):
     """A change without a state leaves the stored one alone."""
     await ledger.record_new([a_network(state_version=1, state=b"old")])

@@ -103,7 +103,9 @@ class Insert:
     def _columns_of(self, rows: Sequence[Mapping[str, Any]], dialect: Dialect) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {}
         for name, convert in self._one.compiled(dialect).order:
-            columns[name] = [convert(row[name]) if convert else row[name] for row in rows]
+            # Besides columns the text may hold constants, such as those that a conflict writes.
+            if name in self._names:
+                columns[name] = [convert(row[name]) if convert else row[name] for row in rows]
         return columns
 
 

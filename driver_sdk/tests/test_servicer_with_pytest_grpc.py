@@ -11,7 +11,7 @@ import threading
 
 import grpc
 import pytest
-from jackfield.driver.v1 import mechanism_pb2
+from jackfield.driver.v1 import change_pb2, mechanism_pb2
 from jackfield.driver.v1.mechanism_pb2_grpc import MechanismServiceStub, add_MechanismServiceServicer_to_server
 from jackfield_sdk import Action, Rejected, ServerSettings
 from jackfield_sdk._servicer import Hooks, Process
@@ -95,12 +95,12 @@ def test_a_postcommit_is_acknowledged_with_its_revision(grpc_stub):
     assert {response.results[0].done.revision for response in responses} == {5}
 
 
-def test_a_stale_dispatcher_gets_a_status_and_not_a_result(grpc_stub):
+def test_a_batch_beyond_the_limit_gets_a_status_and_not_a_result(grpc_stub):
     """The refusal of a whole call carries our details."""
-    grpc_stub.Postcommit(mechanism_pb2.PostcommitRequest(epoch=3), timeout=10)
+    changes = [change_pb2.Change(change_id=str(number)) for number in range(501)]
 
     with pytest.raises(grpc.RpcError) as refused:
-        grpc_stub.Postcommit(mechanism_pb2.PostcommitRequest(epoch=2), timeout=10)
+        grpc_stub.Postcommit(mechanism_pb2.PostcommitRequest(changes=changes), timeout=10)
 
-    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "grpc-status-details-bin" in dict(refused.value.trailing_metadata())

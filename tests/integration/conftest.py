@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.postgres import postgres, postgres_database
 
-pytest_plugins = ["support.postgres"]
+__all__ = ["postgres", "postgres_database"]
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jackfield_core.db.address import Address, with_address
-from jackfield_core.db.network import with_segment
 from jackfield_core.db.query import ListQuery
+from jackfield_core.db.segment import networks_with
 from jackfield_core.db.tree import load_trees
 from jackfield_core.errors import Invalid
 from jackfield_core.types import FixedIp
@@ -164,7 +164,7 @@ async def test_networks_are_found_by_their_segments(unit_of_work, rows):
         await tx.networks.add(network, rows.network())
         await tx.segments.add(rows.segment(network, segmentation_id=77), rows.segment(network, network_type="vlan"))
 
-    found = await listed(unit_of_work, ListQuery(conditions=[with_segment("segmentation_id", [77, 78])]), "networks")
+    found = await listed(unit_of_work, ListQuery(conditions=[networks_with("segmentation_id", [77, 78])]), "networks")
 
     assert [one.id for one in found] == [network.id]
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from jackfield_core.api.faults import bad_request
 from jackfield_core.api.listing import Condition
 from jackfield_core.api.schemas.values import flag, number, quoted, refuse
-from jackfield_core.db import network
+from jackfield_core.db import segment
 from jackfield_core.db.address import with_address
 from jackfield_core.errors import Invalid
 from jackfield_core.ipam import mac, pools
@@ -33,9 +33,9 @@ def of_timestamps(table: sa.Table) -> dict[str, Condition]:
 def of_provider() -> dict[str, Condition]:
     """Return the filters by the segments of a network."""
     return {
-        "provider:network_type": lambda values: network.with_segment("network_type", [*values]),
-        "provider:physical_network": lambda values: network.with_segment("physical_network", [*values]),
-        "provider:segmentation_id": lambda values: network.with_segment(
+        "provider:network_type": lambda values: segment.networks_with("network_type", [*values]),
+        "provider:physical_network": lambda values: segment.networks_with("physical_network", [*values]),
+        "provider:segmentation_id": lambda values: segment.networks_with(
             "segmentation_id", [number("provider:segmentation_id", value, LARGEST_NUMBER) for value in values]
         ),
     }

@@ -11,7 +11,6 @@ from datetime import datetime
 import sqlalchemy as sa
 from msgspec import Struct
 
-from jackfield_core.db import segment
 from jackfield_core.db.base import Id, Name, metadata, now
 from jackfield_core.db.query import storable
 from jackfield_core.db.resource import ResourceTable
@@ -89,10 +88,3 @@ class NetworkTable(ResourceTable[Network]):
             .where(table.c.id == id)
             .values(revision_number=table.c.revision_number + 1, updated_at=now())
         )
-
-
-def with_segment(column: str, values: list[object]) -> sa.ColumnElement[bool]:
-    """Return the condition for networks that have a segment with one of *values* in *column*."""
-    wanted = [storable(value) if isinstance(value, str) else value for value in values]
-    matches = sa.select(segment.table.c.network_id).where(segment.table.c[column].in_(wanted))
-    return table.c.id.in_(matches)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from jackfield_core.db import network
 from jackfield_core.db.base import Id, Name, metadata
 from jackfield_core.db.query import ListQuery, select_page, storable
 from jackfield_core.db.statement import Insert, Statement, among
@@ -158,8 +159,6 @@ class SegmentTable:
 
     async def list(self, query: ListQuery) -> Sequence[Segment]:
         """Return one page of segments of live networks."""
-        from jackfield_core.db import network  # the network's filters need this module
-
         live = sa.select(network.table.c.id).where(network.table.c.deleted_at.is_(None))
         selection = sa.select(table).where(table.c.network_id.in_(live))
         statement = await select_page(self._connection, selection, query, self.filters, table.c.id)
@@ -241,3 +240,9 @@ class SegmentTable:
 
 def _values(value: Struct) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__struct_fields__}
+
+
+def networks_with(column: str, values: Iterable[object]) -> sa.ColumnElement[bool]:
+    """Return the condition for networks that have a segment with one of *values* in *column*."""
+    wanted = [storable(value) if isinstance(value, str) else value for value in values]
+    return network.table.c.id.in_(sa.select(table.c.network_id).where(table.c[column].in_(wanted)))

@@ -3,13 +3,14 @@
 import asyncio
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 import pydantic
+import sqlalchemy.exc
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -31,6 +32,8 @@ delivery = typer.Typer(no_args_is_help=True, help="Look at what drivers are stil
 cli.add_typer(db, name="db")
 cli.add_typer(driver, name="driver")
 cli.add_typer(delivery, name="delivery")
+
+T = TypeVar("T")
 
 ConfigOption = Annotated[
     Path | None,
@@ -61,7 +64,8 @@ def serve(
     settings = _settings(config_file, **({"roles": role} if role else {}))
     logging.configure(settings.logging)
     if migrate_first:
-        asyncio.run(migrate.upgrade(settings.database))
+        _ask_database(migrate.upgrade(settings.database))
+    _expect_schema(settings)
     Application(settings).run()
 
 
@@ -81,7 +85,7 @@ def check_config(config_file: ConfigOption = None, json: JsonOption = False) -> 
 def db_upgrade(config_file: ConfigOption = None) -> None:
     """Create or upgrade all tables. Running it twice changes nothing."""
     settings = _settings(config_file)
-    applied = asyncio.run(migrate.upgrade(settings.database))
+    applied = _ask_database(migrate.upgrade(settings.database))
     for revision in applied:
         typer.echo(f"applied {revision}")
     typer.echo("The database is up to date.")
@@ -91,7 +95,9 @@ def db_upgrade(config_file: ConfigOption = None) -> None:
 def driver_list(config_file: ConfigOption = None, json: JsonOption = False) -> None:
     """Show every driver: does it answer now, what did it say, what is it owed."""
     settings = _settings(config_file)
-    rows = asyncio.run(inspect_drivers(settings))
+    logging.configure(settings.logging.model_copy(update={"level": "ERROR"}))
+    _expect_schema(settings)
+    rows = _ask_database(inspect_drivers(settings))
     if json:
         typer.echo(msgspec.json.encode(rows).decode())
         return
@@ -111,7 +117,8 @@ def delivery_list(
 ) -> None:
     """Show what is owed to drivers, the oldest debt first."""
     settings = _settings(config_file)
-    debts = asyncio.run(_debts(settings, of_driver, resource, limit))
+    _expect_schema(settings)
+    debts = _ask_database(_debts(settings, of_driver, resource, limit))
     if json:
         typer.echo(msgspec.json.encode([_debt(debt) for debt in debts]).decode())
         return
@@ -153,6 +160,21 @@ def _settings(path: Path | None, **overrides: Any) -> config.Settings:
     except pydantic.ValidationError as error:
         lines = [f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors()]
         _end("the settings are not valid:\n  " + "\n  ".join(lines))
+
+
+def _expect_schema(settings: config.Settings) -> None:
+    """Go on only with a database of this release."""
+    if pending := _ask_database(migrate.pending(settings.database)):
+        _end(f"the database lacks the migrations {', '.join(pending)}: run `jackfield db upgrade`")
+
+
+def _ask_database(question: Coroutine[Any, Any, T]) -> T:
+    """Return the answer, or end with what the database said."""
+    try:
+        return asyncio.run(question)
+    except (OSError, sqlalchemy.exc.SQLAlchemyError) as error:
+        reason = getattr(error, "orig", None) or error
+        _end(f"the database does not answer: {reason}")
 
 
 def _end(message: str) -> NoReturn:

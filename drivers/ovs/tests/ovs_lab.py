@@ -13,6 +13,7 @@ import json
 import os
 import queue
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,12 @@ def eventually(condition: Callable[[], Any], what: str, *, seconds: float = 10.0
             raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(0.01)
     return value
+
+
+def _accepts(path: Path) -> bool:
+    """Return whether somebody listens on a Unix socket; its file is there a little earlier."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 class Namespace:
@@ -123,7 +130,7 @@ class Host(Namespace):
             f"--unixctl={directory}/ovsdb-server.ctl",
             f"--log-file={directory}/ovsdb-server.log",
         )
-        eventually((directory / "db.sock").exists, "ovsdb-server listens")
+        eventually(lambda: _accepts(directory / "db.sock"), "ovsdb-server listens")
 
     def restart_server(self) -> None:
         """Kill ovsdb-server and start it on the same database."""
@@ -138,7 +145,7 @@ class Host(Namespace):
         control.unlink(missing_ok=True)
         log = f"--log-file={self.directory}/ovs-vswitchd.log"
         self._switchd = self._spawn("ovs-vswitchd", self.ovsdb, f"--unixctl={control}", log)
-        eventually(control.exists, "ovs-vswitchd runs")
+        eventually(lambda: _accepts(control), "ovs-vswitchd runs")
 
     def restart_switchd(self) -> None:
         """Kill ovs-vswitchd and start it; the bridges' own interfaces keep their addresses."""

@@ -114,10 +114,6 @@ def test_machine_made_after_a_restart_reaches_those_made_before(cloud: Cloud) ->
         newcomer.wait_for_ping(one.address)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="known fault: a tunnel port goes at once, and a userspace switch drops frames of others meanwhile",
-)
 def test_port_deleted_while_the_agent_is_away_is_cut_off(cloud: Cloud) -> None:
     """An agent that comes back removes what was deleted meanwhile, and only that."""
     (one, two), (three, four) = machines_on_both_kinds(cloud)

@@ -111,6 +111,13 @@ class Host(Namespace):
         self.tunnel_ip = f"10.99.0.{number}"
         self._server: subprocess.Popen[bytes] | None = None
         self._switchd: subprocess.Popen[bytes] | None = None
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
         run("ovsdb-tool", "create", f"{self.directory}/conf.db", SCHEMA)
         self._start_server()
         self.vsctl("--no-wait", "init")

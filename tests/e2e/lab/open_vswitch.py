@@ -14,6 +14,7 @@ from support.processes import Process, accepts
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 DATAPATH_TYPE = "netdev"
+TUNNEL_TYPES = ("vxlan", "gre", "geneve")
 
 
 class OpenVSwitch:
@@ -67,12 +68,21 @@ class OpenVSwitch:
         )
 
     def contents(self) -> set[str]:
-        """Return all that the switch consists of in words: every port and rule of every bridge."""
+        """Return all that the switch consists of in words: every port and rule of every bridge.
+
+        Tunnels are left out: unused ones linger on purpose. A rule that uses one is not.
+        """
         found = set()
+        tunnels = self._tunnels()
         for bridge in self.vsctl("list-br").split():
-            found |= {f"{bridge}: port {port}" for port in self.vsctl("list-ports", bridge).split()}
+            ports = set(self.vsctl("list-ports", bridge).split())
+            found |= {f"{bridge}: port {port}" for port in ports - tunnels}
             found |= {f"{bridge}: {rule.strip()}" for rule in self.flows(bridge).splitlines() if "=" in rule}
         return found
+
+    def _tunnels(self) -> set[str]:
+        find = ["--bare", "--columns=name", "find", "Interface"]
+        return {name for kind in TUNNEL_TYPES for name in self.vsctl(*find, f"type={kind}").split()}
 
     def add_bridge(self, name: str, **settings: str) -> None:
         """Ensure a user-space bridge; *settings* are columns of its row."""

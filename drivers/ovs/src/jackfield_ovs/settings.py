@@ -91,6 +91,9 @@ class OvsSettings(BaseSettings):
     audit_interval: float = Field(default=60.0, gt=0)
     """Seconds between comparisons of the switch's flows with the wanted ones; repairs what
     somebody else deleted by hand. A restart of ovs-vswitchd is noticed at once without it."""
+    tunnel_linger: float = Field(default=600.0, ge=0)
+    """Seconds that a tunnel stays after the last rule that named it, rounded up to the next audit.
+    Taking a port away costs a switch in user space some frames of other guests."""
     retry_max: float = Field(default=15.0, gt=0)
     """Longest pause in seconds between attempts while the switch refuses; the first is 0.2 s."""
 

@@ -4,7 +4,7 @@ The order inside a pass is what keeps frames where they belong:
 1. OVSDB: bridges that drop by default, patch ports that lead nowhere, tunnels, tags;
 2. flows, now that every port has its number;
 3. patch ports are joined, because only now both ends know what to drop;
-4. what nobody wants any more goes, after the last flow that named it.
+4. what nobody wants any more goes, after the last flow that named it; tunnels linger.
 
 First start, restart, update and repair are all this pass. It writes nothing if nothing differs,
 so a pass too many is harmless. Everything here blocks and runs in one thread.
@@ -20,6 +20,7 @@ from jackfield_sdk import DriverError
 
 from jackfield_ovs.forwarding import bridge_flows
 from jackfield_ovs.layout import Layout
+from jackfield_ovs.linger import Linger
 from jackfield_ovs.observed import Observed, ObservedInterface
 from jackfield_ovs.openflow import BridgeFlows, Ofctl
 from jackfield_ovs.plan import Plan, Views, make_plan
@@ -46,6 +47,7 @@ class Wiring:
         self._vswitch = vswitch
         self._ofctl = Ofctl(settings)
         self._flows: dict[str, BridgeFlows] = {}
+        self._linger = Linger(settings.tunnel_linger)
 
     def reconcile(self, views: Views, *, sweep: bool) -> Outcome:
         """Do one pass; stale things go only if `sweep`.
@@ -115,7 +117,11 @@ class Wiring:
 
     def _sweep(self, plan: Plan, views: Views, observed: Observed) -> None:
         with self._vswitch.change(observed) as change:
-            for interface in _stale_ports(plan, views, observed, self._layout):
+            stale = list(_stale_ports(plan, views, observed, self._layout))
+            over = self._linger.over(interface.name for interface in stale if interface.mark == "tunnel")
+            for interface in stale:
+                if interface.mark == "tunnel" and interface.name not in over:
+                    continue
                 if interface.mark == "port":
                     change.remove_tag(interface)
                 elif self._cleared(interface.bridge):

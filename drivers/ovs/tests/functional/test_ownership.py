@@ -18,7 +18,7 @@ def test_stale_things_are_swept_only_when_the_core_has_said_everything(lab: Any)
     """Flows, tunnels, tags and local VLANs of what was removed meanwhile stay until in_sync, then go."""
     one, _ = a_pair(lab)
     one.agent.kill()
-    one.agent = lab.agent(one.host).started()
+    one.agent = lab.agent(one.host, tunnel_linger=0).started()
     other = a_network("other", "local")
     port = a_port(9, network=other)
     guest = lab.guest(one.host, port)
@@ -39,6 +39,23 @@ def test_stale_things_are_swept_only_when_the_core_has_said_everything(lab: Any)
     assert not any("tun_id" in flow for flow in one.host.flows("br-tun"))
     ofport = one.host.vsctl("get", "interface", one.guest.tap, "ofport")
     assert not any(f"in_port={ofport}," in flow or f"in_port={ofport} " in flow for flow in one.host.flows("br-int"))
+
+
+def test_an_unused_tunnel_lingers_and_then_goes(lab: Any) -> None:
+    """The tunnel outlives its last rule, so that nobody else's frames are lost for it; an audit takes it."""
+    tunnel = "vxlan-0a630002"
+    one, _ = a_pair(lab, tunnel_linger=1, audit_interval=0.2)
+    began = time.monotonic()
+
+    one.agent.remove_port(one.port.id)
+    one.agent.remove_network(one.network.id)
+    eventually(lambda: not any("tun_id" in flow for flow in one.host.flows("br-tun")), "the rules go")
+    lingers = tunnel in one.host.vsctl("list-ports", "br-tun")
+    looked = time.monotonic()
+
+    assert lingers or looked - began > 1
+    eventually(lambda: tunnel not in one.host.vsctl("list-ports", "br-tun"), "the tunnel goes")
+    assert time.monotonic() - began >= 1
 
 
 def test_objects_without_our_mark_are_left_alone(lab: Any) -> None:

@@ -256,7 +256,7 @@ class Change(_message.Message):
     project_id: _builtins.str
     """Project that owns the resource."""
     digest: _builtins.bytes
-    """SHA-256 over "current", minted by the core; opaque, comes back in ListOwned."""
+    """Digest of "current" and "attributes", minted by the core; opaque, comes back in ListOwned."""
     @_builtins.property
     def current(self) -> Global___Resource:
         """The desired state; on DELETE the last one."""

@@ -27,7 +27,7 @@ from jackfield.driver.v1 import capability_pb2 as jackfield_dot_driver_dot_v1_do
 from jackfield.driver.v1 import change_pb2 as jackfield_dot_driver_dot_v1_dot_change__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n jackfield/driver/v1/driver.proto\x12\x13jackfield.driver.v1\x1a\x1egoogle/protobuf/duration.proto\x1a$jackfield/driver/v1/capability.proto\x1a jackfield/driver/v1/change.proto\"\xf5\x01\n\x10HandshakeRequest\x12!\n\x0c\x63ore_version\x18\x01 \x01(\tR\x0b\x63oreVersion\x12(\n\x10\x63ore_instance_id\x18\x02 \x01(\tR\x0e\x63oreInstanceId\x12#\n\rdeployment_id\x18\x03 \x01(\tR\x0c\x64\x65ploymentId\x12\'\n\x0f\x63ontract_majors\x18\x04 \x03(\rR\x0e\x63ontractMajors\x12\x1a\n\x08\x66\x65\x61tures\x18\x05 \x03(\tR\x08\x66\x65\x61tures\x12*\n\x11max_message_bytes\x18\x06 \x01(\rR\x0fmaxMessageBytes\"\xd3\x04\n\x11HandshakeResponse\x12\x1f\n\x0b\x64river_name\x18\x01 \x01(\tR\ndriverName\x12%\n\x0e\x64river_version\x18\x02 \x01(\tR\rdriverVersion\x12\x1f\n\x0binstance_id\x18\x03 \x01(\tR\ninstanceId\x12%\n\x0e\x63ontract_major\x18\x04 \x01(\rR\rcontractMajor\x12\x1a\n\x08\x66\x65\x61tures\x18\x05 \x03(\tR\x08\x66\x65\x61tures\x12;\n\tinterests\x18\x06 \x03(\x0b\x32\x1d.jackfield.driver.v1.InterestR\tinterests\x12<\n\x04\x62ind\x18\x07 \x01(\x0b\x32#.jackfield.driver.v1.BindCapabilityH\x00R\x04\x62ind\x88\x01\x01\x12\x33\n\x06limits\x18\x08 \x01(\x0b\x32\x1b.jackfield.driver.v1.LimitsR\x06limits\x12G\n\rstate_version\x18\t \x01(\x0b\x32\".jackfield.driver.v1.StateVersionsR\x0cstateVersion\x12\x38\n\x08\x62\x61\x63kends\x18\n \x03(\x0b\x32\x1c.jackfield.driver.v1.BackendR\x08\x62\x61\x63kends\x12#\n\rschema_digest\x18\x0b \x01(\x0cR\x0cschemaDigest\x12\"\n\nload_error\x18\x0c \x01(\tH\x01R\tloadError\x88\x01\x01\x42\x07\n\x05_bindB\r\n\x0b_load_error\"6\n\x11GetSchemasRequest\x12!\n\x0cknown_digest\x18\x01 \x01(\x0cR\x0bknownDigest\"l\n\x12GetSchemasResponse\x12\x16\n\x06\x64igest\x18\x01 \x01(\x0cR\x06\x64igest\x12>\n\x07schemas\x18\x02 \x03(\x0b\x32$.jackfield.driver.v1.AttributeSchemaR\x07schemas\"\xda\x01\n\x0f\x41ttributeSchema\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32!.jackfield.driver.v1.ResourceKindR\x04kind\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n\x07version\x18\x03 \x01(\rR\x07version\x12\x1f\n\x0bjson_schema\x18\x04 \x01(\x0cR\njsonSchema\x12\x18\n\x07mutable\x18\x05 \x01(\x08R\x07mutable\x12\'\n\x0fsensitive_paths\x18\x06 \x03(\tR\x0esensitivePaths\"n\n\x14UpgradeStatesRequest\x12\x1d\n\nto_version\x18\x01 \x01(\rR\ttoVersion\x12\x37\n\x06states\x18\x02 \x03(\x0b\x32\x1f.jackfield.driver.v1.KeyedStateR\x06states\"[\n\x15UpgradeStatesResponse\x12\x42\n\x07results\x18\x01 \x03(\x0b\x32(.jackfield.driver.v1.UpgradeStatesResultR\x07results\"\x8b\x01\n\nKeyedState\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32!.jackfield.driver.v1.ResourceKindR\x04kind\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x36\n\x05state\x18\x03 \x01(\x0b\x32 .jackfield.driver.v1.DriverStateR\x05state\"\x9e\x01\n\x13UpgradeStatesResult\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x38\n\x05state\x18\x02 \x01(\x0b\x32 .jackfield.driver.v1.DriverStateH\x00R\x05state\x12\x32\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1a.jackfield.driver.v1.ErrorH\x00R\x05\x65rrorB\t\n\x07outcome\"?\n\x0c\x44rainRequest\x12/\n\x05grace\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05grace\",\n\rDrainResponse\x12\x1b\n\tin_flight\x18\x01 \x01(\rR\x08inFlight2\x82\x03\n\rDriverService\x12Z\n\tHandshake\x12%.jackfield.driver.v1.HandshakeRequest\x1a&.jackfield.driver.v1.HandshakeResponse\x12]\n\nGetSchemas\x12&.jackfield.driver.v1.GetSchemasRequest\x1a\'.jackfield.driver.v1.GetSchemasResponse\x12\x66\n\rUpgradeStates\x12).jackfield.driver.v1.UpgradeStatesRequest\x1a*.jackfield.driver.v1.UpgradeStatesResponse\x12N\n\x05\x44rain\x12!.jackfield.driver.v1.DrainRequest\x1a\".jackfield.driver.v1.DrainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n jackfield/driver/v1/driver.proto\x12\x13jackfield.driver.v1\x1a\x1egoogle/protobuf/duration.proto\x1a$jackfield/driver/v1/capability.proto\x1a jackfield/driver/v1/change.proto\"\xc2\x02\n\x10HandshakeRequest\x12!\n\x0c\x63ore_version\x18\x01 \x01(\tR\x0b\x63oreVersion\x12(\n\x10\x63ore_instance_id\x18\x02 \x01(\tR\x0e\x63oreInstanceId\x12#\n\rdeployment_id\x18\x03 \x01(\tR\x0c\x64\x65ploymentId\x12\'\n\x0f\x63ontract_majors\x18\x04 \x03(\rR\x0e\x63ontractMajors\x12\x1a\n\x08\x66\x65\x61tures\x18\x05 \x03(\tR\x08\x66\x65\x61tures\x12*\n\x11max_message_bytes\x18\x06 \x01(\rR\x0fmaxMessageBytes\x12\x33\n\x13write_state_version\x18\x07 \x01(\rH\x00R\x11writeStateVersion\x88\x01\x01\x42\x16\n\x14_write_state_version\"\xd3\x04\n\x11HandshakeResponse\x12\x1f\n\x0b\x64river_name\x18\x01 \x01(\tR\ndriverName\x12%\n\x0e\x64river_version\x18\x02 \x01(\tR\rdriverVersion\x12\x1f\n\x0binstance_id\x18\x03 \x01(\tR\ninstanceId\x12%\n\x0e\x63ontract_major\x18\x04 \x01(\rR\rcontractMajor\x12\x1a\n\x08\x66\x65\x61tures\x18\x05 \x03(\tR\x08\x66\x65\x61tures\x12;\n\tinterests\x18\x06 \x03(\x0b\x32\x1d.jackfield.driver.v1.InterestR\tinterests\x12<\n\x04\x62ind\x18\x07 \x01(\x0b\x32#.jackfield.driver.v1.BindCapabilityH\x00R\x04\x62ind\x88\x01\x01\x12\x33\n\x06limits\x18\x08 \x01(\x0b\x32\x1b.jackfield.driver.v1.LimitsR\x06limits\x12G\n\rstate_version\x18\t \x01(\x0b\x32\".jackfield.driver.v1.StateVersionsR\x0cstateVersion\x12\x38\n\x08\x62\x61\x63kends\x18\n \x03(\x0b\x32\x1c.jackfield.driver.v1.BackendR\x08\x62\x61\x63kends\x12#\n\rschema_digest\x18\x0b \x01(\x0cR\x0cschemaDigest\x12\"\n\nload_error\x18\x0c \x01(\tH\x01R\tloadError\x88\x01\x01\x42\x07\n\x05_bindB\r\n\x0b_load_error\"6\n\x11GetSchemasRequest\x12!\n\x0cknown_digest\x18\x01 \x01(\x0cR\x0bknownDigest\"l\n\x12GetSchemasResponse\x12\x16\n\x06\x64igest\x18\x01 \x01(\x0cR\x06\x64igest\x12>\n\x07schemas\x18\x02 \x03(\x0b\x32$.jackfield.driver.v1.AttributeSchemaR\x07schemas\"\x9c\x02\n\x0f\x41ttributeSchema\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32!.jackfield.driver.v1.ResourceKindR\x04kind\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n\x07version\x18\x03 \x01(\rR\x07version\x12\x1f\n\x0bjson_schema\x18\x04 \x01(\x0cR\njsonSchema\x12\x18\n\x07mutable\x18\x05 \x01(\x08R\x07mutable\x12\'\n\x0fsensitive_paths\x18\x06 \x03(\tR\x0esensitivePaths\x12\x1b\n\tread_only\x18\x07 \x01(\x08R\x08readOnly\x12#\n\roperator_only\x18\x08 \x01(\x08R\x0coperatorOnly\"n\n\x14UpgradeStatesRequest\x12\x1d\n\nto_version\x18\x01 \x01(\rR\ttoVersion\x12\x37\n\x06states\x18\x02 \x03(\x0b\x32\x1f.jackfield.driver.v1.KeyedStateR\x06states\"[\n\x15UpgradeStatesResponse\x12\x42\n\x07results\x18\x01 \x03(\x0b\x32(.jackfield.driver.v1.UpgradeStatesResultR\x07results\"\x8b\x01\n\nKeyedState\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32!.jackfield.driver.v1.ResourceKindR\x04kind\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x36\n\x05state\x18\x03 \x01(\x0b\x32 .jackfield.driver.v1.DriverStateR\x05state\"\x9e\x01\n\x13UpgradeStatesResult\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x38\n\x05state\x18\x02 \x01(\x0b\x32 .jackfield.driver.v1.DriverStateH\x00R\x05state\x12\x32\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1a.jackfield.driver.v1.ErrorH\x00R\x05\x65rrorB\t\n\x07outcome\"?\n\x0c\x44rainRequest\x12/\n\x05grace\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x05grace\",\n\rDrainResponse\x12\x1b\n\tin_flight\x18\x01 \x01(\rR\x08inFlight2\x82\x03\n\rDriverService\x12Z\n\tHandshake\x12%.jackfield.driver.v1.HandshakeRequest\x1a&.jackfield.driver.v1.HandshakeResponse\x12]\n\nGetSchemas\x12&.jackfield.driver.v1.GetSchemasRequest\x1a\'.jackfield.driver.v1.GetSchemasResponse\x12\x66\n\rUpgradeStates\x12).jackfield.driver.v1.UpgradeStatesRequest\x1a*.jackfield.driver.v1.UpgradeStatesResponse\x12N\n\x05\x44rain\x12!.jackfield.driver.v1.DrainRequest\x1a\".jackfield.driver.v1.DrainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,27 +35,27 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jackfield.driver.v1.driver_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HANDSHAKEREQUEST']._serialized_start=162
-  _globals['_HANDSHAKEREQUEST']._serialized_end=407
-  _globals['_HANDSHAKERESPONSE']._serialized_start=410
-  _globals['_HANDSHAKERESPONSE']._serialized_end=1005
-  _globals['_GETSCHEMASREQUEST']._serialized_start=1007
-  _globals['_GETSCHEMASREQUEST']._serialized_end=1061
-  _globals['_GETSCHEMASRESPONSE']._serialized_start=1063
-  _globals['_GETSCHEMASRESPONSE']._serialized_end=1171
-  _globals['_ATTRIBUTESCHEMA']._serialized_start=1174
-  _globals['_ATTRIBUTESCHEMA']._serialized_end=1392
-  _globals['_UPGRADESTATESREQUEST']._serialized_start=1394
-  _globals['_UPGRADESTATESREQUEST']._serialized_end=1504
-  _globals['_UPGRADESTATESRESPONSE']._serialized_start=1506
-  _globals['_UPGRADESTATESRESPONSE']._serialized_end=1597
-  _globals['_KEYEDSTATE']._serialized_start=1600
-  _globals['_KEYEDSTATE']._serialized_end=1739
-  _globals['_UPGRADESTATESRESULT']._serialized_start=1742
-  _globals['_UPGRADESTATESRESULT']._serialized_end=1900
-  _globals['_DRAINREQUEST']._serialized_start=1902
-  _globals['_DRAINREQUEST']._serialized_end=1965
-  _globals['_DRAINRESPONSE']._serialized_start=1967
-  _globals['_DRAINRESPONSE']._serialized_end=2011
-  _globals['_DRIVERSERVICE']._serialized_start=2014
-  _globals['_DRIVERSERVICE']._serialized_end=2400
+  _globals['_HANDSHAKEREQUEST']._serialized_end=484
+  _globals['_HANDSHAKERESPONSE']._serialized_start=487
+  _globals['_HANDSHAKERESPONSE']._serialized_end=1082
+  _globals['_GETSCHEMASREQUEST']._serialized_start=1084
+  _globals['_GETSCHEMASREQUEST']._serialized_end=1138
+  _globals['_GETSCHEMASRESPONSE']._serialized_start=1140
+  _globals['_GETSCHEMASRESPONSE']._serialized_end=1248
+  _globals['_ATTRIBUTESCHEMA']._serialized_start=1251
+  _globals['_ATTRIBUTESCHEMA']._serialized_end=1535
+  _globals['_UPGRADESTATESREQUEST']._serialized_start=1537
+  _globals['_UPGRADESTATESREQUEST']._serialized_end=1647
+  _globals['_UPGRADESTATESRESPONSE']._serialized_start=1649
+  _globals['_UPGRADESTATESRESPONSE']._serialized_end=1740
+  _globals['_KEYEDSTATE']._serialized_start=1743
+  _globals['_KEYEDSTATE']._serialized_end=1882
+  _globals['_UPGRADESTATESRESULT']._serialized_start=1885
+  _globals['_UPGRADESTATESRESULT']._serialized_end=2043
+  _globals['_DRAINREQUEST']._serialized_start=2045
+  _globals['_DRAINREQUEST']._serialized_end=2108
+  _globals['_DRAINRESPONSE']._serialized_start=2110
+  _globals['_DRAINRESPONSE']._serialized_end=2154
+  _globals['_DRIVERSERVICE']._serialized_start=2157
+  _globals['_DRIVERSERVICE']._serialized_end=2543
 # @@protoc_insertion_point(module_scope)

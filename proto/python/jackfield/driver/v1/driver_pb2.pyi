@@ -33,6 +33,7 @@ class HandshakeRequest(_message.Message):
     CONTRACT_MAJORS_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _builtins.int
+    WRITE_STATE_VERSION_FIELD_NUMBER: _builtins.int
     core_version: _builtins.str
     """Version of the core."""
     core_instance_id: _builtins.str
@@ -41,6 +42,10 @@ class HandshakeRequest(_message.Message):
     """The same for all core processes of one deployment; belongs into ownership marks."""
     max_message_bytes: _builtins.int
     """Largest message that the core takes, in bytes."""
+    write_state_version: _builtins.int
+    """Version of DriverState that the driver shall write until it is told another; absent
+    if it may write its newest. Older than that until the operator finalises an upgrade.
+    """
     @_builtins.property
     def contract_majors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Majors of the contract that the core speaks: 1 for this package."""
@@ -58,12 +63,15 @@ class HandshakeRequest(_message.Message):
         contract_majors: _abc.Iterable[_builtins.int] | None = ...,
         features: _abc.Iterable[_builtins.str] | None = ...,
         max_message_bytes: _builtins.int = ...,
+        write_state_version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_write_state_version", b"_write_state_version", "write_state_version", b"write_state_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_majors", b"contract_majors", "core_instance_id", b"core_instance_id", "core_version", b"core_version", "deployment_id", b"deployment_id", "features", b"features", "max_message_bytes", b"max_message_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_write_state_version", b"_write_state_version", "contract_majors", b"contract_majors", "core_instance_id", b"core_instance_id", "core_version", b"core_version", "deployment_id", b"deployment_id", "features", b"features", "max_message_bytes", b"max_message_bytes", "write_state_version", b"write_state_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__write_state_version: _TypeAlias = _typing.Literal["write_state_version"]  # noqa: Y015
+    _WhichOneofArgType__write_state_version: _TypeAlias = _typing.Literal["_write_state_version", b"_write_state_version"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__write_state_version) -> _WhichOneofReturnType__write_state_version | None: ...
 
 Global___HandshakeRequest: _TypeAlias = HandshakeRequest  # noqa: Y015
 
@@ -214,19 +222,27 @@ class AttributeSchema(_message.Message):
     JSON_SCHEMA_FIELD_NUMBER: _builtins.int
     MUTABLE_FIELD_NUMBER: _builtins.int
     SENSITIVE_PATHS_FIELD_NUMBER: _builtins.int
+    READ_ONLY_FIELD_NUMBER: _builtins.int
+    OPERATOR_ONLY_FIELD_NUMBER: _builtins.int
     kind: _change_pb2.ResourceKind.ValueType
     """Kind of resource that the attributes belong to."""
     name: _builtins.str
-    """Name of the attribute in the vendor's namespace."""
+    """Name of the attribute in the vendor's namespace, [a-z][a-z0-9_]* and at most 63
+    bytes; the API shows it as "driver_name:name".
+    """
     version: _builtins.int
     """Version of the schema."""
     json_schema: _builtins.bytes
     """JSON Schema 2020-12, at most 64 KiB."""
     mutable: _builtins.bool
     """True if the attribute may change after creation."""
+    read_only: _builtins.bool
+    """True if only the driver sets it, never a user."""
+    operator_only: _builtins.bool
+    """True if only operators see and set it."""
     @_builtins.property
     def sensitive_paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """JSON pointers to values that are masked."""
+        """JSON pointers (RFC 6901) to values that are masked for everybody; "" masks the whole."""
 
     def __init__(
         self,
@@ -237,10 +253,12 @@ class AttributeSchema(_message.Message):
         json_schema: _builtins.bytes = ...,
         mutable: _builtins.bool = ...,
         sensitive_paths: _abc.Iterable[_builtins.str] | None = ...,
+        read_only: _builtins.bool = ...,
+        operator_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["json_schema", b"json_schema", "kind", b"kind", "mutable", b"mutable", "name", b"name", "sensitive_paths", b"sensitive_paths", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["json_schema", b"json_schema", "kind", b"kind", "mutable", b"mutable", "name", b"name", "operator_only", b"operator_only", "read_only", b"read_only", "sensitive_paths", b"sensitive_paths", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

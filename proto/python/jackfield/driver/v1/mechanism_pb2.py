@@ -28,9 +28,10 @@ from jackfield.driver.v1 import change_pb2 as jackfield_dot_driver_dot_v1_dot_ch
 from jackfield.driver.v1 import network_pb2 as jackfield_dot_driver_dot_v1_dot_network__pb2
 from jackfield.driver.v1 import port_pb2 as jackfield_dot_driver_dot_v1_dot_port__pb2
 from jackfield.driver.v1 import segment_pb2 as jackfield_dot_driver_dot_v1_dot_segment__pb2
+from jackfield.driver.v1 import sensitive_pb2 as jackfield_dot_driver_dot_v1_dot_sensitive__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#jackfield/driver/v1/mechanism.proto\x12\x13jackfield.driver.v1\x1a\x1egoogle/protobuf/duration.proto\x1a!jackfield/driver/v1/binding.proto\x1a jackfield/driver/v1/change.proto\x1a!jackfield/driver/v1/network.proto\x1a\x1ejackfield/driver/v1/port.proto\x1a!jackfield/driver/v1/segment.proto\"|\n\x10PrecommitRequest\x12\x35\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.jackfield.driver.v1.ChangeR\x07\x63hanges\x12\x31\n\x06\x62udget\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06\x62udget\"S\n\x11PrecommitResponse\x12>\n\x07results\x18\x01 \x03(\x0b\x32$.jackfield.driver.v1.PrecommitResultR\x07results\"\xdd\x01\n\x0fPrecommitResult\x12\x1b\n\tchange_id\x18\x01 \x01(\tR\x08\x63hangeId\x12\x35\n\x06\x61\x63\x63\x65pt\x18\x02 \x01(\x0b\x32\x1b.jackfield.driver.v1.AcceptH\x00R\x06\x61\x63\x63\x65pt\x12\x35\n\x06reject\x18\x03 \x01(\x0b\x32\x1b.jackfield.driver.v1.RejectH\x00R\x06reject\x12\x34\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x1a.jackfield.driver.v1.ErrorH\x00R\x06\x66\x61iledB\t\n\x07verdict\"\xdb\x01\n\x06\x41\x63\x63\x65pt\x12;\n\x05state\x18\x01 \x01(\x0b\x32 .jackfield.driver.v1.DriverStateH\x00R\x05state\x88\x01\x01\x12K\n\nattributes\x18\x02 \x03(\x0b\x32+.jackfield.driver.v1.Accept.AttributesEntryR\nattributes\x1a=\n\x0f\x41ttributesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x0cR\x05value:\x02\x38\x01\x42\x08\n\x06_state\"P\n\x06Reject\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x14\n\x05\x66ield\x18\x03 \x01(\tR\x05\x66ield\"`\n\x11PostcommitRequest\x12\x35\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.jackfield.driver.v1.ChangeR\x07\x63hanges\x12\x14\n\x05\x65poch\x18\x02 \x01(\x03R\x05\x65poch\"U\n\x12PostcommitResponse\x12?\n\x07results\x18\x01 \x03(\x0b\x32%.jackfield.driver.v1.PostcommitResultR\x07results\"\xe5\x01\n\x10PostcommitResult\x12\x1b\n\tchange_id\x18\x01 \x01(\tR\x08\x63hangeId\x12/\n\x04\x64one\x18\x02 \x01(\x0b\x32\x19.jackfield.driver.v1.DoneH\x00R\x04\x64one\x12\x42\n\x0bin_progress\x18\x03 \x01(\x0b\x32\x1f.jackfield.driver.v1.InProgressH\x00R\ninProgress\x12\x34\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x1a.jackfield.driver.v1.ErrorH\x00R\x06\x66\x61iledB\t\n\x07outcome\"\xf3\x01\n\x04\x44one\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08revision\x12;\n\x05state\x18\x02 \x01(\x0b\x32 .jackfield.driver.v1.DriverStateH\x00R\x05state\x88\x01\x01\x12I\n\nattributes\x18\x03 \x03(\x0b\x32).jackfield.driver.v1.Done.AttributesEntryR\nattributes\x1a=\n\x0f\x41ttributesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x0cR\x05value:\x02\x38\x01\x42\x08\n\x06_state\"H\n\nInProgress\x12:\n\x0bretry_after\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryAfter\"\x7f\n\x10\x42indPortsRequest\x12-\n\x04host\x18\x01 \x01(\x0b\x32\x19.jackfield.driver.v1.HostR\x04host\x12<\n\x08requests\x18\x02 \x03(\x0b\x32 .jackfield.driver.v1.BindRequestR\x08requests\"\xa9\x02\n\x0b\x42indRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12-\n\x04port\x18\x02 \x01(\x0b\x32\x19.jackfield.driver.v1.PortR\x04port\x12\x36\n\x07network\x18\x03 \x01(\x0b\x32\x1c.jackfield.driver.v1.NetworkR\x07network\x12\x38\n\x08segments\x18\x04 \x03(\x0b\x32\x1c.jackfield.driver.v1.SegmentR\x08segments\x12\x14\n\x05level\x18\x05 \x01(\rR\x05level\x12\x44\n\x0c\x62ound_levels\x18\x06 \x03(\x0b\x32!.jackfield.driver.v1.BindingLevelR\x0b\x62oundLevels\"N\n\x11\x42indPortsResponse\x12\x39\n\x07results\x18\x01 \x03(\x0b\x32\x1f.jackfield.driver.v1.BindResultR\x07results\"\x82\x02\n\nBindResult\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x32\n\x05\x62ound\x18\x02 \x01(\x0b\x32\x1a.jackfield.driver.v1.BoundH\x00R\x05\x62ound\x12\x34\n\x04next\x18\x03 \x01(\x0b\x32\x1e.jackfield.driver.v1.NextLevelH\x00R\x04next\x12/\n\x04skip\x18\x04 \x01(\x0b\x32\x19.jackfield.driver.v1.SkipH\x00R\x04skip\x12/\n\x04veto\x18\x05 \x01(\x0b\x32\x19.jackfield.driver.v1.VetoH\x00R\x04vetoB\t\n\x07outcome\"x\n\x05\x42ound\x12\x1d\n\nsegment_id\x18\x01 \x01(\tR\tsegmentId\x12\x19\n\x08vif_type\x18\x02 \x01(\tR\x07vifType\x12\x1f\n\x0bvif_details\x18\x03 \x01(\x0cR\nvifDetails\x12\x14\n\x05wired\x18\x04 \x01(\x08R\x05wired\"f\n\tNextLevel\x12\x1d\n\nsegment_id\x18\x01 \x01(\tR\tsegmentId\x12:\n\x06wanted\x18\x02 \x01(\x0b\x32\".jackfield.driver.v1.WantedSegmentR\x06wanted\"w\n\rWantedSegment\x12!\n\x0cnetwork_type\x18\x01 \x01(\tR\x0bnetworkType\x12.\n\x10physical_network\x18\x02 \x01(\tH\x00R\x0fphysicalNetwork\x88\x01\x01\x42\x13\n\x11_physical_network\"\x1e\n\x04Skip\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\"\x1e\n\x04Veto\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason2\xa9\x02\n\x10MechanismService\x12Z\n\tPrecommit\x12%.jackfield.driver.v1.PrecommitRequest\x1a&.jackfield.driver.v1.PrecommitResponse\x12]\n\nPostcommit\x12&.jackfield.driver.v1.PostcommitRequest\x1a\'.jackfield.driver.v1.PostcommitResponse\x12Z\n\tBindPorts\x12%.jackfield.driver.v1.BindPortsRequest\x1a&.jackfield.driver.v1.BindPortsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#jackfield/driver/v1/mechanism.proto\x12\x13jackfield.driver.v1\x1a\x1egoogle/protobuf/duration.proto\x1a!jackfield/driver/v1/binding.proto\x1a jackfield/driver/v1/change.proto\x1a!jackfield/driver/v1/network.proto\x1a\x1ejackfield/driver/v1/port.proto\x1a!jackfield/driver/v1/segment.proto\x1a#jackfield/driver/v1/sensitive.proto\"|\n\x10PrecommitRequest\x12\x35\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.jackfield.driver.v1.ChangeR\x07\x63hanges\x12\x31\n\x06\x62udget\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x06\x62udget\"S\n\x11PrecommitResponse\x12>\n\x07results\x18\x01 \x03(\x0b\x32$.jackfield.driver.v1.PrecommitResultR\x07results\"\xdd\x01\n\x0fPrecommitResult\x12\x1b\n\tchange_id\x18\x01 \x01(\tR\x08\x63hangeId\x12\x35\n\x06\x61\x63\x63\x65pt\x18\x02 \x01(\x0b\x32\x1b.jackfield.driver.v1.AcceptH\x00R\x06\x61\x63\x63\x65pt\x12\x35\n\x06reject\x18\x03 \x01(\x0b\x32\x1b.jackfield.driver.v1.RejectH\x00R\x06reject\x12\x34\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x1a.jackfield.driver.v1.ErrorH\x00R\x06\x66\x61iledB\t\n\x07verdict\"\xe1\x01\n\x06\x41\x63\x63\x65pt\x12;\n\x05state\x18\x01 \x01(\x0b\x32 .jackfield.driver.v1.DriverStateH\x00R\x05state\x88\x01\x01\x12Q\n\nattributes\x18\x02 \x03(\x0b\x32+.jackfield.driver.v1.Accept.AttributesEntryB\x04\xd8\xe7\x18\x01R\nattributes\x1a=\n\x0f\x41ttributesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x0cR\x05value:\x02\x38\x01\x42\x08\n\x06_state\"P\n\x06Reject\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x14\n\x05\x66ield\x18\x03 \x01(\tR\x05\x66ield\"`\n\x11PostcommitRequest\x12\x35\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.jackfield.driver.v1.ChangeR\x07\x63hanges\x12\x14\n\x05\x65poch\x18\x02 \x01(\x03R\x05\x65poch\"U\n\x12PostcommitResponse\x12?\n\x07results\x18\x01 \x03(\x0b\x32%.jackfield.driver.v1.PostcommitResultR\x07results\"\xe5\x01\n\x10PostcommitResult\x12\x1b\n\tchange_id\x18\x01 \x01(\tR\x08\x63hangeId\x12/\n\x04\x64one\x18\x02 \x01(\x0b\x32\x19.jackfield.driver.v1.DoneH\x00R\x04\x64one\x12\x42\n\x0bin_progress\x18\x03 \x01(\x0b\x32\x1f.jackfield.driver.v1.InProgressH\x00R\ninProgress\x12\x34\n\x06\x66\x61iled\x18\x04 \x01(\x0b\x32\x1a.jackfield.driver.v1.ErrorH\x00R\x06\x66\x61iledB\t\n\x07outcome\"\xf9\x01\n\x04\x44one\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08revision\x12;\n\x05state\x18\x02 \x01(\x0b\x32 .jackfield.driver.v1.DriverStateH\x00R\x05state\x88\x01\x01\x12O\n\nattributes\x18\x03 \x03(\x0b\x32).jackfield.driver.v1.Done.AttributesEntryB\x04\xd8\xe7\x18\x01R\nattributes\x1a=\n\x0f\x41ttributesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x0cR\x05value:\x02\x38\x01\x42\x08\n\x06_state\"H\n\nInProgress\x12:\n\x0bretry_after\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryAfter\"\x7f\n\x10\x42indPortsRequest\x12-\n\x04host\x18\x01 \x01(\x0b\x32\x19.jackfield.driver.v1.HostR\x04host\x12<\n\x08requests\x18\x02 \x03(\x0b\x32 .jackfield.driver.v1.BindRequestR\x08requests\"\xa9\x02\n\x0b\x42indRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12-\n\x04port\x18\x02 \x01(\x0b\x32\x19.jackfield.driver.v1.PortR\x04port\x12\x36\n\x07network\x18\x03 \x01(\x0b\x32\x1c.jackfield.driver.v1.NetworkR\x07network\x12\x38\n\x08segments\x18\x04 \x03(\x0b\x32\x1c.jackfield.driver.v1.SegmentR\x08segments\x12\x14\n\x05level\x18\x05 \x01(\rR\x05level\x12\x44\n\x0c\x62ound_levels\x18\x06 \x03(\x0b\x32!.jackfield.driver.v1.BindingLevelR\x0b\x62oundLevels\"N\n\x11\x42indPortsResponse\x12\x39\n\x07results\x18\x01 \x03(\x0b\x32\x1f.jackfield.driver.v1.BindResultR\x07results\"\x82\x02\n\nBindResult\x12\x1d\n\nrequest_id\x18\x01 \x01(\tR\trequestId\x12\x32\n\x05\x62ound\x18\x02 \x01(\x0b\x32\x1a.jackfield.driver.v1.BoundH\x00R\x05\x62ound\x12\x34\n\x04next\x18\x03 \x01(\x0b\x32\x1e.jackfield.driver.v1.NextLevelH\x00R\x04next\x12/\n\x04skip\x18\x04 \x01(\x0b\x32\x19.jackfield.driver.v1.SkipH\x00R\x04skip\x12/\n\x04veto\x18\x05 \x01(\x0b\x32\x19.jackfield.driver.v1.VetoH\x00R\x04vetoB\t\n\x07outcome\"x\n\x05\x42ound\x12\x1d\n\nsegment_id\x18\x01 \x01(\tR\tsegmentId\x12\x19\n\x08vif_type\x18\x02 \x01(\tR\x07vifType\x12\x1f\n\x0bvif_details\x18\x03 \x01(\x0cR\nvifDetails\x12\x14\n\x05wired\x18\x04 \x01(\x08R\x05wired\"f\n\tNextLevel\x12\x1d\n\nsegment_id\x18\x01 \x01(\tR\tsegmentId\x12:\n\x06wanted\x18\x02 \x01(\x0b\x32\".jackfield.driver.v1.WantedSegmentR\x06wanted\"w\n\rWantedSegment\x12!\n\x0cnetwork_type\x18\x01 \x01(\tR\x0bnetworkType\x12.\n\x10physical_network\x18\x02 \x01(\tH\x00R\x0fphysicalNetwork\x88\x01\x01\x42\x13\n\x11_physical_network\"\x1e\n\x04Skip\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\"\x1e\n\x04Veto\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason2\xa9\x02\n\x10MechanismService\x12Z\n\tPrecommit\x12%.jackfield.driver.v1.PrecommitRequest\x1a&.jackfield.driver.v1.PrecommitResponse\x12]\n\nPostcommit\x12&.jackfield.driver.v1.PostcommitRequest\x1a\'.jackfield.driver.v1.PostcommitResponse\x12Z\n\tBindPorts\x12%.jackfield.driver.v1.BindPortsRequest\x1a&.jackfield.driver.v1.BindPortsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,50 +40,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACCEPT_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_ACCEPT_ATTRIBUTESENTRY']._serialized_options = b'8\001'
+  _globals['_ACCEPT'].fields_by_name['attributes']._loaded_options = None
+  _globals['_ACCEPT'].fields_by_name['attributes']._serialized_options = b'\330\347\030\001'
   _globals['_DONE_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_DONE_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_PRECOMMITREQUEST']._serialized_start=263
-  _globals['_PRECOMMITREQUEST']._serialized_end=387
-  _globals['_PRECOMMITRESPONSE']._serialized_start=389
-  _globals['_PRECOMMITRESPONSE']._serialized_end=472
-  _globals['_PRECOMMITRESULT']._serialized_start=475
-  _globals['_PRECOMMITRESULT']._serialized_end=696
-  _globals['_ACCEPT']._serialized_start=699
-  _globals['_ACCEPT']._serialized_end=918
-  _globals['_ACCEPT_ATTRIBUTESENTRY']._serialized_start=847
-  _globals['_ACCEPT_ATTRIBUTESENTRY']._serialized_end=908
-  _globals['_REJECT']._serialized_start=920
-  _globals['_REJECT']._serialized_end=1000
-  _globals['_POSTCOMMITREQUEST']._serialized_start=1002
-  _globals['_POSTCOMMITREQUEST']._serialized_end=1098
-  _globals['_POSTCOMMITRESPONSE']._serialized_start=1100
-  _globals['_POSTCOMMITRESPONSE']._serialized_end=1185
-  _globals['_POSTCOMMITRESULT']._serialized_start=1188
-  _globals['_POSTCOMMITRESULT']._serialized_end=1417
-  _globals['_DONE']._serialized_start=1420
-  _globals['_DONE']._serialized_end=1663
-  _globals['_DONE_ATTRIBUTESENTRY']._serialized_start=847
-  _globals['_DONE_ATTRIBUTESENTRY']._serialized_end=908
-  _globals['_INPROGRESS']._serialized_start=1665
-  _globals['_INPROGRESS']._serialized_end=1737
-  _globals['_BINDPORTSREQUEST']._serialized_start=1739
-  _globals['_BINDPORTSREQUEST']._serialized_end=1866
-  _globals['_BINDREQUEST']._serialized_start=1869
-  _globals['_BINDREQUEST']._serialized_end=2166
-  _globals['_BINDPORTSRESPONSE']._serialized_start=2168
-  _globals['_BINDPORTSRESPONSE']._serialized_end=2246
-  _globals['_BINDRESULT']._serialized_start=2249
-  _globals['_BINDRESULT']._serialized_end=2507
-  _globals['_BOUND']._serialized_start=2509
-  _globals['_BOUND']._serialized_end=2629
-  _globals['_NEXTLEVEL']._serialized_start=2631
-  _globals['_NEXTLEVEL']._serialized_end=2733
-  _globals['_WANTEDSEGMENT']._serialized_start=2735
-  _globals['_WANTEDSEGMENT']._serialized_end=2854
-  _globals['_SKIP']._serialized_start=2856
-  _globals['_SKIP']._serialized_end=2886
-  _globals['_VETO']._serialized_start=2888
-  _globals['_VETO']._serialized_end=2918
-  _globals['_MECHANISMSERVICE']._serialized_start=2921
-  _globals['_MECHANISMSERVICE']._serialized_end=3218
+  _globals['_DONE'].fields_by_name['attributes']._loaded_options = None
+  _globals['_DONE'].fields_by_name['attributes']._serialized_options = b'\330\347\030\001'
+  _globals['_PRECOMMITREQUEST']._serialized_start=300
+  _globals['_PRECOMMITREQUEST']._serialized_end=424
+  _globals['_PRECOMMITRESPONSE']._serialized_start=426
+  _globals['_PRECOMMITRESPONSE']._serialized_end=509
+  _globals['_PRECOMMITRESULT']._serialized_start=512
+  _globals['_PRECOMMITRESULT']._serialized_end=733
+  _globals['_ACCEPT']._serialized_start=736
+  _globals['_ACCEPT']._serialized_end=961
+  _globals['_ACCEPT_ATTRIBUTESENTRY']._serialized_start=890
+  _globals['_ACCEPT_ATTRIBUTESENTRY']._serialized_end=951
+  _globals['_REJECT']._serialized_start=963
+  _globals['_REJECT']._serialized_end=1043
+  _globals['_POSTCOMMITREQUEST']._serialized_start=1045
+  _globals['_POSTCOMMITREQUEST']._serialized_end=1141
+  _globals['_POSTCOMMITRESPONSE']._serialized_start=1143
+  _globals['_POSTCOMMITRESPONSE']._serialized_end=1228
+  _globals['_POSTCOMMITRESULT']._serialized_start=1231
+  _globals['_POSTCOMMITRESULT']._serialized_end=1460
+  _globals['_DONE']._serialized_start=1463
+  _globals['_DONE']._serialized_end=1712
+  _globals['_DONE_ATTRIBUTESENTRY']._serialized_start=890
+  _globals['_DONE_ATTRIBUTESENTRY']._serialized_end=951
+  _globals['_INPROGRESS']._serialized_start=1714
+  _globals['_INPROGRESS']._serialized_end=1786
+  _globals['_BINDPORTSREQUEST']._serialized_start=1788
+  _globals['_BINDPORTSREQUEST']._serialized_end=1915
+  _globals['_BINDREQUEST']._serialized_start=1918
+  _globals['_BINDREQUEST']._serialized_end=2215
+  _globals['_BINDPORTSRESPONSE']._serialized_start=2217
+  _globals['_BINDPORTSRESPONSE']._serialized_end=2295
+  _globals['_BINDRESULT']._serialized_start=2298
+  _globals['_BINDRESULT']._serialized_end=2556
+  _globals['_BOUND']._serialized_start=2558
+  _globals['_BOUND']._serialized_end=2678
+  _globals['_NEXTLEVEL']._serialized_start=2680
+  _globals['_NEXTLEVEL']._serialized_end=2782
+  _globals['_WANTEDSEGMENT']._serialized_start=2784
+  _globals['_WANTEDSEGMENT']._serialized_end=2903
+  _globals['_SKIP']._serialized_start=2905
+  _globals['_SKIP']._serialized_end=2935
+  _globals['_VETO']._serialized_start=2937
+  _globals['_VETO']._serialized_end=2967
+  _globals['_MECHANISMSERVICE']._serialized_start=2970
+  _globals['_MECHANISMSERVICE']._serialized_end=3267
 # @@protoc_insertion_point(module_scope)

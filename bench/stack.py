@@ -1,11 +1,11 @@
 """A core with its database and its drivers, as processes on this machine."""
 
 import shutil
-import socket
 import sys
 import tempfile
 from pathlib import Path
 
+from support.ports import free_port
 from support.postgres import PostgresServer
 from support.processes import Process, accepts, answers
 
@@ -26,7 +26,7 @@ class Stack:
 
     async def __aenter__(self) -> "Stack":
         self.folder = Path(tempfile.mkdtemp(prefix="jfbench-"))
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.database_url = self._start_database()
         self.config = self.folder / "jackfield.toml"
@@ -83,10 +83,3 @@ class Stack:
 
     def _launch(self, process: Process) -> None:
         self._processes.append(process.start())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from jackfield_core import config
 from jackfield_core.db import migrate
@@ -28,6 +29,8 @@ from jackfield_core.db.unit_of_work import Transaction, UnitOfWork
 from jackfield_core.ipam import pools
 from jackfield_core.types import Action, Kind, Status
 from msgspec.structs import replace
+from psycopg import sql
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 from support.postgres import PostgresServer, postgres
 
@@ -260,3 +263,28 @@ def statements(database: Database) -> Callable[[AsyncConnection], Any]:
         driver.remove_query_logger(note)
 
     return collect
+
+
+@pytest.fixture
+def outage(database: Database, database_url: str) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """Take the database away: connections are ended and new ones refused."""
+    if not database.is_postgresql:
+        pytest.skip("a file is not away")
+    url = make_url(database_url)
+    name = sql.Identifier(url.database or "")
+
+    @contextlib.contextmanager
+    def away() -> Iterator[None]:
+        with psycopg.connect(
+            host=str(url.query["host"]), user=url.username, dbname="postgres", autocommit=True
+        ) as connection:
+            connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [url.database]
+            )
+            try:
+                yield
+            finally:
+                connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+
+    return away

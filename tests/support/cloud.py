@@ -11,13 +11,13 @@ and a test can read what the devices hold without asking anybody.
 import contextlib
 import json
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from support.ports import free_port
 from support.processes import Process, accepts, answers
 
 BIN = Path(sys.executable).parent
@@ -60,7 +60,7 @@ class Cloud:
             f'[[drivers]]\nname = "{name}"\nendpoint = "unix://{self.folder}/{name}.sock"\npolicy = "{policy}"\n'
             for name in drivers
         )
-        ports = _free_ports(cores)
+        ports = [free_port() for _ in range(cores)]
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.configs = []
         self.cores = []
@@ -120,11 +120,3 @@ class Cloud:
             ready=answers(f"{self.urls[number]}/readyz?drivers=all"),
             timeout=30,
         )
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]

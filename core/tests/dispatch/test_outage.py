@@ -1,39 +1,6 @@
 """Delivery while the database is away."""
 
-import contextlib
-from collections.abc import Callable, Iterator
 from typing import Any
-
-import psycopg
-import pytest
-from jackfield_core.db.engine import Database
-from psycopg import sql
-from sqlalchemy.engine import make_url
-
-
-@pytest.fixture
-def outage(database: Database, database_url: str) -> Callable[[], contextlib.AbstractContextManager[None]]:
-    """Take the database away: connections are ended and new ones refused."""
-    if not database.is_postgresql:
-        pytest.skip("a file is not away")
-    url = make_url(database_url)
-    name = sql.Identifier(url.database or "")
-
-    @contextlib.contextmanager
-    def away() -> Iterator[None]:
-        with psycopg.connect(
-            host=str(url.query["host"]), user=url.username, dbname="postgres", autocommit=True
-        ) as connection:
-            connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [url.database]
-            )
-            try:
-                yield
-            finally:
-                connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
-
-    return away
 
 
 async def test_answer_that_arrives_during_an_outage_is_written_down_afterwards(scene: Any, outage: Any) -> None:

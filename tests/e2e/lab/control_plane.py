@@ -5,9 +5,7 @@ needs root. All start at once, since the core serves with every driver down; it 
 until it has found them.
 """
 
-import random
 import shutil
-import socket
 import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from support.ports import free_port
 from support.processes import Process, accepts, answers, start_together
 
 Debt = dict[str, Any]
@@ -191,16 +190,3 @@ def program(name: str) -> str:
 def typed(command: Sequence[str]) -> list[str]:
     """Return *command* as a person types it: programs of this installation by name, not by path."""
     return [part.removeprefix(f"{PROGRAMS}/") for part in command]
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback that nobody uses.
-
-    It lies below the range that the kernel gives to clients, so that no outgoing connection
-    takes it while a core is down between kill and restart.
-    """
-    while True:
-        port = random.randrange(20000, 30000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port

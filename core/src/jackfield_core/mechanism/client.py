@@ -8,7 +8,7 @@ the library, which would turn an undecodable one into ``None`` and a log line.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -17,7 +17,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError, EncodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
-from jackfield.driver.v1 import driver_pb2, mechanism_pb2
+from jackfield.driver.v1 import driver_pb2, event_pb2, mechanism_pb2
 from prometheus_client import Counter, Histogram
 
 from jackfield_core.mechanism.answers import Garbage, NoVerdict
@@ -58,6 +58,7 @@ PRECOMMIT = _rpc(_MECHANISM, "Precommit", mechanism_pb2.PrecommitRequest, mechan
 POSTCOMMIT = _rpc(_MECHANISM, "Postcommit", mechanism_pb2.PostcommitRequest, mechanism_pb2.PostcommitResponse)
 BIND_PORTS = _rpc(_MECHANISM, "BindPorts", mechanism_pb2.BindPortsRequest, mechanism_pb2.BindPortsResponse)
 HEALTH = _rpc("grpc.health.v1.Health", "Check", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse)
+WATCH = _rpc("jackfield.driver.v1.EventService", "Watch", event_pb2.WatchRequest, event_pb2.WatchResponse)
 _ALL = (HANDSHAKE, PRECOMMIT, POSTCOMMIT, BIND_PORTS, HEALTH)
 
 
@@ -98,6 +99,44 @@ class DriverClient:
             self._seconds[rpc.name].observe(time.perf_counter() - started)
         self._answered[rpc.name].inc()
         return response
+
+    async def stream(
+        self, rpc: Rpc[RequestT, ResponseT], request: RequestT, silence: float
+    ) -> AsyncGenerator[ResponseT, None]:
+        """Call *rpc* and yield its answers until the driver ends the stream.
+
+        Raises:
+            NoVerdict: The stream broke, or brought nothing for *silence* seconds.
+            Garbage: An answer cannot be decoded.
+        """
+        method: Any = self._channel.unary_stream(rpc.path)
+        call = method(_encode(self._name, request))
+        try:
+            while (answer := await self._next(rpc, call, silence)) is not None:
+                yield answer
+            self._count(rpc.name, "OK")
+        finally:
+            call.cancel()
+
+    async def _next(self, rpc: Rpc[RequestT, ResponseT], call: Any, silence: float) -> ResponseT | None:
+        """Return the next answer of a stream, or None at its end."""
+        try:
+            async with asyncio.timeout(silence):
+                answer = await call.read()
+            return None if answer is grpc.aio.EOF else rpc.decode(answer)
+        except TimeoutError:
+            self._count(rpc.name, "DEADLINE_EXCEEDED")
+            raise NoVerdict(self._name, f"it told nothing for {silence:g} s", code="DEADLINE_EXCEEDED") from None
+        except DecodeError:
+            self._count(rpc.name, "GARBAGE")
+            raise Garbage(self._name, f"an answer to {rpc.name} cannot be decoded") from None
+        except grpc.aio.AioRpcError as error:
+            self._count(rpc.name, error.code().name)
+            raise _no_verdict(self._name, error) from None
+        except grpc.aio.BaseError as error:
+            raise NoVerdict(self._name, f"the channel is not usable: {error}", attempted=False) from None
+        except asyncio.CancelledError:
+            _raise_unless_closed(self._name)
 
     async def disconnected(self) -> None:
         """Return when the connection that is there now is gone."""

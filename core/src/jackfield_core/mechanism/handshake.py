@@ -10,6 +10,8 @@ from jackfield_core.mechanism.client import MAX_MESSAGE_BYTES
 from jackfield_core.types import Action, Kind
 
 CONTRACT_MAJOR = 1
+FEATURES = ("watch",)
+"""What the core makes use of if the driver names it too."""
 
 # What this release does not know is left out: a driver may be newer than the core.
 _KINDS = {
@@ -23,7 +25,7 @@ _ACTIONS = {
     change_pb2.ACTION_DELETE: Action.DELETE,
 }
 _PHASES = {change_pb2.PHASE_PRECOMMIT: "precommit", change_pb2.PHASE_POSTCOMMIT: "postcommit"}
-_HEALTH = {
+BACKEND_HEALTH = {
     capability_pb2.BACKEND_HEALTH_UP: "up",
     capability_pb2.BACKEND_HEALTH_DEGRADED: "degraded",
     capability_pb2.BACKEND_HEALTH_DOWN: "down",
@@ -42,6 +44,7 @@ def introduction(core_instance_id: str, deployment_id: str) -> driver_pb2.Handsh
         core_instance_id=core_instance_id,
         deployment_id=deployment_id,
         contract_majors=[CONTRACT_MAJOR],
+        features=FEATURES,
         max_message_bytes=MAX_MESSAGE_BYTES,
     )
 
@@ -62,7 +65,7 @@ def read(name: str, response: driver_pb2.HandshakeResponse) -> Handshake:
     if not 0 < len(response.instance_id) <= _LONGEST or len(response.driver_version) > _LONGEST:
         raise Garbage(name, "the handshake's instance_id or driver_version is empty or too long")
     backends = tuple(
-        Backend(backend.id, backend.epoch, _HEALTH.get(backend.health, "unknown"), backend.message)
+        Backend(backend.id, backend.epoch, BACKEND_HEALTH.get(backend.health, "unknown"), backend.message)
         for backend in response.backends
     )
     if len({backend.id for backend in backends}) != len(backends):

@@ -29,7 +29,8 @@ from jackfield_sdk.views import ForwardingEntry
 
 def decoded(wanted):
     change = _wire.change("1", wanted)
-    return decode.Decoder(12.5).change(_wire.kind_of(wanted.current), wanted.action, change)
+    names = {kind: frozenset(wanted.attributes) for kind in Kind}
+    return decode.Decoder(12.5, names).change(_wire.kind_of(wanted.current), wanted.action, change)
 
 
 def test_a_network_arrives_whole():

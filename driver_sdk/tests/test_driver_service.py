@@ -11,7 +11,16 @@ from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2
 from jackfield.driver.v1.driver_pb2_grpc import DriverServiceStub
-from jackfield_sdk import Action, Backend, BackendHealth, Done, Infeasible, MechanismDriver, ServerSettings
+from jackfield_sdk import (
+    Action,
+    Backend,
+    BackendHealth,
+    Done,
+    Infeasible,
+    MechanismDriver,
+    ServerSettings,
+    StateVersions,
+)
 from jackfield_sdk.errors import RetryLater
 from jackfield_sdk.serve import start_server
 from jackfield_sdk.testing import RecordingDriver, a_network, running
@@ -29,6 +38,7 @@ class Small(MechanismDriver):
     name = "small"
     version = "2.1"
     network_types = frozenset({"vlan", "flat"})
+    state_versions = StateVersions(1, 2)
 
     def backends(self):
         return [Backend("leaf1", "epoch-1", BackendHealth.DEGRADED, "one line card is down")]
@@ -57,10 +67,10 @@ async def test_the_handshake_says_what_the_class_says(tmp_path):
     )
     assert list(answer.bind.network_types) == ["flat", "vlan"]
     assert (answer.limits.max_batch, answer.limits.max_in_flight) == (500, 3)
-    assert (answer.state_version.min_readable, answer.state_version.writes) == (1, 1)
+    assert (answer.state_version.min_readable, answer.state_version.writes) == (1, 2)
     (backend,) = answer.backends
     assert (backend.id, backend.epoch, backend.health) == ("leaf1", "epoch-1", capability_pb2.BACKEND_HEALTH_DEGRADED)
-    assert sorted(answer.features) == ["diff", "watch"]
+    assert sorted(answer.features) == ["diff", "states", "watch"]
     assert not answer.HasField("load_error")
 
 
@@ -146,16 +156,6 @@ async def test_a_driver_that_cannot_describe_itself_is_a_load_error(tmp_path):
 
     assert "KeyError" in answer.load_error
     assert "s3cret" not in answer.load_error
-
-
-async def test_there_are_no_schemas_and_their_digest_is_that_of_the_handshake(tmp_path):
-    """A core that compares digests asks once."""
-    async with running(Small(), tmp_path) as core:
-        handshake = await core.handshake()
-        answer = await DriverServiceStub(core.channel).GetSchemas(driver_pb2.GetSchemasRequest())
-
-    assert len(answer.schemas) == 0
-    assert answer.digest == handshake.schema_digest != b""
 
 
 async def test_states_of_the_wanted_version_stay_and_others_are_refused_one_by_one(tmp_path):

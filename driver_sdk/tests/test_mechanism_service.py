@@ -16,6 +16,7 @@ from jackfield.driver.v1.mechanism_pb2_grpc import MechanismServiceStub
 from jackfield_sdk import (
     Accepted,
     Action,
+    Attribute,
     Bound,
     DeviceConflict,
     Done,
@@ -23,6 +24,7 @@ from jackfield_sdk import (
     Effect,
     Infeasible,
     InProgress,
+    Kind,
     MechanismDriver,
     NextLevel,
     Rejected,
@@ -36,7 +38,9 @@ from jackfield_sdk.testing._wire import Wanted, change
 
 @pytest.fixture
 def driver():
-    return RecordingDriver()
+    driver = RecordingDriver()
+    driver.attributes = (Attribute(Kind.NETWORK, "vni", {"type": "integer"}),)
+    return driver
 
 
 @pytest.fixture
@@ -66,7 +70,7 @@ async def test_a_refusal_in_precommit_carries_the_drivers_words(driver, core):
 
 async def test_an_accepted_change_may_bring_state_and_attributes(driver, core):
     """The core stores both in the same transaction."""
-    accepted = Accepted(DriverState(1, b"abc"), {"fabric_id": 7})
+    accepted = Accepted(DriverState(1, b"abc"), {"vni": 7})
     driver.script.answer("create_network_precommit", accepted, None)
 
     assert await core.precommit(Action.CREATE, a_network()) == accepted

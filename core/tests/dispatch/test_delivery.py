@@ -160,7 +160,7 @@ async def test_change_during_a_call_is_owed_with_the_right_original(scene: Any) 
 async def test_state_comes_back_with_every_later_call(scene: Any) -> None:
     """What a driver asks to keep is handed to it, and is kept if an answer brings none."""
     driver = await scene.driver()
-    driver.script.answer("create_network_postcommit", Done(state=DriverState(3, b"vlan 7")))
+    driver.script.answer("create_network_postcommit", Done(state=DriverState(1, b"vlan 7")))
     core = await scene.core(driver)
     tree = await core.network()
     await core.until_paid()
@@ -169,7 +169,7 @@ async def test_state_comes_back_with_every_later_call(scene: Any) -> None:
     await core.delete(network)
     await core.until_paid()
 
-    assert [context.state for context in driver.told()] == [None, DriverState(3, b"vlan 7"), DriverState(3, b"vlan 7")]
+    assert [context.state for context in driver.told()] == [None, DriverState(1, b"vlan 7"), DriverState(1, b"vlan 7")]
 
 
 async def test_scarce_things_are_free_after_the_last_acknowledgement(scene: Any) -> None:

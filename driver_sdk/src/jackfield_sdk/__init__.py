@@ -17,6 +17,7 @@ from jackfield_sdk.answers import (
     Unreachable,
     Veto,
 )
+from jackfield_sdk.attributes import Attribute
 from jackfield_sdk.capabilities import (
     Backend,
     BackendHealth,
@@ -76,6 +77,7 @@ __all__ = [
     "Agent",
     "AgentSettings",
     "AllocationPool",
+    "Attribute",
     "Backend",
     "BackendHealth",
     "BindCapability",

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence
 from functools import cached_property
 
 from jackfield_sdk.answers import BindAnswer, Owned, PostcommitAnswer, PrecommitAnswer, Unreachable
+from jackfield_sdk.attributes import Attribute
 from jackfield_sdk.capabilities import (
     Backend,
     BindCapability,
@@ -48,7 +49,8 @@ class MechanismDriver:
 
     `name` is the driver's name in the core's configuration: lower case letters, digits and
     hyphens, at most 63 bytes. `network_types` and `vnic_types` bound what `bind_port` is asked
-    for; empty means any.
+    for; empty means any. `attributes` are the vendor's own, see `attributes`. A driver that has the
+    core keep states declares `state_versions`: the oldest that it reads, and the one it writes.
     """
 
     name: str
@@ -56,16 +58,32 @@ class MechanismDriver:
     network_types: frozenset[str] = frozenset()
     vnic_types: frozenset[str] = frozenset()
     max_levels: int = 1
-    state_versions: StateVersions = StateVersions()
+    attributes: Sequence[Attribute] = ()
+    state_versions: StateVersions | None = None
 
     # The deployment that the core belongs to, known after the first handshake. It belongs into
     # ownership marks on shared devices.
     deployment_id: str = ""
 
+    # The version of state that the core holds for this driver, known after the first handshake;
+    # None if it holds none. Hooks ask `write_state_version`.
+    pinned_state_version: int | None = None
+
     @cached_property
     def events(self) -> Events:
         """Emit what is observed on the devices; every connected core gets it."""
         return Events()
+
+    @property
+    def write_state_version(self) -> int:
+        """Return the version that a state has to be written in now; 0 if the driver keeps no state.
+
+        During an upgrade that is the version of the release before, so that the operator can go
+        back to it. It becomes `state_versions.writes` when the operator has finalised the upgrade.
+        """
+        if self.state_versions is None:
+            return 0
+        return self.pinned_state_version or self.state_versions.writes
 
     async def start(self) -> None:
         """Get ready, within seconds and without waiting for a backend.

@@ -84,7 +84,7 @@ async def start_server(driver: MechanismDriver, settings: ServerSettings) -> Run
     add_servicers(server, process, hooks)
     reflection.enable_server_reflection((*SERVICES, _HEALTH_SERVICE, reflection.SERVICE_NAME), server)
     address = listen(server, settings.address(driver.name), settings)
-    process.load_error = await _start(driver, settings.start_timeout)
+    process.load_error = await _start(process, settings.start_timeout)
     await _add_health(server, process)
     await server.start()
     log.info("driver.serving", driver=driver.name, address=address, load_error=process.load_error)
@@ -100,10 +100,12 @@ async def _serve_until_told(driver: MechanismDriver, settings: ServerSettings) -
     await server.stop()
 
 
-async def _start(driver: MechanismDriver, timeout: float) -> str | None:
+async def _start(process: Process, timeout: float) -> str | None:
+    driver = process.driver
     try:
         async with asyncio.timeout(timeout):
             await driver.start()
+        process.custody.declare()
     except (DriverError, Rejected) as error:
         log.error("driver.start_failed", driver=driver.name, exc_info=error)
         return str(error)

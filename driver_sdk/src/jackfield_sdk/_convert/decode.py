@@ -54,6 +54,7 @@ ACTIONS: dict[int, Action] = {
     change_pb2.ACTION_DELETE: Action.DELETE,
 }
 
+_NO_NAMES: dict[Kind, frozenset[str]] = dict.fromkeys(Kind, frozenset())
 
 _M = TypeVar("_M", bound=Message)
 _V = TypeVar("_V")
@@ -71,9 +72,10 @@ class Decoder:
     once per request.
     """
 
-    def __init__(self, deadline: float | None) -> None:
-        """Give `deadline`, on the clock of `time.monotonic()`, to every context."""
+    def __init__(self, deadline: float | None, attribute_names: Mapping[Kind, frozenset[str]] = _NO_NAMES) -> None:
+        """Give `deadline`, on the clock of `time.monotonic()`, and these attributes to every context."""
         self._deadline = deadline
+        self._attribute_names = attribute_names
         self._networks: dict[bytes, Network] = {}
         self._subnets: dict[bytes, Subnet] = {}
         self._segments: dict[bytes, Segment] = {}
@@ -92,7 +94,7 @@ class Decoder:
             network(change.original.network) if change.HasField("original") else None,
             change.revision,
             action,
-            attributes(change),
+            self._attributes(change),
             state(change),
             change.digest,
             self._deadline,
@@ -106,7 +108,7 @@ class Decoder:
             self._network_of(change.related),
             change.revision,
             action,
-            attributes(change),
+            self._attributes(change),
             state(change),
             change.digest,
             self._deadline,
@@ -124,7 +126,7 @@ class Decoder:
             self.host(related.host) if related.HasField("host") else None,
             change.revision,
             action,
-            attributes(change),
+            self._attributes(change),
             state(change),
             change.digest,
             self._deadline,
@@ -145,6 +147,13 @@ class Decoder:
     def host(self, message: binding_pb2.Host) -> Host:
         """Build a host, once per request."""
         return _once(self._hosts, host, message)
+
+    def _attributes(self, change: change_pb2.Change) -> Mapping[str, Any]:
+        if not change.attributes:
+            return Masked()
+        # A later release of the driver may have declared more than this one knows.
+        known = self._attribute_names[KINDS[change.kind]]
+        return Masked({name: _json(value) for name, value in change.attributes.items() if name in known})
 
     def _network_of(self, related: change_pb2.Related) -> Network:
         if not related.HasField("network"):
@@ -172,13 +181,6 @@ def state(change: change_pb2.Change) -> DriverState | None:
     if not change.HasField("state"):
         return None
     return DriverState(change.state.version, change.state.data)
-
-
-def attributes(change: change_pb2.Change) -> Mapping[str, Any]:
-    """Read the vendor's own attributes."""
-    if not change.attributes:
-        return Masked()
-    return Masked({name: _json(value) for name, value in change.attributes.items()})
 
 
 def segment(message: segment_pb2.Segment) -> Segment:

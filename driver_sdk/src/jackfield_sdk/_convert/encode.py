@@ -8,7 +8,7 @@ and never a reason to drop the rest of a batch.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -26,7 +26,7 @@ from jackfield_sdk.answers import (
     Unreachable,
     Veto,
 )
-from jackfield_sdk.capabilities import Backend, BackendHealth, BindCapability, Interest, Phase
+from jackfield_sdk.capabilities import Backend, BackendHealth, BindCapability, Interest, Phase, StateVersions
 from jackfield_sdk.context import Action, DriverState
 from jackfield_sdk.errors import DeviceConflict, DriverError, Effect, Infeasible, Rejected, RetryLater
 from jackfield_sdk.events import Cable, Drift, Observed, PortStatus
@@ -84,6 +84,11 @@ def backend(value: Backend) -> capability_pb2.Backend:
     return capability_pb2.Backend(id=value.id, epoch=value.epoch, health=HEALTH[value.health], message=value.message)
 
 
+def state_versions(value: StateVersions) -> capability_pb2.StateVersions:
+    """Declare which versions of state are read and written."""
+    return capability_pb2.StateVersions(min_readable=value.min_readable, writes=value.writes)
+
+
 def state(value: DriverState, limit: int) -> change_pb2.DriverState:
     """Hand a state over to be kept; Faulty if it is larger than `limit` bytes."""
     if len(value.data) > limit:
@@ -91,16 +96,11 @@ def state(value: DriverState, limit: int) -> change_pb2.DriverState:
     return change_pb2.DriverState(version=value.version, data=value.data)
 
 
-def verdict(change_id: str, answer: Accepted | None, limit: int) -> mechanism_pb2.PrecommitResult:
-    """Accept a change."""
-    accept = mechanism_pb2.Accept()
-    if answer is not None:
-        if not isinstance(answer, Accepted):
-            raise Faulty(f"a precommit hook answers Accepted or None, not {type(answer).__name__}")
-        if answer.state is not None:
-            accept.state.CopyFrom(state(answer.state, limit))
-        _set_attributes(accept.attributes, answer.attributes)
-    return mechanism_pb2.PrecommitResult(change_id=change_id, accept=accept)
+def verdict(change_id: str, answer: Accepted | None) -> mechanism_pb2.PrecommitResult:
+    """Accept a change, without what the answer wants kept."""
+    if answer is not None and not isinstance(answer, Accepted):
+        raise Faulty(f"a precommit hook answers Accepted or None, not {type(answer).__name__}")
+    return mechanism_pb2.PrecommitResult(change_id=change_id, accept=mechanism_pb2.Accept())
 
 
 def reject(change_id: str, error: Rejected) -> mechanism_pb2.PrecommitResult:
@@ -109,10 +109,8 @@ def reject(change_id: str, error: Rejected) -> mechanism_pb2.PrecommitResult:
     return mechanism_pb2.PrecommitResult(change_id=change_id, reject=refusal)
 
 
-def outcome(
-    change_id: str, revision: int, answer: Done | InProgress | None, limit: int
-) -> mechanism_pb2.PostcommitResult:
-    """Tell that a change of `revision` is true, or on its way."""
+def outcome(change_id: str, revision: int, answer: Done | InProgress | None) -> mechanism_pb2.PostcommitResult:
+    """Tell that a change of `revision` is true, or on its way, without what the answer wants kept."""
     if answer is None:
         return mechanism_pb2.PostcommitResult(change_id=change_id, done=mechanism_pb2.Done(revision=revision))
     if isinstance(answer, InProgress):
@@ -123,9 +121,6 @@ def outcome(
     if answer.revision is not None and answer.revision < revision:
         raise Faulty(f"revision {answer.revision} is lower than the one sent, {revision}")
     done = mechanism_pb2.Done(revision=revision if answer.revision is None else answer.revision)
-    if answer.state is not None:
-        done.state.CopyFrom(state(answer.state, limit))
-    _set_attributes(done.attributes, answer.attributes)
     return mechanism_pb2.PostcommitResult(change_id=change_id, done=done)
 
 
@@ -184,12 +179,17 @@ def error(value: DriverError | Rejected) -> change_pb2.Error:
     return message
 
 
-def bug() -> change_pb2.Error:
-    """Tell that the driver has a fault, and nothing about it: the log of the driver has the rest."""
+def bug(error: Exception) -> change_pb2.Error:
+    """Tell that the driver has a fault.
+
+    What the SDK found is told. An exception of the driver's own is not, because its text may hold
+    anything: the log of the driver has it.
+    """
+    told = str(error) if isinstance(error, Faulty) else "the driver failed; its log has the trace"
     return change_pb2.Error(
         disposition=change_pb2.DISPOSITION_BUG,
         reason="DRIVER_BUG",
-        operator_message="the driver failed; its log has the trace",
+        operator_message=told,
         effect=change_pb2.EFFECT_MAYBE,
     )
 
@@ -240,11 +240,6 @@ def _disposition(error: DriverError) -> change_pb2.Disposition.ValueType:
             return change_pb2.DISPOSITION_CONFLICT
         case _:
             return change_pb2.DISPOSITION_RETRY
-
-
-def _set_attributes(message: Any, values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        message[name] = _json(value)
 
 
 def _json(value: Any) -> bytes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-
+import grpc
 import structlog
 from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2
 from jackfield.driver.v1.driver_pb2_grpc import DriverServiceServicer
@@ -11,16 +10,13 @@ from jackfield.driver.v1.driver_pb2_grpc import DriverServiceServicer
 from jackfield_sdk._convert import decode, encode
 from jackfield_sdk._servicer.hooks import Hooks
 from jackfield_sdk._servicer.process import Process
-from jackfield_sdk._servicer.refusal import RpcContext, answered
+from jackfield_sdk._servicer.refusal import Refused, RpcContext, answered
 from jackfield_sdk.context import DriverState
 from jackfield_sdk.errors import DriverError, Effect, Infeasible
 
 log = structlog.get_logger("jackfield_sdk")
 
 CONTRACT_MAJOR = 1
-
-# Drivers of this SDK declare no attributes of their own yet, so this is the digest of nothing.
-_SCHEMA_DIGEST = hashlib.sha256(b"").digest()
 
 
 class DriverService(DriverServiceServicer):
@@ -45,6 +41,7 @@ class DriverService(DriverServiceServicer):
         """Say who this is and what it wants; a driver that could not load says why instead."""
         if request.deployment_id:
             self._driver.deployment_id = request.deployment_id
+        self._process.custody.agree(request)
         response = self._introduction(request)
         if self._process.load_error is None:
             self._declare(response)
@@ -58,9 +55,11 @@ class DriverService(DriverServiceServicer):
         request: driver_pb2.GetSchemasRequest,
         context: RpcContext,
     ) -> driver_pb2.GetSchemasResponse:
-        """Return no schemas, because there are no vendor attributes."""
+        """Return the schemas of the driver's own attributes, unless the core knows them."""
         self._process.require_loaded()
-        return driver_pb2.GetSchemasResponse(digest=_SCHEMA_DIGEST)
+        declared = self._process.custody.declared
+        schemas = [] if request.known_digest == declared.digest else declared.schemas()
+        return driver_pb2.GetSchemasResponse(digest=declared.digest, schemas=schemas)
 
     @answered
     async def UpgradeStates(  # noqa: N802
@@ -70,6 +69,7 @@ class DriverService(DriverServiceServicer):
     ) -> driver_pb2.UpgradeStatesResponse:
         """Rewrite states in a thread, because there may be thousands."""
         self._process.require_loaded()
+        self._guard_version(request.to_version)
         results = await self._hooks.in_thread(self._upgrade, request)
         return driver_pb2.UpgradeStatesResponse(results=results)
 
@@ -84,6 +84,14 @@ class DriverService(DriverServiceServicer):
         log.info("driver.draining", driver=self.driver_name, grace=grace)
         return driver_pb2.DrainResponse(in_flight=await self._process.drain(grace))
 
+    def _guard_version(self, to_version: int) -> None:
+        versions = self._driver.state_versions
+        if versions is None:
+            raise Refused(grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED", "this driver keeps no states")
+        if not versions.min_readable <= to_version <= versions.writes:
+            message = f"version {to_version} is not from {versions.min_readable} to {versions.writes}"
+            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED", message)
+
     def _introduction(self, request: driver_pb2.HandshakeRequest) -> driver_pb2.HandshakeResponse:
         settings, versions = self._process.settings, self._driver.state_versions
         return driver_pb2.HandshakeResponse(
@@ -96,8 +104,8 @@ class DriverService(DriverServiceServicer):
                 max_in_flight=settings.max_in_flight,
                 max_state_bytes=settings.max_state_bytes,
             ),
-            state_version=capability_pb2.StateVersions(min_readable=versions.min_readable, writes=versions.writes),
-            schema_digest=_SCHEMA_DIGEST,
+            state_version=encode.state_versions(versions) if versions else None,
+            schema_digest=self._process.custody.declared.digest,
         )
 
     def _declare(self, response: driver_pb2.HandshakeResponse) -> None:
@@ -114,7 +122,8 @@ class DriverService(DriverServiceServicer):
             response.bind.CopyFrom(encode.bind_capability(bind))
 
     def _features(self) -> list[str]:
-        return ["watch"] + [name for name in ("list_owned", "diff") if self._hooks.find(name)]
+        served = [name for name in ("list_owned", "diff") if self._hooks.find(name)]
+        return ["watch", *served, *self._process.custody.features()]
 
     def _upgrade(self, request: driver_pb2.UpgradeStatesRequest) -> list[driver_pb2.UpgradeStatesResult]:
         return [self._upgrade_one(keyed, request.to_version) for keyed in request.states]
@@ -126,7 +135,7 @@ class DriverService(DriverServiceServicer):
                 raise Infeasible(f"kind {keyed.kind} is not served", code="UNSUPPORTED", effect=Effect.NONE)
             old = DriverState(keyed.state.version, keyed.state.data)
             new = self._driver.upgrade_state(kind, keyed.id, old, to_version)
-            state = encode.state(new, self._process.settings.max_state_bytes)
+            state = self._process.custody.state(new, to_version)
             return driver_pb2.UpgradeStatesResult(id=keyed.id, state=state)
         except Exception as error:
             return driver_pb2.UpgradeStatesResult(id=keyed.id, error=self._failure(keyed.id, error))
@@ -135,4 +144,4 @@ class DriverService(DriverServiceServicer):
         if isinstance(error, DriverError):
             return encode.error(error)
         log.error("hook.failed", driver=self.driver_name, hook="upgrade_state", id=id, exc_info=error)
-        return encode.bug()
+        return encode.bug(error)

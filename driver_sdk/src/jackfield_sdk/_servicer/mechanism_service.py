@@ -22,7 +22,7 @@ from jackfield_sdk._servicer.hooks import Hook, Hooks
 from jackfield_sdk._servicer.lanes import Lanes
 from jackfield_sdk._servicer.process import Process
 from jackfield_sdk._servicer.refusal import Refused, RpcContext, answered
-from jackfield_sdk.answers import BindAnswer, Skip, Veto
+from jackfield_sdk.answers import BindAnswer, Done, Skip, Veto
 from jackfield_sdk.capabilities import Phase
 from jackfield_sdk.context import Action
 from jackfield_sdk.errors import DriverError, Effect, Infeasible, Rejected
@@ -54,7 +54,7 @@ class MechanismService(MechanismServiceServicer):
     ) -> mechanism_pb2.PrecommitResponse:
         """Judge every change on its own."""
         with self._process.admit(len(request.changes)):
-            decoder = decode.Decoder(_deadline(context, _budget(request)))
+            decoder = self._decoder(_deadline(context, _budget(request)))
 
             async def judge(change: change_pb2.Change) -> mechanism_pb2.PrecommitResult:
                 return await self._judge(decoder, change)
@@ -68,7 +68,7 @@ class MechanismService(MechanismServiceServicer):
     ) -> mechanism_pb2.PostcommitResponse:
         """Make every change true on its own; the batch is not atomic."""
         with self._process.admit(len(request.changes)):
-            decoder = decode.Decoder(_deadline(context, None))
+            decoder = self._decoder(_deadline(context, None))
 
             async def act(change: change_pb2.Change) -> mechanism_pb2.PostcommitResult:
                 return await self._take_lane(decoder, change)
@@ -82,7 +82,7 @@ class MechanismService(MechanismServiceServicer):
     ) -> mechanism_pb2.BindPortsResponse:
         """Choose for every port on its own."""
         with self._process.admit(len(request.requests)):
-            decoder = decode.Decoder(_deadline(context, None))
+            decoder = self._decoder(_deadline(context, None))
             host = _host(decoder, request)
 
             async def bind(wanted: mechanism_pb2.BindRequest) -> mechanism_pb2.BindResult:
@@ -95,14 +95,20 @@ class MechanismService(MechanismServiceServicer):
     def _workers(self) -> int:
         return self._process.settings.concurrency
 
+    def _decoder(self, deadline: float | None) -> decode.Decoder:
+        return decode.Decoder(deadline, self._process.custody.declared.names)
+
     async def _judge(self, decoder: decode.Decoder, change: change_pb2.Change) -> mechanism_pb2.PrecommitResult:
         try:
             kind, action = _kind_and_action(change)
             hook = self._precommit.get((kind, action))
             if hook is None:
-                return encode.verdict(change.change_id, None, 0)
+                return encode.verdict(change.change_id, None)
             answer = await self._hooks.call(hook, decoder.change(kind, action, change))
-            return encode.verdict(change.change_id, answer, self._process.settings.max_state_bytes)
+            result = encode.verdict(change.change_id, answer)
+            if answer is not None:
+                self._process.custody.hand_over(kind, answer, result.accept)
+            return result
         except Rejected as rejected:
             return encode.reject(change.change_id, rejected)
         except Exception as error:
@@ -127,10 +133,12 @@ class MechanismService(MechanismServiceServicer):
         delete = action is Action.DELETE
         held = self._held.newer_than(resource, change.revision, delete=delete)
         if held is not None:
-            return encode.outcome(change.change_id, held, None, 0)
+            return encode.outcome(change.change_id, held, None)
         hook = self._postcommit.get((kind, action))
         answer = None if hook is None else await self._hooks.call(hook, decoder.change(kind, action, change))
-        result = encode.outcome(change.change_id, change.revision, answer, self._process.settings.max_state_bytes)
+        result = encode.outcome(change.change_id, change.revision, answer)
+        if isinstance(answer, Done):
+            self._process.custody.hand_over(kind, answer, result.done)
         if result.HasField("done"):
             self._held.acknowledge(resource, result.done.revision, delete=delete)
             if delete and kind is Kind.PORT:
@@ -177,7 +185,7 @@ class MechanismService(MechanismServiceServicer):
             revision=change.revision,
             exc_info=error,
         )
-        return encode.bug()
+        return encode.bug(error)
 
 
 def _kind_and_action(change: change_pb2.Change) -> tuple[Kind, Action]:

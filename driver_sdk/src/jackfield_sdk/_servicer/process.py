@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import grpc
 
+from jackfield_sdk._servicer.custody import Custody
 from jackfield_sdk._servicer.refusal import Refused
 from jackfield_sdk.driver import MechanismDriver
 from jackfield_sdk.settings import ServerSettings
@@ -25,6 +26,7 @@ class Process:
         """Mint the identity of this process."""
         self.driver = driver
         self.settings = settings
+        self.custody = Custody(driver, settings.max_state_bytes)
         self.load_error: str | None = None
         self.instance_id = str(uuid.uuid4())
         self.draining = False

@@ -69,7 +69,7 @@ class ReconcileService(ReconcileServiceServicer):
         """Compare one change after the other."""
         with self._process.admit(len(request.changes)):
             hook = _implemented(self._diff, "diff")
-            decoder = decode.Decoder(None)
+            decoder = decode.Decoder(None, self._process.custody.declared.names)
             for change in request.changes:
                 kind, action = decode.KINDS.get(change.kind), decode.ACTIONS.get(change.action)
                 if kind is None or action is None:

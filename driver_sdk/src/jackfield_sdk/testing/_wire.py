@@ -11,6 +11,7 @@ from typing import Any
 from jackfield.driver.v1 import (
     binding_pb2,
     change_pb2,
+    driver_pb2,
     mechanism_pb2,
     network_pb2,
     port_pb2,
@@ -84,8 +85,13 @@ def change(change_id: str, wanted: Wanted) -> change_pb2.Change:
         digest=hashlib.sha256(current.SerializeToString(deterministic=True)).digest(),
     )
     if wanted.state is not None:
-        message.state.CopyFrom(change_pb2.DriverState(version=wanted.state.version, data=wanted.state.data))
+        message.state.CopyFrom(state(wanted.state))
     return message
+
+
+def state(value: DriverState) -> change_pb2.DriverState:
+    """Write a stored state."""
+    return change_pb2.DriverState(version=value.version, data=value.data)
 
 
 def bind_request(
@@ -160,6 +166,16 @@ def outcome(message: mechanism_pb2.PostcommitResult) -> Done | InProgress | Fail
             return InProgress(message.in_progress.retry_after.ToTimedelta().total_seconds())
         case "failed":
             return failed(message.failed)
+    raise AssertionError("a result without an outcome")
+
+
+def upgraded(message: driver_pb2.UpgradeStatesResult) -> DriverState | Failed:
+    """Read a rewritten state, or why there is none."""
+    match message.WhichOneof("outcome"):
+        case "state":
+            return DriverState(message.state.version, message.state.data)
+        case "error":
+            return failed(message.error)
     raise AssertionError("a result without an outcome")
 
 

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from jackfield.driver.v1.reconcile_pb2_grpc import ReconcileServiceStub
 from jackfield_sdk._convert import decode, encode
 from jackfield_sdk._transport import channel_options
 from jackfield_sdk.answers import Accepted, Bound, Done, InProgress, NextLevel, Owned, Skip, Unreachable, Veto
-from jackfield_sdk.context import Action
+from jackfield_sdk.context import Action, DriverState
 from jackfield_sdk.driver import MechanismDriver
 from jackfield_sdk.errors import Rejected
 from jackfield_sdk.resources import Host, Kind, Network, Port, Segment
@@ -36,6 +36,9 @@ from jackfield_sdk.testing import _wire
 from jackfield_sdk.testing._wire import Failed, Resource, Wanted
 
 __all__ = ["Core", "Failed", "Wanted", "running"]
+
+# What today's core keeps for a driver and listens to.
+FEATURES = ("attributes", "states", "watch")
 
 
 class Core:
@@ -60,16 +63,43 @@ class Core:
         assert self._server is not None
         return self._server
 
-    async def handshake(self, *majors: int, deployment_id: str = "test") -> driver_pb2.HandshakeResponse:
-        """Introduce this core; it speaks major 1 unless told."""
+    async def handshake(
+        self,
+        *majors: int,
+        deployment_id: str = "test",
+        features: Iterable[str] = FEATURES,
+        write_state_version: int | None = None,
+    ) -> driver_pb2.HandshakeResponse:
+        """Introduce this core; unless told it speaks major 1 and every feature, and holds no states."""
         request = driver_pb2.HandshakeRequest(
             core_version="test",
             core_instance_id=str(uuid.uuid4()),
             deployment_id=deployment_id,
             contract_majors=majors or (1,),
+            features=list(features),
+            write_state_version=write_state_version,
         )
         response: driver_pb2.HandshakeResponse = await self._call(self._driver.Handshake, request)
         return response
+
+    async def schemas(self, known_digest: bytes = b"") -> list[driver_pb2.AttributeSchema]:
+        """Fetch the schemas of the driver's attributes; none if the core knows them already."""
+        response = await self._call(self._driver.GetSchemas, driver_pb2.GetSchemasRequest(known_digest=known_digest))
+        return list(response.schemas)
+
+    async def upgrade_states(
+        self, to_version: int, states: Mapping[tuple[Kind, str], DriverState]
+    ) -> dict[str, DriverState | Failed]:
+        """Have stored states rewritten; what became of each, by the identifier of its resource."""
+        request = driver_pb2.UpgradeStatesRequest(
+            to_version=to_version,
+            states=[
+                driver_pb2.KeyedState(kind=encode.KINDS[kind], id=id, state=_wire.state(state))
+                for (kind, id), state in states.items()
+            ],
+        )
+        response = await self._call(self._driver.UpgradeStates, request)
+        return {result.id: _wire.upgraded(result) for result in response.results}
 
     async def drain(self, grace: float) -> int:
         """Ask the driver to finish; return how many calls are left after `grace` seconds."""
@@ -150,12 +180,17 @@ class Core:
 async def running(
     driver: MechanismDriver, directory: Path, *, timeout: float = 10.0, **settings: Any
 ) -> AsyncIterator[Core]:
-    """Serve a driver on a socket in `directory`; `settings` are fields of `ServerSettings`."""
+    """Serve a driver on a socket in `directory` and introduce a core to it.
+
+    `settings` are fields of `ServerSettings`.
+    """
     address = f"unix://{directory}/{driver.name}.sock"
     server = await start_server(driver, ServerSettings(**{"listen": address, **settings}))
     try:
         async with grpc.aio.insecure_channel(server.address, options=channel_options(keepalive_seconds=20)) as channel:
-            yield Core(channel, server, timeout=timeout)
+            core = Core(channel, server, timeout=timeout)
+            await core.handshake()
+            yield core
     finally:
         await server.stop(grace=1.0)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jackfield_sdk.answers import BindAnswer
-from jackfield_sdk.capabilities import Phase, hook_name
+from jackfield_sdk.capabilities import Phase, StateVersions, hook_name
 from jackfield_sdk.context import Action, BindContext
 from jackfield_sdk.driver import MechanismDriver
 from jackfield_sdk.node import NodeAgent
@@ -59,10 +59,14 @@ class Script:
 
 
 class RecordingDriver(MechanismDriver):
-    """A driver that wants everything, records it in `script`, and answers what a test scripted."""
+    """A driver that wants everything, records it in `script`, and answers what a test scripted.
+
+    It keeps states of version 1; `attributes` are what a test sets before the driver is served.
+    """
 
     name = "recording"
     version = "1"
+    state_versions = StateVersions(min_readable=1, writes=1)
 
     def __init__(self) -> None:
         self.script = Script()

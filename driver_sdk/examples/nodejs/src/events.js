@@ -1,0 +1,96 @@
+// EventService: what the driver observes, streamed to every core that asks.
+//
+// A watcher first gets what is the case, then `in_sync`, then what changes, and a
+// heartbeat every 10 s. Events are states, not messages: while a watcher is slow, a
+// newer state of the same port replaces the older one.
+
+import { streaming, write } from './calls.js';
+import { now } from './contract.js';
+import { backendOf } from './handshake.js';
+
+const HEARTBEAT_MILLISECONDS = 10_000;
+
+export class Events {
+  constructor() {
+    this.ports = new Map();
+    this.watchers = new Set();
+    this.isClosed = false;
+  }
+
+  // Tell the state of a port, observed at a revision of it.
+  port(portId, up, revision) {
+    const event = { portStatus: { portId, up, observedRevision: revision, reason: up ? '' : 'administratively down' } };
+    this.ports.set(portId, event);
+    for (const watcher of this.watchers) watcher.put(portId, event);
+  }
+
+  forgetPort(portId) {
+    this.ports.delete(portId);
+  }
+
+  close() {
+    this.isClosed = true;
+    for (const watcher of this.watchers) watcher.wake();
+  }
+}
+
+// What one watcher has not been sent yet: the last state of each port.
+class Watcher {
+  constructor() {
+    this.waiting = new Map();
+    this.wake = () => {};
+  }
+
+  put(key, event) {
+    this.waiting.set(key, event);
+    this.wake();
+  }
+
+  take() {
+    const taken = [...this.waiting.values()];
+    this.waiting.clear();
+    return taken;
+  }
+
+  // Return at the next event, at the end of the stream, or when a heartbeat is due.
+  async rest() {
+    let timer;
+    await new Promise((resolve) => {
+      this.wake = resolve;
+      timer = setTimeout(resolve, HEARTBEAT_MILLISECONDS);
+    });
+    clearTimeout(timer);
+    this.wake = () => {};
+  }
+}
+
+export function eventService(life, fabric, events) {
+  return {
+    watch: streaming(life, 'Watch', 'WatchRequest', async (request, call) => {
+      life.requireServing();
+      const watcher = new Watcher();
+      call.once('cancelled', () => watcher.wake());
+      events.watchers.add(watcher);
+      try {
+        await stream(life, fabric(), events, watcher, request.kinds, call);
+      } finally {
+        events.watchers.delete(watcher);
+      }
+    }),
+  };
+}
+
+async function stream(life, fabric, events, watcher, kinds, call) {
+  let sequence = 0;
+  const send = (event) => write(call, { ...event, sequence: String((sequence += 1)), observeTime: now() });
+  const ports = !kinds.length || kinds.includes('RESOURCE_KIND_PORT');
+  await send({ backend: backendOf(fabric) });
+  for (const event of ports ? [...events.ports.values()] : []) await send(event);
+  await send({ inSync: {} });
+  while (!call.cancelled && !events.isClosed) {
+    if (!watcher.waiting.size) await watcher.rest();
+    const news = watcher.take();
+    for (const event of ports ? news : []) await send(event);
+    if (!news.length && !events.isClosed) await send({ heartbeat: { queueDepth: life.changesInFlight } });
+  }
+}

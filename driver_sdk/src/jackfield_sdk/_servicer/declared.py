@@ -1,0 +1,161 @@
+"""The attributes that a driver declares: checked once at start, then the measure of what it sets.
+
+A wrong declaration becomes the load error, in words that name the attribute, because the core
+would otherwise judge users by a schema that means something else. A value that breaks its own
+schema is a fault of the driver; it is found here, by name, before the core throws the whole answer
+away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NoReturn
+
+import jsonschema_rs
+from jackfield.driver.v1 import driver_pb2
+
+from jackfield_sdk._convert import encode
+from jackfield_sdk._convert.encode import Faulty
+from jackfield_sdk.attributes import Attribute
+from jackfield_sdk.errors import Effect, Infeasible
+from jackfield_sdk.resources import Kind
+
+MAX_SCHEMA_BYTES = 64 * 1024
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_POINTER = re.compile(r"(/([^~/]|~[01])*)*")
+
+
+class Declared:
+    """The checked attributes of one driver."""
+
+    def __init__(self, attributes: Iterable[object] = ()) -> None:
+        """Check every attribute; Infeasible with the name of the first that is wrong."""
+        self._schemas: dict[tuple[Kind, str], driver_pb2.AttributeSchema] = {}
+        self._validators: dict[tuple[Kind, str], jsonschema_rs.Draft202012Validator] = {}
+        for attribute in attributes:
+            self._add(attribute)
+        self.names = {kind: frozenset(name for of, name in self._schemas if of is kind) for kind in Kind}
+        self.digest = hashlib.sha256(b"".join(map(_canonical, self.schemas()))).digest()
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any attribute."""
+        return bool(self._schemas)
+
+    def schemas(self) -> list[driver_pb2.AttributeSchema]:
+        """Return all schemas, whatever order they were declared in."""
+        return [self._schemas[key] for key in sorted(self._schemas)]
+
+    def encode(self, kind: Kind, values: Mapping[str, Any]) -> dict[str, bytes]:
+        """Write the values that a driver sets; Faulty for one that it did not declare so."""
+        return {name: self._encode_one(kind, name, value) for name, value in values.items()}
+
+    def _add(self, attribute: object) -> None:
+        if not isinstance(attribute, Attribute):
+            raise _wrong(f"attributes holds {type(attribute).__name__}, and not only Attribute")
+        if attribute.kind not in encode.KINDS:
+            raise _wrong(f'attribute "{attribute.name}" is of no kind of resource')
+        key = attribute.kind, attribute.name
+        if key in self._schemas:
+            raise _wrong(f'attribute "{attribute.name}" of {attribute.kind} is declared twice')
+        fault = next(_faults(attribute), None)
+        if fault is not None:
+            raise _wrong(f'attribute "{attribute.name}" of {attribute.kind}: {fault}')
+        self._schemas[key] = _message(attribute)
+        self._validators[key] = _validator(attribute.schema)
+
+    def _encode_one(self, kind: Kind, name: str, value: Any) -> bytes:
+        validator = self._validators.get((kind, name))
+        if validator is None:
+            declared = ", ".join(sorted(self.names[kind])) or "none"
+            raise Faulty(f'the driver set attribute "{name}" of {kind} and declares {declared}')
+        try:
+            text = _json(value)
+        except (TypeError, ValueError):
+            raise Faulty(f'the driver set attribute "{name}" of {kind} to what is no JSON') from None
+        # The value as JSON holds it, so that a tuple counts as an array. The value itself stays out
+        # of the message, because it may be a secret.
+        error = next(validator.iter_errors(json.loads(text)), None)
+        if error is not None:
+            place = _pointer(error.schema_path)
+            raise Faulty(f'the driver set attribute "{name}" of {kind} against its schema, at {place}')
+        return text
+
+
+def _faults(attribute: Attribute) -> Iterator[str]:
+    """Tell what is wrong with a declaration, the simplest first."""
+    if not isinstance(attribute.name, str) or not _NAME.fullmatch(attribute.name):
+        yield "the name is not [a-z][a-z0-9_]* of at most 63 bytes"
+    if not 0 < attribute.version < 2**31:
+        yield "the version is not from 1 to 2147483647"
+    for path in attribute.sensitive_paths:
+        if not _POINTER.fullmatch(path):
+            yield f'the sensitive path "{path}" is no JSON pointer'
+    yield from _faults_of_schema(attribute.schema)
+
+
+def _faults_of_schema(schema: object) -> Iterator[str]:
+    try:
+        text = _json(schema)
+    except (TypeError, ValueError) as error:
+        yield f"the schema is no JSON: {error}"
+        return
+    if len(text) > MAX_SCHEMA_BYTES:
+        yield f"the schema has {len(text)} bytes, and {MAX_SCHEMA_BYTES} are allowed"
+    if not isinstance(schema, Mapping):
+        yield "the schema is no JSON object"
+        return
+    if schema.get("$schema", _DIALECT) != _DIALECT:
+        yield f"the schema is not of {_DIALECT}"
+    try:
+        _validator(schema)
+    except jsonschema_rs.ValidationError as error:
+        yield f"the schema is wrong at {_pointer(error.instance_path)}: {error.message}"
+
+
+def _message(attribute: Attribute) -> driver_pb2.AttributeSchema:
+    return driver_pb2.AttributeSchema(
+        kind=encode.KINDS[attribute.kind],
+        name=attribute.name,
+        version=attribute.version,
+        json_schema=_json(attribute.schema),
+        mutable=attribute.mutable,
+        sensitive_paths=attribute.sensitive_paths,
+        read_only=attribute.read_only,
+        operator_only=attribute.operator_only,
+    )
+
+
+def _validator(schema: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    # The same validator as the core's, so that both judge alike. Its regular expressions take
+    # linear time, because users write the values.
+    options = jsonschema_rs.RegexOptions()
+    return jsonschema_rs.Draft202012Validator(_json(schema).decode(), retriever=_refuse, pattern_options=options)
+
+
+def _refuse(uri: str) -> NoReturn:
+    raise ValueError(f"{uri} is outside of the schema")
+
+
+def _pointer(path: Iterable[str | int]) -> str:
+    return "".join(f"/{step}" for step in path) or "its top"
+
+
+def _canonical(message: driver_pb2.AttributeSchema) -> bytes:
+    """Write everything that a core could tell apart, so that equal declarations have equal digests."""
+    fields = {field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields}
+    fields["json_schema"] = json.loads(message.json_schema)
+    fields["sensitive_paths"] = sorted(message.sensitive_paths)
+    return _json(fields) + b"\n"
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _wrong(message: str) -> Infeasible:
+    return Infeasible(message, code="BAD_ATTRIBUTE", effect=Effect.NONE)

@@ -1,7 +1,9 @@
-"""What each mechanism driver said of itself in its last handshake.
+"""What each mechanism driver said of itself in its last handshake, and what the core holds against it.
 
 The core must know what a driver wants to hear while the driver is down, or it
-could not write down what the driver is owed. So the answer is kept here.
+could not write down what the driver is owed. So the answer is kept here, and
+with it what has to outlive a process of the core: the version of state that is
+written, and the garbage that was answered.
 """
 
 from datetime import datetime
@@ -41,6 +43,16 @@ table = sa.Table(
     # Epoch of each backend: when one changes, all that the backend held is owed again.
     sa.Column("epochs", Json(dict[str, str]), nullable=False),
     sa.Column("handshake_at", sa.DateTime, nullable=False),
+    # The version in which the driver's state is written, until the operator finalises an upgrade.
+    sa.Column("state_version", sa.Integer),
+    # Digest of the schemas that `attribute_schema` holds of this driver.
+    sa.Column("schema_digest", sa.LargeBinary),
+    sa.Column("features", Json(tuple[str, ...]), nullable=False),
+    sa.Column("quarantined_at", sa.DateTime),
+    sa.Column("quarantine_reason", sa.Text),
+    sa.Column("quarantined_version", Name),
+    # When it last answered garbage; too often in a short time, and it is quarantined.
+    sa.Column("garbage_at", Json(tuple[datetime, ...]), nullable=False),
 )
 
 
@@ -54,6 +66,13 @@ class DriverRecord(Struct, frozen=True):
     bind: BindCapability | None
     epochs: dict[str, str]
     handshake_at: datetime
+    state_version: int | None = None
+    schema_digest: bytes | None = None
+    features: tuple[str, ...] = ()
+    quarantined_at: datetime | None = None
+    quarantine_reason: str | None = None
+    quarantined_version: str | None = None
+    garbage_at: tuple[datetime, ...] = ()
 
 
 class DriverTable:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.address import AddressTable
 from jackfield_core.db.agent import AgentTable
+from jackfield_core.db.attribute_schema import AttributeSchemaTable
 from jackfield_core.db.delivery import DeliveryTable, Entry
 from jackfield_core.db.driver import DriverTable
 from jackfield_core.db.ending import EndTable
@@ -27,6 +28,7 @@ from jackfield_core.db.resource import ResourceTable
 from jackfield_core.db.segment import SegmentTable
 from jackfield_core.db.subnet import Subnet, SubnetTable
 from jackfield_core.db.tree import NetworkTree
+from jackfield_core.db.vendor_attribute import VendorAttributeTable
 from jackfield_core.types import Action, BindingLevel, Kind, Status, Wiring
 
 Resource = Network | Subnet | Port
@@ -79,6 +81,8 @@ class Tables:
         self.addresses = AddressTable(connection)
         self.agents = AgentTable(connection)
         self.drivers = DriverTable(connection)
+        self.attribute_schemas = AttributeSchemaTable(connection)
+        self.vendor_attributes = VendorAttributeTable(connection)
         self.deliveries = DeliveryTable(connection)
         self.feed = FeedTable(connection)
 

@@ -10,7 +10,7 @@ from jackfield_core.mechanism.client import MAX_MESSAGE_BYTES
 from jackfield_core.types import Action, Kind
 
 CONTRACT_MAJOR = 1
-FEATURES = ("watch",)
+FEATURES = ("attributes", "states", "watch")
 """What the core makes use of if the driver names it too."""
 
 # What this release does not know is left out: a driver may be newer than the core.

@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)/tests
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup lock demo test lint types proto generate lab bench clean
+.PHONY: help setup node lock demo test lint types proto generate lab bench clean
 
 help: ## Show this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,13 +13,16 @@ help: ## Show this text
 setup: ## Install what the other targets need, and say what
 	@tools/setup
 
+node: setup ## Install Node.js and the packages of the driver in Node.js
+	@tools/node
+
 lock: setup ## Take the newest releases of all packages into requirements.lock
 	@tools/lock
 
 demo: setup ## Run the main job: two hosts, two machines, one ping
 	@$(BIN)/python -m demo
 
-test: setup lint types proto ## Run every check and every test
+test: setup node lint types proto ## Run every check and every test
 	@tools/test
 
 lint: setup ## ruff, and the arrows between packages
@@ -43,4 +46,4 @@ bench: setup ## Measure latency, throughput and CPU, beside the floor
 	@$(BIN)/python -m bench
 
 clean: ## Remove what setup and the tests made inside this folder
-	rm -rf .venv .tools build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .tools build driver_sdk/examples/nodejs/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

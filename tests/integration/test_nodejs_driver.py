@@ -1,0 +1,127 @@
+"""A driver in another language beside one of ours, under the real core."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support import ledger, nodejs
+from support.cloud import Cloud
+from support.processes import Process
+from support.waiting import wait_until
+
+SETTINGS = """
+[segments.vlan]
+ranges = ["leaf1:1:4000"]
+[[drivers]]
+name = "nodejs"
+endpoint = "unix://{socket}"
+policy = "advisory"
+"""
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[Process]:
+    """Run the driver in Node.js; its fabric outlives it, and it reserves VLAN 7."""
+    nodejs.require()
+    options = ("--state-file", str(tmp_path / "nodejs.json"), "--reserved-vlan", "7")
+    with nodejs.driver(tmp_path / "n.sock", *options, log=tmp_path / "nodejs.log") as process:
+        yield process
+
+
+@pytest.fixture
+def cloud(driver: Process, tmp_path: Path) -> Iterator[Cloud]:
+    """Run a core with that driver first, and loopback behind it."""
+    settings = SETTINGS.format(socket=tmp_path / "n.sock")
+    with Cloud(f"sqlite:///{tmp_path}/jackfield.sqlite", drivers=["fabric"], settings=settings) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def api(cloud: Cloud) -> Iterator[httpx.Client]:
+    """Talk to the core."""
+    with httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=10) as client:
+        yield client
+
+
+def test_driver_in_another_language_holds_what_the_core_owes(
+    api: httpx.Client, cloud: Cloud, driver: Process, tmp_path: Path
+) -> None:
+    """It binds, holds what loopback holds, catches up after kill -9, and lets go of what is deleted."""
+    network = _create(api, "network", {})
+    subnet = _create(api, "subnet", {"network_id": network["id"], "ip_version": 4, "cidr": "10.0.0.0/24"})
+    port = _create(api, "port", {"network_id": network["id"], "binding:host_id": "host-1"})
+    assert port["binding:vif_details"]["fabric"] == "nodejs"
+    _settle(cloud, tmp_path)
+    assert _fabric(tmp_path) == cloud.fabric("fabric")
+    assert _fabric(tmp_path)["port"].keys() == {port["id"]}
+
+    driver.kill()
+    late = _create(api, "port", {"network_id": network["id"], "binding:host_id": "host-1"})
+    assert late["id"] not in _fabric(tmp_path)["port"]
+    driver.start()
+    _settle(cloud, tmp_path)
+    assert _fabric(tmp_path)["port"].keys() == {port["id"], late["id"]}
+
+    for kind, resource in (("port", port), ("port", late), ("subnet", subnet), ("network", network)):
+        assert api.delete(f"/{kind}s/{resource['id']}").status_code == 204
+    _settle(cloud, tmp_path)
+    assert _fabric(tmp_path) == {"network": {}, "subnet": {}, "port": {}}
+
+
+def test_refusal_in_another_language_reaches_the_user(api: httpx.Client, cloud: Cloud, tmp_path: Path) -> None:
+    """What it refuses in precommit is a 409 with its words, and leaves nothing behind."""
+    body = {
+        "provider:network_type": "vlan",
+        "provider:physical_network": "leaf1",
+        "provider:segmentation_id": 7,
+    }
+    answer = api.post("/networks", json={"network": body})
+
+    assert answer.status_code == 409
+    assert "VLAN 7 is reserved on this fabric" in answer.text
+    assert api.get("/networks").json() == {"networks": []}
+    _settle(cloud, tmp_path)
+    assert _fabric(tmp_path)["network"] == {}
+
+
+def test_driver_stops_in_order_and_gives_its_socket_back(driver: Process, tmp_path: Path) -> None:
+    """SIGTERM ends it with status 0, and the next one starts at the same address, also after kill -9."""
+    assert driver.stop() == 0
+    assert not (tmp_path / "n.sock").exists()
+    driver.start()
+    driver.kill()
+    assert (tmp_path / "n.sock").exists()
+    driver.start()
+
+    second = nodejs.driver(tmp_path / "n.sock", log=tmp_path / "second.log")
+    second.launch()
+    wait_until(lambda: not second.alive, what="the second process to give up")
+    assert second.stop() == 1
+    assert "another process serves" in second.output()
+
+
+def _create(api: httpx.Client, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = api.post(f"/{kind}s", json={kind: body})
+    assert answer.status_code == 201, answer.text
+    created: dict[str, Any] = answer.json()[kind]
+    return created
+
+
+def _settle(cloud: Cloud, tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/jackfield.sqlite"
+
+    def problems() -> list[str]:
+        return ledger.problems(database, {"nodejs": _fabric(tmp_path), "fabric": cloud.fabric("fabric")})
+
+    wait_until(lambda: ledger.owed(database) == 0, what="all debts to be paid", timeout=20)
+    wait_until(lambda: not problems(), what=lambda: f"{problems()}", timeout=5)
+
+
+def _fabric(tmp_path: Path) -> dict[str, dict[str, int]]:
+    """Return what the driver's fabric holds: kind to id to revision."""
+    state = json.loads((tmp_path / "nodejs.json").read_text())
+    kinds = ("network", "subnet", "port")
+    return {kind: {id: int(held["revision"]) for id, held in state[f"{kind}s"].items()} for kind in kinds}

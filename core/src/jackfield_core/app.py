@@ -26,9 +26,10 @@ from jackfield_core.db import migrate
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
+from jackfield_core.events.watch import EventWatch
 from jackfield_core.ipam.allocator import Allocator
 from jackfield_core.mechanism import translate
-from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.mechanism.manager import MechanismManager, note_garbage
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.nodes.service import NodeService
 from jackfield_core.observability import health
@@ -58,6 +59,7 @@ class Application:
         self.services = self._services()
         self.rebinder = Rebinder(self.unit_of_work, self.services.ports, interval=settings.mechanism.rebind_interval)
         self.dispatcher = Dispatcher(self.registry, self.mechanism, self.database, settings)
+        self.events = EventWatch(self.registry, self.database, self.dispatcher.wake, note_garbage)
         self.nodes = NodeService(
             settings.nodes, self.unit_of_work, self.registry.required(), lambda _host: self.rebinder.wake()
         )
@@ -87,6 +89,7 @@ class Application:
         self.registry.subscribe(self._driver_ready)
         if "dispatcher" in self.settings.roles:
             await self.dispatcher.start()
+            self.events.start()
             self._tasks.add(asyncio.create_task(self.rebinder.run()))
         if "nodes" in self.settings.roles:
             await self.nodes.start()
@@ -100,6 +103,7 @@ class Application:
         if "nodes" in self.settings.roles:
             await self.nodes.stop()
         if "dispatcher" in self.settings.roles:
+            await self.events.stop()
             await self.dispatcher.stop()
         await self.registry.stop()
         await self.database.close()

@@ -88,7 +88,7 @@ class MechanismManager:
             response = await entry.call(POSTCOMMIT, request, timeout)
             return verdicts.read_postcommit(name, changes, response, entry.limits.max_state_bytes)
         except Garbage as error:
-            _note_garbage(error)
+            note_garbage(error)
             raise
 
     async def bind_ports(self, name: str, host: Host, asks: Sequence[BindAsk], timeout: float) -> list[BindAnswer]:
@@ -103,7 +103,7 @@ class MechanismManager:
         try:
             return [answer for answers in await together(calls) for answer in answers]
         except Garbage as error:
-            _note_garbage(error)
+            note_garbage(error)
             raise
 
     def _who_is_asked(self, changes: Sequence[Change]) -> list[_Asked]:
@@ -128,7 +128,7 @@ async def _judge(asked: _Asked, hosts: Mapping[str, Host]) -> list[Verdict] | No
         judged = await together([_judge_batch(entry, batch, deadline, hosts) for batch in batches])
     except NoVerdict as error:
         if isinstance(error, Garbage):
-            _note_garbage(error)
+            note_garbage(error)
         return error
     return judged[0] if len(judged) == 1 else [verdict for batch in judged for verdict in batch]
 
@@ -205,6 +205,7 @@ def _unavailable(entry: DriverEntry, reason: str) -> DriverUnavailable:
     return DriverUnavailable(f'Mechanism driver "{entry.name}" gave no verdict: {reason}', driver=entry.name)
 
 
-def _note_garbage(error: Garbage) -> None:
+def note_garbage(error: Garbage) -> None:
+    """Count and log an answer that breaks the contract."""
     GARBAGE.labels(error.driver).inc()
     log.error("driver.garbage", driver=error.driver, reason=error.text)

@@ -10,7 +10,7 @@ it, and nobody else notices.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from jackfield.driver.v1 import change_pb2, event_pb2
 from msgspec import Struct
@@ -77,7 +77,7 @@ _KINDS = {
 }
 
 
-async def observe(client: DriverClient) -> AsyncIterator[Observation]:
+async def observe(client: DriverClient) -> AsyncGenerator[Observation, None]:
     """Yield what a driver observes, until its stream ends.
 
     Raises:

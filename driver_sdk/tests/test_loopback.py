@@ -24,7 +24,7 @@ from jackfield_sdk import (
     Rejected,
     Skip,
 )
-from jackfield_sdk.examples.loopback import Fabric, LoopbackDriver, LoopbackOptions
+from jackfield_sdk.examples.loopback import Fabric, LoopbackDriver, LoopbackOptions, revisions_in
 from jackfield_sdk.testing import Core, Failed, a_host, a_network, a_port, a_segment, a_subnet, running
 
 
@@ -217,46 +217,61 @@ async def test_a_wiped_fabric_has_a_new_epoch(core, fabric):
     assert (await core.handshake()).backends[0].epoch != before
 
 
-async def test_a_state_file_keeps_fabric_and_epoch_over_a_restart(tmp_path, eventually):
-    """Whoever reads the file sees a whole snapshot, and no secrets."""
-    path = tmp_path / "state.json"
-    options = LoopbackOptions(state_file=path)
+async def test_a_state_file_keeps_fabric_and_epoch_over_a_restart(tmp_path):
+    """All but the secrets, which have no place in a file."""
+    path = tmp_path / "fabric.db"
+    options = LoopbackOptions(state_file=path, attributes=True)
     network = a_network()
     port = a_port(network, "host-1")
     port = replace(port, binding=replace(port.binding, profile={"password": "s3cret"}))
+    gone = a_network()
     first = Fabric("a")
     async with running(LoopbackDriver(first, options), tmp_path) as core:
-        await core.postcommit(Action.CREATE, network, 2)
+        values = {"colour": "red", "secret": "s3cret"}
+        await core.postcommit(Action.CREATE, network, 2, attributes=values)
         await core.postcommit(Action.CREATE, port, 3, network=network)
-        await eventually(lambda: port.id in json.loads(path.read_bytes())["ports"])
-        written = path.read_text()
+        await core.postcommit(Action.CREATE, gone, 1)
+        await core.postcommit(Action.DELETE, gone, 2)
+        written = b"".join(each.read_bytes() for each in tmp_path.glob("fabric.db*"))
 
     second = Fabric("a")
     async with running(LoopbackDriver(second, options), tmp_path) as core:
         epoch = (await core.handshake()).backends[0].epoch
+        assert await core.diff(Action.UPDATE, network, 2, attributes=values) == []
 
-    assert "s3cret" not in written
+    assert b"s3cret" not in written
     assert epoch == first.epoch
-    assert second.networks == first.networks
+    assert second.networks == first.networks == {network.id: (2, network)}
     assert second.digests == first.digests
+    assert second.attributes[Kind.NETWORK, network.id] == {"colour": "red"}
     assert second.ports[port.id].value.mac_address == port.mac_address
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["state.json"]
+    assert revisions_in(path) == {"network": {network.id: 2}, "subnet": {}, "port": {port.id: 3}}
 
 
-async def test_changes_are_written_together(tmp_path):
-    """A batch of five hundred costs a write or two, not five hundred."""
-    path, driver = (
-        tmp_path / "state.json",
-        LoopbackDriver(Fabric("a"), LoopbackOptions(state_file=tmp_path / "state.json")),
-    )
-    async with running(driver, tmp_path) as core:
-        written = set()
-        for _ in range(100):
-            await core.postcommit(Action.CREATE, a_network())
-            written.add(path.stat().st_ino)
+async def test_two_releases_share_a_state_file_while_one_takes_over(tmp_path):
+    """Each sees what the other did, and neither undoes a later write or hides a factory reset."""
+    path, network, other = tmp_path / "fabric.db", a_network(), a_network()
+    options = LoopbackOptions(state_file=path)
+    old, new = Fabric("a"), Fabric("a")
+    for each in ("old", "new"):
+        (tmp_path / each).mkdir()
+    async with (
+        running(LoopbackDriver(old, options), tmp_path / "old") as before,
+        running(LoopbackDriver(new, options), tmp_path / "new") as after,
+    ):
+        assert (await before.handshake()).backends == (await after.handshake()).backends
+        await before.postcommit(Action.CREATE, network, 1)
+        await after.postcommit(Action.UPDATE, replace(network, name="new"), 3)
+        await after.postcommit(Action.CREATE, other, 1)
 
-    assert len(json.loads(path.read_bytes())["networks"]) == 100
-    assert len(written) < 50
+        assert await before.postcommit(Action.UPDATE, replace(network, name="late"), 2) == Done(revision=3)
+        assert {owned.id for owned in await before.list_owned()} == {network.id, other.id}
+        await after.postcommit(Action.DELETE, other, 2)
+        assert [owned.revision for owned in await before.list_owned()] == [3]
+
+        old.wipe()
+        assert await after.list_owned() == []
+        assert (await after.handshake()).backends[0].epoch == old.epoch
 
 
 async def test_without_a_state_file_every_process_has_a_new_epoch():
@@ -266,7 +281,7 @@ async def test_without_a_state_file_every_process_has_a_new_epoch():
 
 async def test_a_broken_state_file_is_a_load_error_and_stays_as_it_is(tmp_path):
     """Overwriting it would lose what may be repaired."""
-    path = tmp_path / "state.json"
+    path = tmp_path / "fabric.db"
     path.write_text("{broken")
     async with running(LoopbackDriver(options=LoopbackOptions(state_file=path)), tmp_path) as core:
         assert "failed to start" in (await core.handshake()).load_error
@@ -352,24 +367,62 @@ async def test_the_command_line_makes_a_fabric(process):
     await core.channel.close()
 
 
-async def test_a_killed_process_keeps_its_epoch_only_if_everything_was_written(process, tmp_path, eventually):
-    """What it acknowledged last may be lost otherwise, and the core has to send everything again."""
-    path, marker = tmp_path / "state.json", tmp_path / "state.json.dirty"
-
-    async def epoch_after_a_kill():
-        core, child = await process("--state-file", str(path))
-        epoch = (await core.handshake()).backends[0].epoch
-        await core.postcommit(Action.CREATE, a_network())
-        await eventually(lambda: not marker.exists())
+async def test_a_killed_process_keeps_its_epoch_because_it_loses_nothing(process, tmp_path):
+    """What was acknowledged is in the file, whenever the kill comes."""
+    epochs, networks = set(), [a_network() for _ in range(3)]
+    for network in networks:
+        core, child = await process("--state-file", str(tmp_path / "fabric.db"))
+        epochs.add((await core.handshake()).backends[0].epoch)
+        await core.postcommit(Action.CREATE, network)
         child.kill()
         child.wait()
         await core.channel.close()
-        return epoch
 
-    first, second = await epoch_after_a_kill(), await epoch_after_a_kill()
-    # This is what a kill between a change and its write leaves behind.
-    marker.touch()
-    third = await epoch_after_a_kill()
+    assert len(epochs) == 1
+    assert revisions_in(tmp_path / "fabric.db")["network"] == {network.id: 1 for network in networks}
 
-    assert first == second != third
-    assert len(json.loads(path.read_bytes())["networks"]) == 3
+
+async def test_its_attributes_are_told_by_users_and_by_itself(fabric, tmp_path):
+    """A colour is held, a port's rack is set once, and both are declared only if that is asked for."""
+    network = a_network()
+    port = a_port(network, "host-1")
+    async with running(LoopbackDriver(fabric, LoopbackOptions(attributes=True)), tmp_path) as core:
+        names = {schema.name for schema in await core.schemas()}
+        await core.postcommit(Action.CREATE, network, attributes={"colour": "red"})
+        first = await core.postcommit(Action.CREATE, port, network=network)
+        again = await core.postcommit(Action.CREATE, port, network=network, attributes=first.attributes)
+        unbound = await core.postcommit(Action.CREATE, a_port(network), network=network)
+
+    assert names == {"colour", "secret", "rack"}
+    assert fabric.attributes[Kind.NETWORK, network.id] == {"colour": "red"}
+    assert first.attributes == {"rack": "rack of host-1"}
+    assert (again.attributes, unbound.attributes) == ({}, {})
+    assert LoopbackDriver(fabric).attributes == ()
+
+
+async def test_an_upgraded_release_reads_the_old_states_and_writes_them_until_it_is_told(process, tmp_path):
+    """Two processes of two releases; the second writes its own version once nothing older is pinned."""
+    network = a_network()
+    old, _ = await process("--name", "old", "--version", "1.4", "--state-version", "1")
+    new, _ = await process("--name", "new", "--version", "2.0", "--state-version", "2")
+    assert (await old.handshake()).state_version.writes == 1
+    handshake = await new.handshake(write_state_version=1)
+    first = await old.postcommit(Action.CREATE, network, 3)
+    second = await new.postcommit(Action.UPDATE, network, 4, state=first.state)
+    await new.handshake(write_state_version=2)
+    third = await new.postcommit(Action.UPDATE, network, 5, state=second.state)
+    unreadable = await old.postcommit(Action.UPDATE, network, 6, state=third.state)
+    upgraded = await new.upgrade_states(2, {(Kind.NETWORK, network.id): first.state})
+    await old.channel.close()
+    await new.channel.close()
+
+    assert (handshake.driver_version, handshake.state_version.min_readable, handshake.state_version.writes) == (
+        "2.0",
+        1,
+        2,
+    )
+    assert [done.state.version for done in (first, second, third)] == [1, 1, 2]
+    assert (first.state.data, second.state.data) == (b"3", b"4")
+    assert json.loads(third.state.data) == {"revision": 5, "release": "2.0"}
+    assert (unreadable.disposition, unreadable.reason) == ("INFEASIBLE", "STATE_UNREADABLE")
+    assert json.loads(upgraded[network.id].data) == {"revision": 3, "release": "2.0"}

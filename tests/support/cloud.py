@@ -9,13 +9,14 @@ and a test can read what the devices hold without asking anybody.
 """
 
 import contextlib
-import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
+
+from jackfield_sdk.examples.loopback import revisions_in
 
 from support.ports import free_port
 from support.processes import Process, accepts, answers
@@ -45,7 +46,7 @@ class Cloud:
             cores: Number of core processes.
             policy: ``required`` or ``advisory``, for all drivers.
             options: Further options of every loopback driver.
-            keep_state: Whether drivers write their state files, which takes them a while with thousands of ports.
+            keep_state: Whether drivers write their state files, which costs them a little for every change.
             settings: Further TOML for the cores.
 
         """
@@ -85,9 +86,7 @@ class Cloud:
 
     def fabric(self, name: str) -> dict[str, dict[str, int]]:
         """Return what a driver's fabric holds: kind to id to revision."""
-        state: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text())
-        kinds = ("network", "subnet", "port")
-        return {kind: {id: held["revision"] for id, held in state[f"{kind}s"].items()} for kind in kinds}
+        return revisions_in(self.folder / f"{name}.db")
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -102,7 +101,7 @@ class Cloud:
         self._stack.close()
 
     def _state(self, name: str) -> tuple[str, str]:
-        return "--state-file", str(self.folder / f"{name}.json")
+        return "--state-file", str(self.folder / f"{name}.db")
 
     def _driver(self, name: str, binds: bool, options: Sequence[str]) -> Process:
         endpoint = self.folder / f"{name}.sock"

@@ -62,7 +62,7 @@ OVS = Driver(
 )
 _LOOPBACK = ("jackfield-loopback", "--name", "fabric", "--listen", "unix://{directory}/fabric.sock")
 # The fabric outlives the driver's process, as a device would.
-_DEVICE = ("--state-file", "{directory}/fabric.json", "--refuse-network-name", "forbidden*")
+_DEVICE = ("--state-file", "{directory}/fabric.db", "--refuse-network-name", "forbidden*")
 # Advisory: a verdict of the fabric counts, but nobody has to wait for one while it is down.
 FABRIC = Driver("fabric", (*_LOOPBACK, *_DEVICE, "--no-bind"), policy="advisory")
 BINDING_FABRIC = Driver("fabric", (*_LOOPBACK, *_DEVICE), policy="advisory")

@@ -8,17 +8,28 @@ dicts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jackfield_sdk.answers import Bound, Done, InProgress, Owned, PostcommitAnswer, Skip
 from jackfield_sdk.capabilities import Backend, BindCapability, Interest, Phase, interests_in, overridden_hooks
-from jackfield_sdk.context import Action, BindContext, ChangeContext, NetworkContext, PortContext, SubnetContext
+from jackfield_sdk.context import (
+    Action,
+    BindContext,
+    ChangeContext,
+    DriverState,
+    NetworkContext,
+    PortContext,
+    SubnetContext,
+)
 from jackfield_sdk.driver import MechanismDriver
+from jackfield_sdk.examples.loopback.attributes import ATTRIBUTES, news_of
+from jackfield_sdk.examples.loopback.backing import Backing
 from jackfield_sdk.examples.loopback.fabric import Fabric
 from jackfield_sdk.examples.loopback.orders import Script
-from jackfield_sdk.examples.loopback.snapshot import StateFile
+from jackfield_sdk.examples.loopback.states import revision_in, versions_of_release, write_state
 from jackfield_sdk.resources import Kind, Network, Port
 
 # Seconds after which a change in progress is asked for again.
@@ -30,7 +41,9 @@ class LoopbackOptions:
     """What a loopback driver takes part in; by default everything.
 
     `network_types` bounds what is bound, empty means any. `wired` tells the core that nothing on
-    the host has to plug the port; otherwise the driver reports the port up by itself.
+    the host has to plug the port; otherwise the driver reports the port up by itself. `attributes`
+    declares attributes of its own, and `state_version` is the newest version of state that it
+    writes, 1 or 2; None keeps no states. `version` is that of the release.
     """
 
     precommit: bool = True
@@ -39,6 +52,9 @@ class LoopbackOptions:
     network_types: frozenset[str] = frozenset()
     vif_type: str = "other"
     wired: bool = True
+    attributes: bool = False
+    state_version: int | None = None
+    version: str = "1"
     state_file: Path | None = None
     script: Path | None = None
 
@@ -46,28 +62,29 @@ class LoopbackOptions:
 class LoopbackDriver(MechanismDriver):
     """Drives one `Fabric`, and bears its name."""
 
-    version = "1"
-
     def __init__(self, fabric: Fabric | None = None, options: LoopbackOptions | None = None) -> None:
         """Drive `fabric`, or a new one of the name "loopback"."""
         self.fabric = fabric or Fabric()
         self.options = options or LoopbackOptions()
         self.name = self.fabric.name
+        self.version = self.options.version
         self.network_types = self.options.network_types
-        self._state_file: StateFile | None = None
+        self.attributes = ATTRIBUTES if self.options.attributes else ()
+        self.state_versions = versions_of_release(self.options.state_version)
+        self._backing: Backing | None = None
 
     async def start(self) -> None:
         if self.options.script is not None:
             self.fabric.read_orders = Script(self.options.script).orders
         if self.options.state_file is not None:
-            self._state_file = StateFile(self.options.state_file, self.fabric)
-            self._state_file.load()
+            self._backing = Backing(self.options.state_file, self.fabric)
 
     async def stop(self) -> None:
-        if self._state_file is not None:
-            self._state_file.close()
+        if self._backing is not None:
+            self._backing.close()
 
     def backends(self) -> Sequence[Backend]:
+        self.fabric.catch_up()
         return [Backend(self.fabric.name, self.fabric.epoch)]
 
     def interests(self) -> Sequence[Interest]:
@@ -115,7 +132,8 @@ class LoopbackDriver(MechanismDriver):
                 return Bound(segment.id, self.options.vif_type, details, wired=self.options.wired)
         return Skip(f"no segment of a type that fabric {self.fabric.name} carries")
 
-    def list_owned(self, kinds: frozenset[Kind]) -> Iterator[Owned]:
+    async def list_owned(self, kinds: frozenset[Kind]) -> AsyncIterator[Owned]:
+        self.fabric.catch_up()
         for kind in Kind:
             if kinds and kind not in kinds:
                 continue
@@ -124,13 +142,14 @@ class LoopbackDriver(MechanismDriver):
                 yield Owned(kind, id, held.revision, digest, self.fabric.name)
 
     async def diff(self, context: ChangeContext) -> Iterable[str]:
+        self.fabric.catch_up()
         kind, id = _kind_of(context), context.current.id
         held = self.fabric.held(kind).get(id)
         if context.action is Action.DELETE:
             return [] if held is None else [f"remove {kind} {id}"]
         if held is None:
             return [f"add {kind} {id} at revision {context.revision}"]
-        if held.value == context.current or held.revision > context.revision:
+        if held.revision > context.revision or not self.fabric.differs(kind, context):
             return []
         return [f"change {kind} {id} from revision {held.revision} to {context.revision}"]
 
@@ -146,7 +165,25 @@ class LoopbackDriver(MechanismDriver):
         if context.action is Action.DELETE:
             self.fabric.remove(kind, context.current.id)
             return None
-        return Done(revision=self.fabric.write(kind, context.current, context.revision, context.digest))
+        revision = self.fabric.write(kind, context)
+        return Done(self._state(context, revision), self._news(context), revision)
+
+    def _state(self, context: ChangeContext, revision: int) -> DriverState | None:
+        if self.state_versions is None:
+            return None
+        if context.state is not None:
+            # What cannot be read must not be overwritten.
+            revision = max(revision, revision_in(context.state, self.state_versions.writes))
+        return write_state(revision, self.write_state_version, self.version)
+
+    def _news(self, context: ChangeContext) -> dict[str, Any]:
+        if not self.attributes or not isinstance(context.current, Port):
+            return {}
+        return news_of(context.current, context.attributes)
+
+    def upgrade_state(self, kind: Kind, id: str, state: DriverState, to_version: int) -> DriverState:
+        newest = self.state_versions.writes if self.state_versions else 0
+        return write_state(revision_in(state, newest), to_version, self.version)
 
     def _report(self, context: PortContext) -> None:
         port = context.current

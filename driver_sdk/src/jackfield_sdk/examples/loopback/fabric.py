@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from jackfield_sdk.context import Action
+from jackfield_sdk.context import Action, ChangeContext
 from jackfield_sdk.errors import Effect, Infeasible, Rejected, RetryLater
+from jackfield_sdk.examples.loopback.attributes import presentable
 from jackfield_sdk.examples.loopback.orders import Delay, Orders
 from jackfield_sdk.resources import Kind, Network, Port, Subnet
 
@@ -36,10 +37,14 @@ class Fabric:
         self.subnets: dict[str, Held] = {}
         self.ports: dict[str, Held] = {}
         self.digests: dict[tuple[Kind, str], bytes] = {}
+        self.attributes: dict[tuple[Kind, str], Mapping[str, Any]] = {}
         self.reserved_vlans: set[int] = set()
         self.refused_names: list[str] = []
         self.refuse_reason = 'network name "{name}" is reserved on this fabric'
-        self.on_change: Callable[[], None] = lambda: None
+        # Where a file backs the fabric: read what others wrote, write what changed here.
+        self.catch_up: Callable[[], None] = lambda: None
+        self.on_change: Callable[[Kind, str], None] = lambda _kind, _id: None
+        self.on_wipe: Callable[[], None] = lambda: None
         self.read_orders: Callable[[], Orders] = lambda: self._told
         self._told = Orders()
         self._asked_again: Counter[tuple[Kind, str, int]] = Counter()
@@ -73,10 +78,9 @@ class Fabric:
 
     def wipe(self) -> None:
         """Lose everything, as a switch with a factory reset does; the epoch tells."""
-        for shelf in (self.networks, self.subnets, self.ports, self.digests):
-            shelf.clear()
+        self.clear()
         self.epoch = str(uuid.uuid4())
-        self.on_change()
+        self.on_wipe()
 
     # What the driver asks of it.
 
@@ -116,23 +120,45 @@ class Fabric:
         if (reason := orders.failure_of(action, kind)) is not None:
             raise RetryLater(reason, code="TOLD_TO_FAIL", effect=Effect.NONE)
 
-    def write(self, kind: Kind, value: Network | Subnet | Port, revision: int, digest: bytes) -> int:
+    def write(self, kind: Kind, context: ChangeContext) -> int:
         """Hold a resource, unless a higher revision is held; return the revision that is held."""
-        shelf = self.held(kind)
-        found = shelf.get(value.id)
+        self.catch_up()
+        value, revision = context.current, context.revision
+        shelf, found = self.held(kind), self.held(kind).get(value.id)
         if found is not None and found.revision > revision:
             return found.revision
-        if found is None or found.revision < revision or found.value != value:
+        if found is None or found.revision < revision or self.differs(kind, context):
             shelf[value.id] = Held(revision, value)
-            self.digests[kind, value.id] = digest
-            self.on_change()
+            self.digests[kind, value.id] = context.digest
+            self.attributes[kind, value.id] = context.attributes
+            self.on_change(kind, value.id)
         return revision
+
+    def differs(self, kind: Kind, context: ChangeContext) -> bool:
+        """Tell whether something else is held than what is wanted; a secret never makes a difference."""
+        found = self.held(kind).get(context.current.id)
+        if found is None or found.value != context.current:
+            return True
+        held = self.attributes.get((kind, context.current.id), {})
+        return presentable(held) != presentable(context.attributes)
 
     def remove(self, kind: Kind, id: str) -> None:
         """Hold a resource no longer."""
-        if self.held(kind).pop(id, None) is not None:
-            self.digests.pop((kind, id), None)
-            self.on_change()
+        self.catch_up()
+        if id in self.held(kind):
+            self.forget(kind, id)
+            self.on_change(kind, id)
+
+    def forget(self, kind: Kind, id: str) -> None:
+        """Drop a resource with all that belongs to it, and tell nobody."""
+        for shelf in (self.digests, self.attributes):
+            shelf.pop((kind, id), None)
+        self.held(kind).pop(id, None)
+
+    def clear(self) -> None:
+        """Drop everything, and tell nobody."""
+        for shelf in (self.networks, self.subnets, self.ports, self.digests, self.attributes):
+            shelf.clear()
 
     def _judge_network(self, network: Network) -> None:
         if any(fnmatchcase(network.name, pattern) for pattern in self.refused_names):

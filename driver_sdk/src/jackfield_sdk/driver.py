@@ -35,6 +35,7 @@ from jackfield_sdk.context import (
 )
 from jackfield_sdk.errors import Infeasible
 from jackfield_sdk.events import Events
+from jackfield_sdk.reasons import ChangeReason
 from jackfield_sdk.resources import Kind
 
 PrecommitVerdict = PrecommitAnswer | Awaitable[PrecommitAnswer]
@@ -201,5 +202,5 @@ class MechanismDriver:
             return state
         raise Infeasible(
             f"state of {kind} {id} is version {state.version}, and this driver cannot write {to_version}",
-            code="UNSUPPORTED",
+            code=ChangeReason.UNSUPPORTED,
         )

@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from jackfield_sdk.reasons import ChangeReason
+
 _CODE = re.compile(r"[A-Z0-9_]{1,63}")
 
 
@@ -28,7 +30,7 @@ class Effect(StrEnum):
 class DriverError(Exception):
     """The family of answers that are not a yes."""
 
-    default_code = "DRIVER_ERROR"
+    default_code: str = ChangeReason.DRIVER_ERROR
 
     def __init__(
         self,
@@ -49,7 +51,7 @@ class DriverError(Exception):
 class RetryLater(DriverError):
     """Cannot be made true now: the core backs off and calls again, not before `delay` seconds."""
 
-    default_code = "RETRY_LATER"
+    default_code = ChangeReason.RETRY_LATER
 
     def __init__(
         self,
@@ -68,13 +70,13 @@ class RetryLater(DriverError):
 class Infeasible(DriverError):
     """Cannot become true as it stands: the core calls again rarely, or when the resource changes."""
 
-    default_code = "INFEASIBLE"
+    default_code = ChangeReason.INFEASIBLE
 
 
 class DeviceConflict(DriverError):
     """The device holds something in this place that is not ours: the operator has to look."""
 
-    default_code = "DEVICE_CONFLICT"
+    default_code = ChangeReason.DEVICE_CONFLICT
 
 
 class Rejected(Exception):
@@ -83,7 +85,7 @@ class Rejected(Exception):
     `field` names the attribute at fault as the API does; the answer is then 400, otherwise 409.
     """
 
-    def __init__(self, message: str, *, reason: str = "REJECTED", field: str = "") -> None:
+    def __init__(self, message: str, *, reason: str = ChangeReason.REJECTED, field: str = "") -> None:
         """Refuse with a sentence that names the object and the fact."""
         super().__init__(message)
         self.message = message

@@ -30,6 +30,7 @@ from jackfield_sdk.capabilities import Backend, BackendHealth, BindCapability, I
 from jackfield_sdk.context import Action, DriverState
 from jackfield_sdk.errors import DeviceConflict, DriverError, Effect, Infeasible, Rejected, RetryLater
 from jackfield_sdk.events import Cable, Drift, Observed, PortStatus
+from jackfield_sdk.reasons import ChangeReason
 from jackfield_sdk.resources import Kind
 
 KINDS = {
@@ -188,7 +189,7 @@ def bug(error: Exception) -> change_pb2.Error:
     told = str(error) if isinstance(error, Faulty) else "the driver failed; its log has the trace"
     return change_pb2.Error(
         disposition=change_pb2.DISPOSITION_BUG,
-        reason="DRIVER_BUG",
+        reason=ChangeReason.DRIVER_BUG,
         operator_message=told,
         effect=change_pb2.EFFECT_MAYBE,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import grpc
 import structlog
 from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2
 from jackfield.driver.v1.driver_pb2_grpc import DriverServiceServicer
@@ -10,9 +9,10 @@ from jackfield.driver.v1.driver_pb2_grpc import DriverServiceServicer
 from jackfield_sdk._convert import decode, encode
 from jackfield_sdk._servicer.hooks import Hooks
 from jackfield_sdk._servicer.process import Process
-from jackfield_sdk._servicer.refusal import Refused, RpcContext, answered
+from jackfield_sdk._servicer.refusal import RpcContext, answered, refused
 from jackfield_sdk.context import DriverState
 from jackfield_sdk.errors import DriverError, Effect, Infeasible
+from jackfield_sdk.reasons import CallReason, ChangeReason
 
 log = structlog.get_logger("jackfield_sdk")
 
@@ -87,10 +87,10 @@ class DriverService(DriverServiceServicer):
     def _guard_version(self, to_version: int) -> None:
         versions = self._driver.state_versions
         if versions is None:
-            raise Refused(grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED", "this driver keeps no states")
+            raise refused(CallReason.NOT_SERVED, "this driver keeps no states")
         if not versions.min_readable <= to_version <= versions.writes:
             message = f"version {to_version} is not from {versions.min_readable} to {versions.writes}"
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED", message)
+            raise refused(CallReason.UNSUPPORTED, message, field="to_version")
 
     def _introduction(self, request: driver_pb2.HandshakeRequest) -> driver_pb2.HandshakeResponse:
         settings, versions = self._process.settings, self._driver.state_versions
@@ -132,7 +132,7 @@ class DriverService(DriverServiceServicer):
         try:
             kind = decode.KINDS.get(keyed.kind)
             if kind is None:
-                raise Infeasible(f"kind {keyed.kind} is not served", code="UNSUPPORTED", effect=Effect.NONE)
+                raise Infeasible(f"kind {keyed.kind} is not served", code=ChangeReason.UNSUPPORTED, effect=Effect.NONE)
             old = DriverState(keyed.state.version, keyed.state.data)
             new = self._driver.upgrade_state(kind, keyed.id, old, to_version)
             state = self._process.custody.state(new, to_version)

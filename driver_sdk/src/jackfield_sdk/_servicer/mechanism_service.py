@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable
 
-import grpc
 import structlog
 from jackfield.driver.v1 import change_pb2, mechanism_pb2
 from jackfield.driver.v1.mechanism_pb2_grpc import MechanismServiceServicer
@@ -21,11 +20,12 @@ from jackfield_sdk._servicer.held import Held
 from jackfield_sdk._servicer.hooks import Hook, Hooks
 from jackfield_sdk._servicer.lanes import Lanes
 from jackfield_sdk._servicer.process import Process
-from jackfield_sdk._servicer.refusal import Refused, RpcContext, answered
+from jackfield_sdk._servicer.refusal import RpcContext, answered, refused
 from jackfield_sdk.answers import BindAnswer, Done, Skip, Veto
 from jackfield_sdk.capabilities import Phase
 from jackfield_sdk.context import Action
 from jackfield_sdk.errors import DriverError, Effect, Infeasible, Rejected
+from jackfield_sdk.reasons import CallReason, ChangeReason
 from jackfield_sdk.resources import Host, Kind
 
 log = structlog.get_logger("jackfield_sdk")
@@ -81,7 +81,7 @@ class MechanismService(MechanismServiceServicer):
         self, request: mechanism_pb2.BindPortsRequest, context: RpcContext
     ) -> mechanism_pb2.BindPortsResponse:
         """Choose for every port on its own."""
-        with self._process.admit(len(request.requests)):
+        with self._process.admit(len(request.requests), field="requests"):
             decoder = self._decoder(_deadline(context, None))
             host = _host(decoder, request)
 
@@ -174,7 +174,9 @@ class MechanismService(MechanismServiceServicer):
         if isinstance(error, (DriverError, Rejected)):
             return encode.error(error)
         if isinstance(error, decode.Malformed):
-            return encode.error(Infeasible(f"malformed change: {error}", code="MALFORMED", effect=Effect.NONE))
+            return encode.error(
+                Infeasible(f"malformed change: {error}", code=ChangeReason.MALFORMED, effect=Effect.NONE)
+            )
         log.error(
             "hook.failed",
             driver=self.driver_name,
@@ -192,7 +194,7 @@ def _kind_and_action(change: change_pb2.Change) -> tuple[Kind, Action]:
     kind, action = decode.KINDS.get(change.kind), decode.ACTIONS.get(change.action)
     if kind is None or action is None:
         message = f"kind {change.kind} with action {change.action} is not served by this driver"
-        raise Infeasible(message, code="UNSUPPORTED", effect=Effect.NONE)
+        raise Infeasible(message, code=ChangeReason.UNSUPPORTED, effect=Effect.NONE)
     return kind, action
 
 
@@ -204,7 +206,7 @@ def _host(decoder: decode.Decoder, request: mechanism_pb2.BindPortsRequest) -> H
     try:
         return decoder.host(request.host)
     except decode.Malformed as error:
-        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED", f"host: {error}") from None
+        raise refused(CallReason.MALFORMED, f"host: {error}", field="host") from None
 
 
 def _budget(request: mechanism_pb2.PrecommitRequest) -> float | None:

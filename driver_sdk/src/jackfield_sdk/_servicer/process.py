@@ -11,11 +11,10 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-import grpc
-
 from jackfield_sdk._servicer.custody import Custody
-from jackfield_sdk._servicer.refusal import Refused
+from jackfield_sdk._servicer.refusal import refused
 from jackfield_sdk.driver import MechanismDriver
+from jackfield_sdk.reasons import CallReason
 from jackfield_sdk.settings import ServerSettings
 
 
@@ -37,9 +36,9 @@ class Process:
         self._idle.set()
 
     @contextmanager
-    def admit(self, changes: int = 0) -> Iterator[None]:
-        """Let a call with so many changes in, or refuse it."""
-        self._guard(changes)
+    def admit(self, changes: int = 0, *, field: str = "changes") -> Iterator[None]:
+        """Let a call with so many changes in its `field` in, or refuse it."""
+        self._guard(changes, field)
         self.in_flight += 1
         self.changes_in_flight += changes
         self._idle.clear()
@@ -58,7 +57,7 @@ class Process:
     def require_loaded(self) -> None:
         """Refuse a call if the driver could not load."""
         if self.load_error is not None:
-            raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "LOAD_ERROR", self.load_error)
+            raise refused(CallReason.LOAD_ERROR, self.load_error)
 
     async def drain(self, grace: float) -> int:
         """Take nothing new, wait at most `grace` seconds, and return how many calls are left."""
@@ -73,11 +72,11 @@ class Process:
             pass
         return self.in_flight
 
-    def _guard(self, changes: int) -> None:
+    def _guard(self, changes: int, field: str) -> None:
         self.require_loaded()
         if self.draining:
-            raise Refused(grpc.StatusCode.UNAVAILABLE, "DRAINING", "this driver process is draining")
+            raise refused(CallReason.DRAINING, "this driver process is draining")
         limit = self.settings.max_batch
         if changes > limit:
             message = f"{changes} changes in one call, and the handshake allows {limit}"
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "BATCH_TOO_LARGE", message)
+            raise refused(CallReason.BATCH_TOO_LARGE, message, field=field)

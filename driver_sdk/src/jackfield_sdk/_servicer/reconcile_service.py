@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-import grpc
 import structlog
 from jackfield.driver.v1 import reconcile_pb2
 from jackfield.driver.v1.reconcile_pb2_grpc import ReconcileServiceServicer
@@ -18,9 +17,10 @@ from jackfield.driver.v1.reconcile_pb2_grpc import ReconcileServiceServicer
 from jackfield_sdk._convert import decode, encode
 from jackfield_sdk._servicer.hooks import Hook, Hooks
 from jackfield_sdk._servicer.process import Process
-from jackfield_sdk._servicer.refusal import Refused, RpcContext, refusal_of, streamed
+from jackfield_sdk._servicer.refusal import RpcContext, refusal_of, refused, streamed
 from jackfield_sdk.answers import Owned, Unreachable
 from jackfield_sdk.errors import DriverError, Rejected
+from jackfield_sdk.reasons import CallReason
 
 log = structlog.get_logger("jackfield_sdk")
 
@@ -70,11 +70,11 @@ class ReconcileService(ReconcileServiceServicer):
         with self._process.admit(len(request.changes)):
             hook = _implemented(self._diff, "diff")
             decoder = decode.Decoder(None, self._process.custody.declared.names)
-            for change in request.changes:
+            for index, change in enumerate(request.changes):
                 kind, action = decode.KINDS.get(change.kind), decode.ACTIONS.get(change.action)
                 if kind is None or action is None:
                     message = f"kind {change.kind} is not served by this driver"
-                    raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED", message)
+                    raise refused(CallReason.UNSUPPORTED, message, field=f"changes[{index}].kind")
                 lines = await self._ask(hook, decoder.change(kind, action, change))
                 yield reconcile_pb2.DiffResponse(kind=change.kind, id=change.id, lines=list(lines))
 
@@ -116,5 +116,5 @@ def _take_page(rest: Iterable[Owned | Unreachable]) -> list[Owned | Unreachable]
 
 def _implemented(hook: Hook | None, name: str) -> Hook:
     if hook is None:
-        raise Refused(grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED", f"this driver has no {name}")
+        raise refused(CallReason.NOT_SERVED, f"this driver has no {name}")
     return hook

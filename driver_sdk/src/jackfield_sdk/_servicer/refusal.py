@@ -14,10 +14,12 @@ from typing import Any, NoReturn, Protocol, TypeVar
 import grpc
 import grpc.aio
 import structlog
-from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from jackfield_sdk.errors import DriverError, Infeasible, Rejected
+from jackfield_sdk._convert import encode
+from jackfield_sdk.errors import DriverError, Infeasible, Rejected, RetryLater
+from jackfield_sdk.reasons import CallReason
 
 log = structlog.get_logger("jackfield_sdk")
 
@@ -26,13 +28,26 @@ _DETAILS = "grpc-status-details-bin"
 
 
 class Refused(Exception):
-    """A call that is not answered: the status code, a stable reason, and a sentence."""
+    """A call that is not answered: the status code, a stable reason, and a sentence.
 
-    def __init__(self, code: grpc.StatusCode, reason: str, message: str) -> None:
+    `field` is the field of the request that is wrong, as the proto files name it. `retry_after` is
+    in seconds.
+    """
+
+    def __init__(
+        self, code: grpc.StatusCode, reason: str, message: str, *, field: str = "", retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
+        self.field = field
+        self.retry_after = retry_after
+
+
+def refused(why: CallReason, message: str, *, field: str = "") -> Refused:
+    """Refuse a call for a reason of the contract."""
+    return Refused(why.code, why.reason, message, field=field)
 
 
 class _Service(Protocol):
@@ -82,7 +97,8 @@ def refusal_of(error: DriverError | Rejected) -> Refused:
         return Refused(grpc.StatusCode.FAILED_PRECONDITION, error.reason, error.message)
     final = isinstance(error, Infeasible)
     code = grpc.StatusCode.FAILED_PRECONDITION if final else grpc.StatusCode.UNAVAILABLE
-    return Refused(code, error.code, error.reason)
+    retry_after = error.delay if isinstance(error, RetryLater) else None
+    return Refused(code, error.code, error.reason, retry_after=retry_after)
 
 
 async def _abort(driver_name: str, method: str, error: Exception, context: RpcContext) -> NoReturn:
@@ -97,4 +113,9 @@ def rich_status(refused: Refused, driver_name: str) -> Status:
     """Build the `google.rpc.Status` of a refusal."""
     status = Status(code=refused.code.value[0], message=refused.message)
     status.details.add().Pack(ErrorInfo(reason=refused.reason, domain=driver_name))
+    if refused.field:
+        violation = BadRequest.FieldViolation(field=refused.field, description=refused.message)
+        status.details.add().Pack(BadRequest(field_violations=[violation]))
+    if refused.retry_after is not None:
+        status.details.add().Pack(RetryInfo(retry_delay=encode.duration(refused.retry_after)))
     return status

@@ -170,6 +170,25 @@ async def test_only_the_drivers_own_error_info_counts(world, changes):
     assert await answer() == (False, "", None)
 
 
+async def test_fields_that_the_driver_cannot_take_reach_the_operator(world, changes):
+    """BadRequest is read with the driver's ErrorInfo, on one line; a wish to be left alone for ever is cut to a day."""
+    fabric = await world.driver("fabric")
+    core = await world.core(fabric)
+    status = status_pb2.Status(code=3, message="no")
+    status.details.add().Pack(error_details_pb2.ErrorInfo(domain="fabric", reason="MALFORMED"))
+    violation = error_details_pb2.BadRequest.FieldViolation(field="changes[0].kind", description="not\x00 served")
+    status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+    status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=10**9)))
+    details = [("grpc-status-details-bin", status.SerializeToString())]
+    fabric.aborts("Postcommit", grpc.StatusCode.INVALID_ARGUMENT, "no", details)
+
+    with pytest.raises(NoVerdict) as caught:
+        await core.manager.postcommit("fabric", changes, 1, 5.0)
+
+    assert caught.value.text == "INVALID_ARGUMENT: no; changes[0].kind: not  served"
+    assert (caught.value.reason, caught.value.retry_after) == ("MALFORMED", 86400.0)
+
+
 async def test_driver_that_is_not_there_is_not_attempted(world, changes):
     """Without a connection nothing is tried, and the dispatcher learns that."""
     fabric = await world.driver("fabric", start=False)

@@ -15,12 +15,12 @@ from typing import Any, Generic, NoReturn, TypeVar
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError, EncodeError, Message
-from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from jackfield.driver.v1 import driver_pb2, event_pb2, mechanism_pb2
 from prometheus_client import Counter, Histogram
 
 from jackfield_core.mechanism.answers import Garbage, NoVerdict
+from jackfield_core.mechanism.status import no_verdict
 
 MAX_MESSAGE_BYTES = 16 << 20
 """Largest message in either direction."""
@@ -54,12 +54,15 @@ def _rpc(service: str, name: str, request: type[RequestT], response: type[Respon
 _DRIVER = "jackfield.driver.v1.DriverService"
 _MECHANISM = "jackfield.driver.v1.MechanismService"
 HANDSHAKE = _rpc(_DRIVER, "Handshake", driver_pb2.HandshakeRequest, driver_pb2.HandshakeResponse)
+GET_SCHEMAS = _rpc(_DRIVER, "GetSchemas", driver_pb2.GetSchemasRequest, driver_pb2.GetSchemasResponse)
+UPGRADE_STATES = _rpc(_DRIVER, "UpgradeStates", driver_pb2.UpgradeStatesRequest, driver_pb2.UpgradeStatesResponse)
+DRAIN = _rpc(_DRIVER, "Drain", driver_pb2.DrainRequest, driver_pb2.DrainResponse)
 PRECOMMIT = _rpc(_MECHANISM, "Precommit", mechanism_pb2.PrecommitRequest, mechanism_pb2.PrecommitResponse)
 POSTCOMMIT = _rpc(_MECHANISM, "Postcommit", mechanism_pb2.PostcommitRequest, mechanism_pb2.PostcommitResponse)
 BIND_PORTS = _rpc(_MECHANISM, "BindPorts", mechanism_pb2.BindPortsRequest, mechanism_pb2.BindPortsResponse)
 HEALTH = _rpc("grpc.health.v1.Health", "Check", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse)
 WATCH = _rpc("jackfield.driver.v1.EventService", "Watch", event_pb2.WatchRequest, event_pb2.WatchResponse)
-_ALL = (HANDSHAKE, PRECOMMIT, POSTCOMMIT, BIND_PORTS, HEALTH)
+_ALL = (HANDSHAKE, GET_SCHEMAS, UPGRADE_STATES, DRAIN, PRECOMMIT, POSTCOMMIT, BIND_PORTS, HEALTH)
 
 
 class DriverClient:
@@ -89,7 +92,7 @@ class DriverClient:
             raise Garbage(self._name, f"the answer to {rpc.name} cannot be decoded") from None
         except grpc.aio.AioRpcError as error:
             self._count(rpc.name, error.code().name)
-            raise _no_verdict(self._name, error) from None
+            raise no_verdict(self._name, error) from None
         except grpc.aio.BaseError as error:
             raise NoVerdict(self._name, f"the channel is not usable: {error}", attempted=False) from None
         except asyncio.CancelledError:
@@ -132,7 +135,7 @@ class DriverClient:
             raise Garbage(self._name, f"an answer to {rpc.name} cannot be decoded") from None
         except grpc.aio.AioRpcError as error:
             self._count(rpc.name, error.code().name)
-            raise _no_verdict(self._name, error) from None
+            raise no_verdict(self._name, error) from None
         except grpc.aio.BaseError as error:
             raise NoVerdict(self._name, f"the channel is not usable: {error}", attempted=False) from None
         except asyncio.CancelledError:
@@ -178,43 +181,6 @@ def _encode(name: str, request: Message) -> bytes:
         return request.SerializeToString()
     except EncodeError as error:
         raise NoVerdict(name, f"the request cannot be encoded: {error}", code="INTERNAL", attempted=False) from error
-
-
-def _no_verdict(name: str, error: grpc.aio.AioRpcError) -> NoVerdict:
-    code = error.code().name
-    text = f"{code}: {(error.details() or 'no details')[:500]}"
-    status = _status(error)
-    for detail in status.details:
-        info = error_details_pb2.ErrorInfo()
-        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info) and info.domain == name:
-            return NoVerdict(
-                name,
-                text,
-                code=code,
-                reason=info.reason[:63],
-                has_error_info=True,
-                retry_after=_retry_after(status),
-            )
-    return NoVerdict(name, text, code=code)
-
-
-def _status(error: grpc.aio.AioRpcError) -> status_pb2.Status:
-    status = status_pb2.Status()
-    for key, value in error.trailing_metadata() or ():
-        if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            try:
-                status.ParseFromString(value)
-            except DecodeError:
-                status.Clear()
-    return status
-
-
-def _retry_after(status: status_pb2.Status) -> float | None:
-    info = error_details_pb2.RetryInfo()
-    for detail in status.details:
-        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
-            return float(max(0.0, info.retry_delay.seconds + info.retry_delay.nanos / 1e9))
-    return None
 
 
 def _raise_unless_closed(name: str) -> NoReturn:

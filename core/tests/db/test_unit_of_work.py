@@ -37,8 +37,8 @@ async def test_an_update_remembers_what_was_acknowledged(unit_of_work, rows, cre
         tree = await rows.tree(tx)
         tx.record(created(tree))
     async with unit_of_work() as tx:
-        await tx.deliveries.claim("ovs", name="c", limit=9, lease=9, earlier=(), later=(), hold=0)
-        await tx.deliveries.acknowledge("c")
+        await tx.claims.claim("ovs", name="c", limit=9, lease=9, earlier=(), later=(), hold=0)
+        await tx.claims.acknowledge("c")
     after = NetworkTree(replace(tree.network, revision_number=2))
     async with unit_of_work() as tx:
         await tx.networks.update(after.network)

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jackfield_core.db.address import AddressTable
 from jackfield_core.db.agent import AgentTable
 from jackfield_core.db.attribute_schema import AttributeSchemaTable
+from jackfield_core.db.claim import ClaimTable
 from jackfield_core.db.delivery import DeliveryTable, Entry
 from jackfield_core.db.driver import DriverTable
 from jackfield_core.db.ending import EndTable
@@ -84,6 +85,7 @@ class Tables:
         self.attribute_schemas = AttributeSchemaTable(connection)
         self.vendor_attributes = VendorAttributeTable(connection)
         self.deliveries = DeliveryTable(connection)
+        self.claims = ClaimTable(connection)
         self.feed = FeedTable(connection)
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from jackfield_core import config
-from jackfield_core.db.delivery import DeliveryTable, Settled
+from jackfield_core.db.claim import ClaimTable, Settled
 from jackfield_core.db.engine import Database
 from jackfield_core.dispatch.lane import Lane, call_timeout
 from jackfield_core.dispatch.payment import Payments
@@ -60,7 +60,7 @@ class Dispatcher:
         if not self._database.is_postgresql:
             # One process owns the file: what is claimed was claimed by one that is dead.
             async with self._database.writing() as connection:
-                await DeliveryTable(connection).end_leases()
+                await ClaimTable(connection).end_leases()
         self._tasks = [asyncio.create_task(lane.run(), name=f"lane {lane.entry.name}") for lane in self._lanes]
 
     async def stop(self, grace: float = STOP_GRACE) -> None:

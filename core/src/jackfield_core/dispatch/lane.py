@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from jackfield_core import config
-from jackfield_core.db.delivery import RANK, Debt, DeliveryTable, Settled
+from jackfield_core.db.claim import ClaimTable, Settled
+from jackfield_core.db.delivery import RANK, Debt
 from jackfield_core.db.engine import Database
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.dispatch.payment import Claim, Payments
@@ -145,7 +146,7 @@ class Lane:
         lease = min(self._settings.lease, self._timeout(limit) + LEASE_MARGIN)
         name, epoch, ends_at = str(uuid.uuid4()), time.time_ns() // 1000, time.monotonic() + lease
         async with self._database.writing() as connection:
-            debts = await DeliveryTable(connection).claim(
+            debts = await ClaimTable(connection).claim(
                 self.entry.name,
                 name=name,
                 limit=limit,

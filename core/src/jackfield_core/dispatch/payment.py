@@ -10,7 +10,8 @@ from msgspec import Struct
 from prometheus_client import Counter
 
 from jackfield_core import config
-from jackfield_core.db.delivery import Debt, Failure
+from jackfield_core.db.claim import Failure
+from jackfield_core.db.delivery import Debt
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.dispatch.backoff import Backoff
@@ -108,7 +109,7 @@ class Payments:
             items, lost = await load(Tables(connection), claim.debts, creates, self._agent_down_time)
         if lost:
             log.warning("delivery.resource_gone", driver=self._entry.name, ids=lost)
-            await self._write(claim, lambda tables: tables.deliveries.forget(claim.name, lost))
+            await self._write(claim, lambda tables: tables.claims.forget(claim.name, lost))
         return items
 
     async def _call(self, claim: Claim, items: Sequence[Item], timeout: float) -> dict[str, Outcome]:
@@ -134,7 +135,7 @@ class Payments:
         return {count: self._backoff.pause(count - blameless, at_least) for count in {*attempts}}
 
     async def _give_back(self, claim: Claim, failures: Sequence[Failure]) -> None:
-        await self._write(claim, lambda tables: tables.deliveries.postpone(claim.name, failures))
+        await self._write(claim, lambda tables: tables.claims.postpone(claim.name, failures))
 
     async def _write(self, claim: Claim, work: Callable[[Tables], Awaitable[ResultT]]) -> ResultT:
         """Do *work* in one transaction; try again while the claim lasts, because the driver has acted already."""

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 import structlog
 from msgspec import Struct
 
-from jackfield_core.db.delivery import Debt, Failure, Settled
+from jackfield_core.db.claim import Failure, Settled
+from jackfield_core.db.delivery import Debt
 from jackfield_core.db.ending import EndTable
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.dispatch.backoff import Backoff
@@ -58,7 +59,7 @@ async def settle(
         await tables.ports.hold(met)
     settled = await _acknowledge(tables, claim, done, outcomes, failed)
     if failures:
-        await tables.deliveries.postpone(claim, failures)
+        await tables.claims.postpone(claim, failures)
     if ended:
         await ends.purge(ended, [one.resource_id for one in settled if one.tombstone and one.kind == Kind.PORT])
     if met:
@@ -78,12 +79,12 @@ async def _acknowledge(
         if isinstance(outcome, Done) and outcome.state is not None
     ]
     if states:
-        await tables.deliveries.keep_states(claim, states)
-    settled = await tables.deliveries.acknowledge(claim, [*failed])
+        await tables.claims.keep_states(claim, states)
+    settled = await tables.claims.acknowledge(claim, [*failed])
     grown = {one.resource_id for one in settled if one.owed and not one.tombstone}
     if grown:
         originals = [_original(item) for item in done if item.debt.resource_id in grown]
-        await tables.deliveries.keep_originals(driver, originals)
+        await tables.claims.keep_originals(driver, originals)
     return settled
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 
 async def test_driver_without_agents_makes_its_port_active(scene: Any, says: Any) -> None:
     """A port becomes ACTIVE when the driver that plugs it says that it is up, and DOWN with a reason when not."""
@@ -91,7 +93,7 @@ async def test_broken_stream_changes_no_port(scene: Any, says: Any) -> None:
 async def test_every_process_may_watch(scene: Any, says: Any) -> None:
     """Two processes hear the same, and what both record is what one would."""
     if not scene.database.is_postgresql:
-        return
+        pytest.skip("one process owns the file")
     driver = await scene.driver()
     core, _ = await scene.core(driver), await scene.core(driver)
     await scene.eventually(lambda: driver.listeners == 2)

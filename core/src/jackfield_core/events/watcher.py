@@ -38,7 +38,7 @@ SHARE = 4.0
 """Storing pauses so many times as long as it took."""
 REPAIR_INTERVAL = 10.0
 """Seconds in which a driver is owed things again once at most, however often it asks for that."""
-LOOK = 0.5
+LOOK = 0.2
 """Seconds between looks whether the driver still serves on the connection."""
 PAUSE = 1.0
 """Seconds before a broken stream is opened again, doubled up to :data:`LONGEST_PAUSE`."""

@@ -53,6 +53,8 @@ table = sa.Table(
     sa.Column("quarantined_version", Name),
     # When it last answered garbage; too often in a short time, and it is quarantined.
     sa.Column("garbage_at", Json(tuple[datetime, ...]), nullable=False),
+    # Instance ids of processes that were succeeded: they never take over again from one that serves.
+    sa.Column("predecessors", Json(tuple[str, ...]), nullable=False),
 )
 
 
@@ -73,6 +75,7 @@ class DriverRecord(Struct, frozen=True):
     quarantine_reason: str | None = None
     quarantined_version: str | None = None
     garbage_at: tuple[datetime, ...] = ()
+    predecessors: tuple[str, ...] = ()
 
 
 class DriverTable:

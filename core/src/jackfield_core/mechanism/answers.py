@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from jackfield_core.db.attribute_schema import AttributeSchema
 from jackfield_core.db.driver import BindCapability, DriverRecord, Interest
 from jackfield_core.db.port import Port
 from jackfield_core.db.segment import Segment
@@ -52,6 +53,10 @@ class Garbage(NoVerdict):
         super().__init__(driver, text, code="GARBAGE")
 
 
+class Unfit(Exception):
+    """Raised when a process answers, but is not the driver that is wanted, or cannot work."""
+
+
 class Limits(Struct, frozen=True):
     """Bounds on what a driver is sent, in changes, requests and bytes."""
 
@@ -69,6 +74,13 @@ class Backend(Struct, frozen=True):
     message: str
 
 
+class StateVersions(Struct, frozen=True):
+    """Versions of state that a driver speaks: the oldest that it reads, and the newest, which it can write."""
+
+    min_readable: int
+    writes: int
+
+
 class Handshake(Struct, frozen=True):
     """How a running driver introduced itself."""
 
@@ -79,6 +91,15 @@ class Handshake(Struct, frozen=True):
     limits: Limits = Limits()
     backends: tuple[Backend, ...] = ()
     features: frozenset[str] = frozenset()
+    state_versions: StateVersions | None = None
+    schema_digest: bytes = b""
+    """Digest of the schemas of its attributes; empty without the feature ``attributes``."""
+    schemas: tuple[AttributeSchema, ...] | None = None
+    """The schemas, if their digest is not the one that the core knew."""
+    told_state_version: int | None = None
+    """The version of state that this process was told to write; None if it writes its newest."""
+    left_epochs: dict[str, str] | None = None
+    """Epochs of the backends that this process of the core delivered to until now, if to another instance."""
 
     @property
     def epochs(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from importlib import metadata
 from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2
 
 from jackfield_core.db.driver import BindCapability, Interest
-from jackfield_core.mechanism.answers import Backend, Garbage, Handshake, Limits
+from jackfield_core.mechanism.answers import Backend, Garbage, Handshake, Limits, StateVersions, Unfit
 from jackfield_core.mechanism.client import MAX_MESSAGE_BYTES
 from jackfield_core.types import Action, Kind
 
@@ -31,14 +31,11 @@ BACKEND_HEALTH = {
     capability_pb2.BACKEND_HEALTH_DOWN: "down",
 }
 _LONGEST = 255
-
-
-class Unfit(Exception):
-    """Raised when a process answers, but is not the driver that is wanted, or cannot work."""
+_LARGEST_STATE_VERSION = 2**31 - 1
 
 
 def introduction(core_instance_id: str, deployment_id: str) -> driver_pb2.HandshakeRequest:
-    """Return what the core says of itself."""
+    """Return what the core says of itself to every driver."""
     return driver_pb2.HandshakeRequest(
         core_version=metadata.version("jackfield-core"),
         core_instance_id=core_instance_id,
@@ -70,6 +67,9 @@ def read(name: str, response: driver_pb2.HandshakeResponse) -> Handshake:
     )
     if len({backend.id for backend in backends}) != len(backends):
         raise Garbage(name, "the handshake names a backend twice")
+    features = frozenset(response.features)
+    if sum(map(len, features)) + len(response.schema_digest) > _LONGEST * 16:
+        raise Garbage(name, "the handshake's features or schema_digest are too long")
     return Handshake(
         version=response.driver_version,
         instance_id=response.instance_id,
@@ -81,8 +81,17 @@ def read(name: str, response: driver_pb2.HandshakeResponse) -> Handshake:
             response.limits.max_state_bytes or 16384,
         ),
         backends=backends,
-        features=frozenset(response.features),
+        features=features,
+        state_versions=_state_versions(response) if response.HasField("state_version") else None,
+        schema_digest=response.schema_digest if "attributes" in features else b"",
     )
+
+
+def _state_versions(response: driver_pb2.HandshakeResponse) -> StateVersions:
+    versions = response.state_version
+    if versions.min_readable > versions.writes or versions.writes > _LARGEST_STATE_VERSION:
+        raise Garbage(response.driver_name, "the handshake's state_version writes what it cannot read, or is too large")
+    return StateVersions(versions.min_readable, versions.writes)
 
 
 def _interest(message: capability_pb2.Interest) -> Interest:

@@ -19,7 +19,7 @@ from msgspec import structs
 
 from jackfield_core import config
 from jackfield_core.mechanism import handshake
-from jackfield_core.mechanism.answers import Handshake, NoVerdict
+from jackfield_core.mechanism.answers import Handshake, NoVerdict, Unfit
 from jackfield_core.mechanism.client import HANDSHAKE, HEALTH, DriverClient
 from jackfield_core.mechanism.entry import Condition, DriverEntry
 
@@ -87,7 +87,7 @@ class Keeper:
         except NoVerdict as error:
             self._lost(Condition.CONNECTING, error.text)
             return error
-        except handshake.Unfit as error:
+        except Unfit as error:
             self._lost(Condition.FAILED, str(error))
             return NoVerdict(self._entry.name, str(error), code="FAILED_PRECONDITION")
         except Exception as error:
@@ -160,7 +160,7 @@ class Keeper:
         fresh = DriverClient(self._entry.name, self._entry.endpoint)
         try:
             return _essence(await self._introduce(fresh)) != _essence(introduced)
-        except (NoVerdict, handshake.Unfit) as error:
+        except (NoVerdict, Unfit) as error:
             # The old connection still works, and that is what counts.
             log.warning("driver.unreachable_anew", driver=self._entry.name, reason=str(error))
             return False

@@ -29,6 +29,7 @@ def _remember_drivers() -> None:
         driver.add_column(sa.Column("quarantine_reason", sa.Text()))
         driver.add_column(sa.Column("quarantined_version", NAME))
         driver.add_column(sa.Column("garbage_at", JSON, nullable=False, server_default="[]"))
+        driver.add_column(sa.Column("predecessors", JSON, nullable=False, server_default="[]"))
 
 
 def _create_attributes() -> None:

@@ -368,6 +368,30 @@ async def test_body_that_cannot_be_read(api: Any, content: bytes, message: str) 
     assert await api.list("networks") == []
 
 
+async def test_nul_deep_inside_a_profile_is_found(api: Any) -> None:
+    """A value that is nested deeper than Python calls is looked through all the same."""
+    network = await api.create("network")
+    profile = b'{"a": ' + b"[" * 900 + b'"\\u0000"' + b"]" * 900 + b"}"
+    content = b'{"port": {"network_id": "%s", "binding:profile": %s}}' % (network["id"].encode(), profile)
+
+    status, _, message = await api.refused("POST", "ports", content=content)
+
+    assert status == 400
+    assert "binding:profile" in message
+
+
+@pytest.mark.parametrize("depth", [99, 100, 900, 950, 960])
+async def test_profile_is_bounded_in_depth(api: Any, depth: int) -> None:
+    """A profile of a hundred levels is taken; one that some part of the core could not walk is a 400."""
+    network = await api.create("network")
+    profile = b'{"a": ' + b"[" * depth + b"]" * depth + b"}"
+    content = b'{"port": {"network_id": "%s", "binding:profile": %s}}' % (network["id"].encode(), profile)
+
+    answer = await api.http.post("/v2.0/ports", content=content)
+
+    assert answer.status_code == (201 if depth < 100 else 400), answer.text
+
+
 async def test_update_of_many_is_refused(api: Any, existing: Existing) -> None:
     """A list is no body for one resource."""
     status, _, message = await api.refused(

@@ -5,7 +5,7 @@ The host of a port and how it is plugged there are ``binding:`` attributes.
 in its words why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -48,6 +48,8 @@ VNIC_TYPES = (
 )
 MAX_PROFILE = 4095
 """Characters of a binding profile as JSON; Neutron's bound."""
+MAX_PROFILE_DEPTH = 100
+"""Levels of a binding profile: each one costs a call on the way to database, drivers and client."""
 MAX_ADDRESS_PAIRS = 10
 """Neutron's default bound."""
 
@@ -274,7 +276,23 @@ def _vnic_type(value: str) -> str:
 def _profile(value: dict[str, Any]) -> dict[str, Any]:
     if len(_encode(value)) > MAX_PROFILE:
         raise refuse("binding:profile", f"it exceeds maximum length of {MAX_PROFILE}")
+    if _is_deeper(value, MAX_PROFILE_DEPTH):
+        raise refuse("binding:profile", f"it is nested deeper than {MAX_PROFILE_DEPTH} levels")
     return value
+
+
+def _is_deeper(value: dict[str, Any], levels: int) -> bool:
+    """Return whether dictionaries and lists are nested in more than so many levels."""
+    containers: list[Any] = [value]
+    for _ in range(levels):
+        containers = [inner for one in containers for inner in _inside(one) if isinstance(inner, (dict, list))]
+        if not containers:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def _ip_version(value: Number) -> int:

@@ -5,17 +5,23 @@
 
 A case says what it needs: a feature of the handshake, a phase, or a way to stop the driver. What is
 not there makes it a skip with that reason, never a silent pass. The decorated function is a plain
-one, so that pytest runs it without an asyncio plugin; the core that it is given has the loop.
+one, so that pytest runs it without an asyncio plugin; the bench has the loop.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from jackfield_sdk.conformance.verdict import NotJudged
+
+if TYPE_CHECKING:
+    from jackfield_sdk.conformance.bench import Bench
 
 GROUPS = {
     "A": "Identity",
@@ -81,9 +87,16 @@ def case(
 
     def decorate(function: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         @functools.wraps(function)
-        def run(**arguments: Any) -> None:
-            arguments["core"].judge(rule, function, arguments, within)
+        def run(bench: Bench, **arguments: Any) -> None:
+            try:
+                bench.judge(rule, function, arguments, within)
+            except NotJudged as reason:
+                pytest.skip(str(reason))
 
+        # pytest gives the bench instead of the core, and whatever else the case asks for.
+        rest = [each for each in inspect.signature(function).parameters.values() if each.name != "core"]
+        bench = inspect.Parameter("bench", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        run.__signature__ = inspect.Signature([bench, *rest])  # type: ignore[attr-defined]
         run.rule = rule  # type: ignore[attr-defined]
         return run
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import grpc
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 
 from jackfield_sdk.conformance.mask import leaks, masked
@@ -111,6 +111,6 @@ def _texts(message: Message) -> Iterator[tuple[str, str]]:
 def _readable(details: bytes) -> bool:
     try:
         Status().ParseFromString(details)
-    except ValueError:
+    except DecodeError:
         return False
     return True

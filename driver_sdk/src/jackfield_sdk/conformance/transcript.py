@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import grpc
 import grpc.aio
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
@@ -47,7 +47,7 @@ def _with_info(error: grpc.aio.AioRpcError, details: bytes) -> Refusal:
         packed = next((each for each in status.details if each.Is(ErrorInfo.DESCRIPTOR)), None)
         if packed is not None:
             packed.Unpack(info)
-    except ValueError:
+    except DecodeError:
         return Refusal(error.code(), error.details() or "", details=details)
     return Refusal(error.code(), error.details() or "", info.reason, info.domain, details)
 
@@ -67,6 +67,10 @@ class Transcript:
     def __init__(self, keep: int = 3) -> None:
         """Keep so many exchanges."""
         self._exchanges: deque[tuple[str, Message | str, Message | str]] = deque(maxlen=keep)
+
+    def clear(self) -> None:
+        """Begin another case."""
+        self._exchanges.clear()
 
     def record(self, method: str, sent: Message | str, came: Message | str) -> None:
         """Remember an exchange; it is put into words only if somebody asks."""

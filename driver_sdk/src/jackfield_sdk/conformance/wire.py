@@ -50,7 +50,14 @@ _COUNTED = {"Precommit", "Postcommit", "BindPorts"}
 
 def open_channel(endpoint: str) -> grpc.aio.Channel:
     """Open a channel that shares its connection with no other."""
-    options = [*channel_options(keepalive_seconds=20), ("grpc.use_local_subchannel_pool", 1)]
+    options = [
+        *channel_options(keepalive_seconds=20),
+        ("grpc.use_local_subchannel_pool", 1),
+        # A driver that was restarted is found again at once.
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.initial_reconnect_backoff_ms", 50),
+        ("grpc.max_reconnect_backoff_ms", 200),
+    ]
     return grpc.aio.insecure_channel(endpoint, options=options)
 
 
@@ -127,11 +134,11 @@ class Wire:
             yield part
 
     async def _attempt(self, method: str, request: Message | bytes, timeout: float) -> Any:
-        path, response = METHODS[method][0] + method, METHODS[method][1]
-        call: Any = self._channel.unary_unary(path, _to_bytes, _reader(response))
+        service, response = METHODS[method]
+        call: Any = self._channel.unary_unary(service + method, _to_bytes)
 
         async def make() -> Message:
-            return await call(request, timeout=timeout)  # type: ignore[no-any-return]
+            return _parsed(response, await call(request, timeout=timeout))
 
         answer = await self._recorded(method, request, make)
         if not isinstance(answer, Refusal):
@@ -153,10 +160,10 @@ class Wire:
         return answer
 
     async def _stream(self, method: str, request: Message | bytes, timeout: float | None) -> AsyncIterator[Any]:
-        path, response = METHODS[method][0] + method, METHODS[method][1]
-        stream: Any = self._channel.unary_stream(path, _to_bytes, _reader(response))
+        service, response = METHODS[method]
+        stream: Any = self._channel.unary_stream(service + method, _to_bytes)
         async for part in stream(request, timeout=timeout):
-            yield part
+            yield _parsed(response, part)
 
 
 async def seconds_of(work: Awaitable[object]) -> float:
@@ -170,13 +177,11 @@ def _to_bytes(request: Message | bytes) -> bytes:
     return request if isinstance(request, bytes) else request.SerializeToString()
 
 
-def _reader(response: type[Message]) -> Callable[[bytes], Message]:
-    def read(data: bytes) -> Message:
-        message = response()
-        message.ParseFromString(data)
-        return message
-
-    return read
+def _parsed(response: type[Message], data: bytes) -> Message:
+    # gRPC's own deserializer would log a broken answer and hand out None.
+    message = response()
+    message.ParseFromString(data)
+    return message
 
 
 def _for_record(request: Message | bytes) -> Message | str:

@@ -1,0 +1,130 @@
+"""The bench: one loop, one model core, and the order of things around every case.
+
+Before a case it looks whether the driver has what the case needs. After it, it deletes what the case
+made, so that cases do not lean on each other. What a case left behind is not swept under the rug:
+the listing is compared with the model after every group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import grpc.aio
+
+from jackfield_sdk.conformance.core import Core, Options
+from jackfield_sdk.conformance.facts import FEATURES
+from jackfield_sdk.conformance.foreign import output_of
+from jackfield_sdk.conformance.model import Resource
+from jackfield_sdk.conformance.rules import KINDS, Rule
+from jackfield_sdk.conformance.supervisor import Supervisor
+from jackfield_sdk.conformance.transcript import Refusal
+from jackfield_sdk.conformance.verdict import Broken, NotJudged
+from jackfield_sdk.conformance.watcher import Watcher
+
+# Seconds that a driver may take to serve after the suite has started it.
+_START_WITHIN = 30.0
+
+
+class Unreachable(Exception):
+    """Nobody answers a handshake at the endpoint: why."""
+
+
+class Bench:
+    """Runs cases against one driver."""
+
+    def __init__(self, options: Options, supervisor: Supervisor | None) -> None:
+        """Dial the driver; Unreachable if it does not introduce itself."""
+        self.loop = asyncio.new_event_loop()
+        self.supervisor = supervisor
+        self.core = self.loop.run_until_complete(self._open(options))
+
+    def judge(
+        self, rule: Rule, function: Callable[..., Awaitable[None]], arguments: dict[str, Any], within: float
+    ) -> None:
+        """Run one case; `Broken` if the rule is, `NotJudged` if the driver lacks what it needs."""
+        core = self.core
+        core.transcript.clear()
+        for need in rule.needs:
+            self._require(need, arguments.get("kind"))
+        before = list(core.made)
+        try:
+            self.loop.run_until_complete(asyncio.wait_for(function(core, **arguments), within))
+        except TimeoutError:
+            raise Broken(f"the case had no end after {within:g} s", "an answer to every call") from None
+        except grpc.aio.AioRpcError as error:
+            raise Broken(f"a call failed with {error.code().name}: {error.details()}", "an answer") from error
+        finally:
+            self.loop.run_until_complete(self._clear([each for each in core.made if each not in before]))
+
+    def close(self) -> None:
+        """Delete everything that was made, and hang up."""
+        self.loop.run_until_complete(self._clear(self.core.made))
+        self.loop.run_until_complete(self._hang_up())
+        self.loop.close()
+
+    async def _open(self, options: Options) -> Core:
+        core = Core(options, self.supervisor)
+        end = self.loop.time() + (_START_WITHIN if self.supervisor else 5.0)
+        while isinstance(answer := await core.wire.attempt("Handshake", core.greeting(), 10.0), Refusal):
+            if self.loop.time() > end:
+                await core.wire.close()
+                raise Unreachable(f"no handshake at {options.endpoint}: {answer}")
+            await asyncio.sleep(0.05)
+        await core.introduce()
+        if core.facts.names("list_owned"):
+            core.before = await core.owned()
+        core.foreign = await output_of(options.params.foreign_command)
+        core.watcher = Watcher(core.wire) if core.facts.names("watch") else None
+        return core
+
+    async def _hang_up(self) -> None:
+        if self.core.watcher is not None:
+            await self.core.watcher.close()
+        await self.core.wire.close()
+
+    async def _clear(self, left: Sequence[Resource]) -> None:
+        """Delete what is left, children first; what resists is no longer judged."""
+        core = self.core
+        for kind in reversed(KINDS):
+            gone = [each for each in left if each.kind == kind and each not in core.residents]
+            sent = [each for each in gone if each.highest_sent and core.takes(kind)]
+            with contextlib.suppress(Broken, grpc.aio.AioRpcError, TimeoutError):
+                await asyncio.wait_for(core.settle(*sent, delete=True), 10.0)
+                sent = []
+            for each in gone:
+                each.uncertain = each in sent
+                if not each.uncertain:
+                    each.forget()
+            core.made = [each for each in core.made if each not in gone or each.uncertain]
+            for each in gone:
+                if kind == "network":
+                    core.mint.release(each.network)
+
+    def _require(self, need: str, kind: str | None) -> None:
+        """Raise `NotJudged` with the reason if the driver lacks what a case needs."""
+        reason = self._reason_against(need, kind)
+        if reason:
+            raise NotJudged(reason)
+
+    def _reason_against(self, need: str, kind: str | None) -> str:
+        facts, supervisor = self.core.facts, self.supervisor
+        if facts.message.HasField("load_error") and need != "load_error":
+            return f"the driver could not load: {facts.message.load_error}"
+        if need in FEATURES:
+            return "" if facts.names(need) else f"feature {need!r} is not named in the handshake"
+        if need in ("precommit", "postcommit"):
+            kinds = facts.kinds(need)
+            if kind is not None:
+                return "" if kind in kinds else f"no interest in {need} of {kind}"
+            return "" if kinds else f"no interest in {need}"
+        return {
+            "bind": "" if facts.message.HasField("bind") else "the driver binds no ports",
+            "load_error": "" if facts.message.HasField("load_error") else "the driver could load",
+            "stop": "" if supervisor and supervisor.can_stop else "needs --command or --restart-command",
+            "kill": "" if supervisor and supervisor.can_kill else "needs --command, or --restart-command and --kill-command",
+            "own_process": "" if supervisor and supervisor.owns else "needs --command",
+            "log": "" if supervisor and supervisor.log() else "needs --command or --driver-log",
+        }[need]

@@ -1,0 +1,205 @@
+"""The pytest plugin of the suite: its options, the bench, and the outcome of every case.
+
+The command loads it, and so may anybody who runs the cases with pytest himself. pytest keeps its own
+idea of pass and fail; `Run`, kept in the config's stash, has ours, which knows blocked cases,
+expected failures and skips with their reasons.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import tomllib
+from collections.abc import Generator, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from jackfield_sdk.conformance.bench import Bench, Unreachable
+from jackfield_sdk.conformance.core import Options
+from jackfield_sdk.conformance.expectations import Expectations
+from jackfield_sdk.conformance.outcome import Outcome, Run, Status, explained
+from jackfield_sdk.conformance.params import read_params
+from jackfield_sdk.conformance.publish import publish
+from jackfield_sdk.conformance.rules import Rule, get_rule, rule_of
+from jackfield_sdk.conformance.supervisor import Commands, OwnProcess, Supervisor
+from jackfield_sdk.conformance.verdict import Broken
+
+RUN = pytest.StashKey[Run]()
+_BENCH = pytest.StashKey[Bench]()
+_EXPECTED = pytest.StashKey[Expectations]()
+
+# Exit code for what is no verdict on the driver.
+UNUSABLE = 2
+
+_OPTIONS = {
+    "--endpoint": "address of the driver: unix:///path or host:port",
+    "--params": "TOML file with what the driver's surroundings are",
+    "--command": "command that serves the driver in the foreground; the suite starts, stops and kills it",
+    "--restart-command": "shell command that ends the driver if it runs, and starts it",
+    "--kill-command": "shell command that ends the driver with SIGKILL",
+    "--driver-log": "file that the driver logs to, searched for secrets",
+    "--expected-failures": "TOML file with rules that may fail",
+    "--junit": "write JUnit XML to this file",
+    "--json": "write JSON to this file",
+    "--summary": "write a summary in Markdown to this file",
+    "--seed": "seed of the random runs",
+    "--only": "run these only, separated by commas: groups (C), ids (C4), names (lower-revision) or globs",
+    "--examples": "number of random runs",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the options of the command."""
+    group = parser.getgroup("jackfield-conformance")
+    for name, help in _OPTIONS.items():
+        group.addoption(name, help=help, dest=_name(name), default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin a run."""
+    seed = _option(config, "--seed")
+    config.stash[RUN] = Run(seed=int(seed) if seed else random.randrange(2**32))
+    config.stash[_EXPECTED] = _read_expectations(_option(config, "--expected-failures"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the chosen cases."""
+    chosen = [each.strip() for each in _option(config, "--only").split(",") if each.strip()]
+    gone = [item for item in items if (rule := _rule(item)) and chosen and not _is_chosen(item, rule, chosen)]
+    config.hook.pytest_deselected(items=gone)
+    items[:] = [item for item in items if item not in gone]
+
+
+@pytest.fixture(scope="session")
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Dial the driver for the whole run."""
+    config = request.config
+    try:
+        supervisor = _supervisor(config)
+        params = read_params(Path(path) if (path := _option(config, "--params")) else None)
+    except (OSError, ValidationError, tomllib.TOMLDecodeError) as error:
+        pytest.exit(f"cannot begin: {error}", UNUSABLE)
+    run = config.stash[RUN]
+    options = Options(_option(config, "--endpoint"), params, run.seed, int(_option(config, "--examples") or 6))
+    try:
+        bench = Bench(options, supervisor)
+    except (Unreachable, Broken, subprocess.CalledProcessError) as error:
+        pytest.exit(f"cannot begin: {error}", UNUSABLE)
+    else:
+        _introduce(run, bench)
+        config.stash[_BENCH] = bench
+        yield bench
+        bench.close()
+    finally:
+        if supervisor is not None:
+            supervisor.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """File the outcome of a case, and tell pytest what it is to think of it."""
+    report = yield
+    rule = _rule(item)
+    if rule is None or (call.when != "call" and not call.excinfo):
+        return report
+    if call.when == "setup" and call.excinfo and call.excinfo.errisinstance(pytest.exit.Exception):
+        return report
+    outcome = _outcome(item, rule, call)
+    item.config.stash[RUN].outcomes.append(outcome)
+    report.conformance = outcome
+    _tell_pytest(report, outcome)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the reports."""
+    run = session.config.stash[RUN]
+    if not run.outcomes:
+        return
+    publish(
+        run,
+        junit=_option(session.config, "--junit"),
+        json_file=_option(session.config, "--json"),
+        summary=_option(session.config, "--summary"),
+    )
+    if run.of(Status.ERROR) and not run.of(Status.FAILED):
+        session.exitstatus = UNUSABLE
+
+
+def _outcome(item: pytest.Item, rule: Rule, call: pytest.CallInfo[None]) -> Outcome:
+    run, expected = item.config.stash[RUN], item.config.stash[_EXPECTED]
+    parameter = item.callspec.id if hasattr(item, "callspec") else ""
+    error = call.excinfo.value if call.excinfo else None
+    if error is None:
+        return expected.passed(Outcome(rule, parameter, Status.PASSED, call.duration), run)
+    if isinstance(error, pytest.skip.Exception):
+        return Outcome(rule, parameter, Status.SKIPPED, call.duration, reason=str(error.msg))
+    if not isinstance(error, Broken):
+        return Outcome(rule, parameter, Status.ERROR, call.duration, reason=f"{type(error).__name__}: {error}")
+    exchanges = item.config.stash[_BENCH].core.transcript.exchanges()
+    if error.rule in (None, rule.id):
+        told = Outcome(rule, parameter, Status.FAILED, call.duration, "", error.came, error.wanted, exchanges)
+        return expected.failed(told)
+    broken = get_rule(error.rule)
+    culprit = expected.failed(
+        Outcome(broken, parameter, Status.FAILED, 0.0, f"seen in {rule.title}", error.came, error.wanted, exchanges)
+    )
+    if not [each for each in run.outcomes if each.rule is broken and each.status is culprit.status]:
+        run.outcomes.append(culprit)
+    reason = f"{broken.title} is broken: {error.came}"
+    status = Status.BLOCKED if culprit.status is Status.FAILED else Status.EXPECTED_FAILURE
+    return Outcome(rule, parameter, status, call.duration, reason)
+
+
+def _tell_pytest(report: Any, outcome: Outcome) -> None:
+    if outcome.status is Status.EXPECTED_FAILURE:
+        report.outcome, report.wasxfail = "skipped", outcome.reason
+    elif outcome.status is Status.UNEXPECTED_PASS:
+        report.outcome = "failed"
+    if outcome.status in (Status.FAILED, Status.BLOCKED, Status.UNEXPECTED_PASS):
+        report.longrepr = explained(outcome)
+
+
+def _introduce(run: Run, bench: Bench) -> None:
+    message = bench.core.facts.message
+    run.driver, run.driver_version = message.driver_name, message.driver_version
+    run.contract, run.features = message.contract_major, list(message.features)
+
+
+def _supervisor(config: pytest.Config) -> Supervisor | None:
+    command, log_file = _option(config, "--command"), _option(config, "--driver-log")
+    if command:
+        return OwnProcess(command)
+    restart, kill = _option(config, "--restart-command"), _option(config, "--kill-command")
+    if restart or log_file:
+        return Commands(restart, kill, Path(log_file) if log_file else None)
+    return None
+
+
+def _read_expectations(path: str) -> Expectations:
+    try:
+        return Expectations.read(Path(path)) if path else Expectations({})
+    except (OSError, ValueError) as error:
+        raise pytest.UsageError(f"{path}: {error}") from error
+
+
+def _is_chosen(item: pytest.Item, rule: Rule, chosen: list[str]) -> bool:
+    parameter = f"[{item.callspec.id}]" if hasattr(item, "callspec") else ""
+    names = [rule.group, rule.id, rule.name, rule.id + parameter, rule.name + parameter]
+    return any(name == pattern or fnmatchcase(name, pattern) for name in names for pattern in chosen)
+
+
+def _rule(item: pytest.Item) -> Rule | None:
+    return rule_of(getattr(item, "function", None))
+
+
+def _option(config: pytest.Config, name: str) -> str:
+    return str(config.getoption(_name(name)))
+
+
+def _name(option: str) -> str:
+    return "conformance_" + option.strip("-").replace("-", "_")

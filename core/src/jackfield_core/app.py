@@ -23,12 +23,14 @@ from jackfield_core import config
 from jackfield_core.api.server import create_api
 from jackfield_core.binding.binder import Binder
 from jackfield_core.db import migrate
+from jackfield_core.db.driver import DriverRecord
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
 from jackfield_core.events.watch import EventWatch
 from jackfield_core.ipam.allocator import Allocator
 from jackfield_core.mechanism import translate
+from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.manager import MechanismManager, note_garbage
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.nodes.service import NodeService
@@ -191,17 +193,29 @@ async def inspect_drivers(settings: config.Settings) -> Sequence[Inspection]:
         async with unit_of_work.reading() as tables:
             records = await tables.drivers.list()
             lag = await tables.deliveries.lag()
+        # Before the registry is stopped: then no driver is ready any more.
+        return [
+            _inspection(driver, entry, records.get(driver.name), *lag.get(driver.name, (0, None)))
+            for driver, entry in zip(settings.drivers, registry.entries(), strict=True)
+        ]
     finally:
         await registry.stop()
         await database.close()
-    rows = []
-    for driver, entry in zip(settings.drivers, registry.entries(), strict=True):
-        record = records.get(driver.name)
-        owed, since = lag.get(driver.name, (0, None))
-        state = "ready" if entry.is_ready else "not reachable"
-        version = entry.handshake.version if entry.handshake else record.version if record else ""
-        rows.append(Inspection(driver.name, driver.policy, driver.endpoint, state, version, owed, since))
-    return rows
+
+
+def _inspection(
+    driver: config.Driver, entry: DriverEntry, record: DriverRecord | None, owed: int, since: datetime | None
+) -> Inspection:
+    known = entry.handshake or record
+    return Inspection(
+        driver.name,
+        driver.policy,
+        driver.endpoint,
+        "ready" if entry.is_ready else "not reachable",
+        known.version if known else "",
+        owed,
+        since,
+    )
 
 
 async def _until(condition: Callable[[], bool], timeout: float) -> None:

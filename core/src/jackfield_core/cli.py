@@ -6,14 +6,16 @@ import tomllib
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 import pydantic
 import sqlalchemy.exc
 import typer
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.engine import make_url
 
 from jackfield_core import config
 from jackfield_core.app import Application, Inspection, inspect_drivers
@@ -22,6 +24,10 @@ from jackfield_core.db.base import now
 from jackfield_core.db.delivery import Debt, DeliveryTable
 from jackfield_core.db.engine import Database
 from jackfield_core.observability import logging
+from jackfield_core.segments.manager import SegmentManager
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 cli = typer.Typer(
     name="jackfield", no_args_is_help=True, add_completion=False, help="A modular layer-2 network control plane."
@@ -66,7 +72,10 @@ def serve(
     if migrate_first:
         _ask_database(migrate.upgrade(settings.database))
     _expect_schema(settings)
-    Application(settings).run()
+    try:
+        Application(settings).run()
+    except OSError as error:
+        _end(f"cannot serve: {error}")
 
 
 @cli.command("check-config")
@@ -76,7 +85,7 @@ def check_config(config_file: ConfigOption = None, json: JsonOption = False) -> 
     if json:
         typer.echo(settings.model_dump_json(indent=2))
         return
-    typer.echo(f"The settings are valid. {len(settings.drivers)} drivers, database {_masked(settings.database.url)}.")
+    typer.echo(f"The settings are valid. Drivers: {len(settings.drivers)}, database: {_masked(settings.database.url)}.")
     for warning in _warnings(settings):
         typer.echo(f"warning: {warning}")
 
@@ -152,14 +161,25 @@ async def _debts(settings: config.Settings, driver: str | None, resource: str | 
 def _settings(path: Path | None, **overrides: Any) -> config.Settings:
     """Read the settings, or end with a sentence that the operator can act on."""
     try:
-        return config.load(path, **overrides)
+        settings = config.load(path, **overrides)
+        # What ranges and types mean is known to the type drivers only.
+        SegmentManager(settings.segments)
     except OSError as error:
         _end(f"cannot read {path}: {error.strerror}")
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         _end(f"{path} is not TOML: {error}")
+    except SettingsError as error:
+        _end(f"a variable JACKFIELD_… is not valid: {error}")
     except pydantic.ValidationError as error:
-        lines = [f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in error.errors()]
-        _end("the settings are not valid:\n  " + "\n  ".join(lines))
+        _end("the settings are not valid:\n  " + "\n  ".join(map(_fault, error.errors())))
+    except ValueError as error:
+        _end(f"the settings are not valid:\n  {error}")
+    return settings
+
+
+def _fault(error: "ErrorDetails") -> str:
+    """Return a line that names the field and the fact."""
+    return f"{'.'.join(map(str, error['loc'])) or 'settings'}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _expect_schema(settings: config.Settings) -> None:
@@ -172,6 +192,8 @@ def _ask_database(question: Coroutine[Any, Any, T]) -> T:
     """Return the answer, or end with what the database said."""
     try:
         return asyncio.run(question)
+    except migrate.UnknownRevision as error:
+        _end(str(error))
     except (OSError, sqlalchemy.exc.SQLAlchemyError) as error:
         reason = getattr(error, "orig", None) or error
         _end(f"the database does not answer: {reason}")
@@ -194,8 +216,6 @@ def _warnings(settings: config.Settings) -> list[str]:
 
 
 def _masked(url: str) -> str:
-    from sqlalchemy.engine import make_url
-
     return make_url(url).render_as_string(hide_password=True)
 
 

@@ -10,11 +10,34 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+import sqlalchemy.exc
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy.engine import make_url
+
+LONGEST_SOCKET_PATH = 107
+"""Bytes that Linux takes in the path of a Unix socket (unix(7))."""
+
+
+def _address(value: str) -> str:
+    """Return *value* if it is ``unix:///path``, or address and port."""
+    if value.startswith("unix://"):
+        path = value.removeprefix("unix://")
+        if not path.startswith("/"):
+            raise ValueError(f'"{value}" does not name a path from the root, such as "unix:///run/jackfield/x.sock"')
+        if len(path.encode()) > LONGEST_SOCKET_PATH:
+            raise ValueError(f'"{path}" is longer than the {LONGEST_SOCKET_PATH} bytes that the path of a socket has')
+        return value
+    host, _, port = value.rpartition(":")
+    is_host = host and "/" not in host and (":" not in host or (host.startswith("[") and host.endswith("]")))
+    if not is_host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        raise ValueError(f'"{value}" is neither "unix:///path" nor address and port such as "127.0.0.1:9696"')
+    return value
+
 
 Role = Literal["api", "dispatcher", "nodes"]
 Seconds = Annotated[float, Field(gt=0)]
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class Section(BaseModel):
@@ -26,7 +49,7 @@ class Section(BaseModel):
 class Api(Section):
     """The REST API."""
 
-    listen: str = "127.0.0.1:9696"
+    listen: Address = "127.0.0.1:9696"
     """Address and port, or ``unix:///path``. There is no authentication yet, so the default is loopback."""
     max_body_bytes: int = Field(default=1 << 20, gt=0)
     """Larger request bodies are answered 413 before they are read."""
@@ -48,11 +71,23 @@ class Database(Section):
     statement_timeout: Seconds = 10.0
     """Seconds until PostgreSQL ends a statement; a transaction never outlives three of them."""
 
+    @field_validator("url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        # The value stays out of the message: it may hold a password.
+        try:
+            backend = make_url(value).get_backend_name()
+        except (sqlalchemy.exc.ArgumentError, ValueError):
+            backend = ""
+        if backend not in ("sqlite", "postgresql"):
+            raise ValueError("it is neither sqlite:///path nor postgresql://user:password@host/name")
+        return value
+
 
 class Nodes(Section):
     """The stream that node agents open."""
 
-    listen: str = "unix:///run/jackfield/nodes.sock"
+    listen: Address = "unix:///run/jackfield/nodes.sock"
     """``unix:///path`` or address and port."""
     agent_down_time: Seconds = 75.0
     """Seconds without a sign of life after which an agent counts as down; Neutron's default."""
@@ -65,7 +100,7 @@ class Driver(Section):
 
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
     """Name that the driver must answer in its handshake."""
-    endpoint: str
+    endpoint: Address
     """``unix:///path`` or address and port of the driver process."""
     policy: Literal["required", "advisory"] = "required"
     """What happens without a verdict: ``required`` refuses the request (503), ``advisory`` lets it pass."""
@@ -169,7 +204,7 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", env_prefix="JACKFIELD_", env_nested_delimiter="__", use_attribute_docstrings=True
     )
 
-    roles: list[Role] = ["api", "dispatcher", "nodes"]
+    roles: list[Role] = Field(default=["api", "dispatcher", "nodes"], min_length=1)
     """What this process does; the database is all that processes share."""
     instance: str = Field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     """Name of this process in leases and logs."""

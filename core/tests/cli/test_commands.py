@@ -1,11 +1,14 @@
 """The command ``jackfield``, run as operators run it."""
 
 import json
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.waiting import wait_until
 
 
 @pytest.fixture
@@ -17,6 +20,17 @@ def config_file(tmp_path: Path, empty_database_url: str) -> Path:
         f'[[drivers]]\nname = "ovs"\nendpoint = "unix://{tmp_path}/ovs.sock"\n'
     )
     return path
+
+
+@pytest.fixture
+def loopback_driver(tmp_path: Path) -> Iterator[None]:
+    """Run a driver of the name and at the address that the settings have."""
+    socket = tmp_path / "ovs.sock"
+    command = [sys.executable, "-m", "jackfield_sdk.examples.loopback", "--name", "ovs", "--listen", f"unix://{socket}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_until(socket.exists, what="the socket of the driver", timeout=30)
+        yield
+        process.terminate()
 
 
 def run(*arguments: str | Path) -> tuple[int, str]:
@@ -50,14 +64,67 @@ def test_upgrade_makes_a_database_that_commands_can_read(config_file: Path) -> N
     assert (driver["name"], driver["state"], driver["owed"]) == ("ovs", "not reachable", 0)
 
 
-def test_wrong_setting_is_named(tmp_path: Path) -> None:
-    """A key that does not exist is an error that names it."""
+@pytest.mark.usefixtures("loopback_driver")
+def test_driver_that_answers_is_listed_as_ready(config_file: Path) -> None:
+    """The list asks the drivers themselves, and says so of one that answers."""
+    run("db", "upgrade", "--config", config_file)
+
+    (driver,) = json.loads(run("driver", "list", "--config", config_file, "--json")[1])
+
+    assert (driver["name"], driver["state"]) == ("ovs", "ready")
+
+
+WRONG = {
+    "[api]\nlistn = 1": "api.listn",
+    '[api]\nlisten = "9696"': "api.listen",
+    '[api]\nlisten = "127.0.0.1:x"': "api.listen",
+    '[api]\nlisten = "::1:9696"': "api.listen",
+    '[nodes]\nlisten = "unix://nodes.sock"': "nodes.listen",
+    '[[drivers]]\nname = "ovs"\nendpoint = "http://host:1"': "drivers.0.endpoint",
+    '[database]\nurl = "mysql://name:secret@host/name"': "database.url",
+    '[database]\nurl = "jackfield.sqlite"': "database.url",
+    "roles = []": "roles",
+    '[segments.vlan]\nranges = ["physnet1:5000:6000"]': "segments.vlan.ranges",
+    '[segments.vxlan]\nranges = ["1:10", "5:20"]': "segments.vxlan.ranges",
+    '[segments]\nproject_network_types = ["carrier-pigeon"]': "segments.project_network_types",
+    "[segments]\nphysical_mtuu = 9000": "segments.physical_mtuu",
+}
+
+
+@pytest.mark.parametrize(("text", "field"), WRONG.items())
+def test_wrong_setting_is_named(tmp_path: Path, text: str, field: str) -> None:
+    """What `serve` could not use is an error that names the field, in one sentence, and keeps passwords."""
     path = tmp_path / "wrong.toml"
-    path.write_text("[api]\nlistn = 1\n")
+    path.write_text(text)
 
     status, output = run("check-config", "--config", path)
 
-    assert (status, "api.listn" in output) == (2, True), output
+    assert (status, f"  {field}: " in output, "Traceback" in output) == (2, True, False), output
+    assert "secret" not in output
+
+
+def test_settings_that_are_no_text_end_with_a_sentence(tmp_path: Path) -> None:
+    """A file of bytes is no TOML, and no traceback."""
+    path = tmp_path / "binary.toml"
+    path.write_bytes(b"\xff\xfe")
+
+    status, output = run("check-config", "--config", path)
+
+    assert (status, "is not TOML" in output) == (2, True), output
+
+
+@pytest.mark.parametrize("command", [["serve"], ["db", "upgrade"], ["driver", "list"]])
+def test_database_of_a_later_release_is_named(tmp_path: Path, command: list[str]) -> None:
+    """A database that a later release has upgraded ends the command with a sentence."""
+    path, database = tmp_path / "jackfield.toml", tmp_path / "later.sqlite"
+    path.write_text(f'[database]\nurl = "sqlite:///{database}"\n')
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('9999')")
+
+    status, output = run(*command, "--config", path)
+
+    assert (status, "is at revision 9999" in output, "Traceback" in output) == (2, True, False), output
 
 
 def test_database_that_is_away_ends_with_a_sentence(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 
 from jackfield_core import config
 from jackfield_core.db.engine import Database
@@ -19,8 +20,16 @@ from jackfield_core.db.engine import Database
 FOLDER = Path(__file__).with_name("migrations")
 
 
+class UnknownRevision(RuntimeError):
+    """Raised when a database was upgraded by a later release than this one."""
+
+
 async def upgrade(settings: config.Database) -> list[str]:
-    """Apply what is missing; return the revisions that were applied, oldest first."""
+    """Apply what is missing; return the revisions that were applied, oldest first.
+
+    Raises:
+        UnknownRevision: The database belongs to a later release.
+    """
     database = Database(settings)
     try:
         async with database.migrating() as connection:
@@ -40,7 +49,11 @@ async def current(settings: config.Database) -> str | None:
 
 
 async def pending(settings: config.Database) -> list[str]:
-    """Return the revisions that the database lacks, oldest first."""
+    """Return the revisions that the database lacks, oldest first.
+
+    Raises:
+        UnknownRevision: The database belongs to a later release.
+    """
     at = await current(settings)
     return _after(at, _config())
 
@@ -59,8 +72,13 @@ def _current(connection: sa.Connection) -> str | None:
 
 
 def _after(revision: str | None, settings: Config) -> list[str]:
-    scripts = ScriptDirectory.from_config(settings).iterate_revisions("head", revision or "base")
-    return [script.revision for script in scripts][::-1]
+    try:
+        scripts = [*ScriptDirectory.from_config(settings).iterate_revisions("head", revision or "base")]
+    except RevisionError as error:
+        raise UnknownRevision(
+            f"the database is at revision {revision}, which this release does not know: a later one upgraded it"
+        ) from error
+    return [script.revision for script in reversed(scripts)]
 
 
 def _config() -> Config:

@@ -26,12 +26,15 @@ class SegmentManager:
     """Reserves and allocates the segments of networks.
 
     Raises:
-        ValueError: The settings name an unknown type or a wrong range.
+        ValueError: The settings have an unknown name, an unknown type or a wrong range.
     """
 
     def __init__(self, settings: config.Segments) -> None:
         self._settings = settings
         self.types: Mapping[str, TypeDriver] = load_type_drivers(settings)
+        for name in settings.model_extra or ():
+            if name not in self.types:
+                raise ValueError(f'segments.{name}: there is no such setting and no type driver "{name}"')
         for name in settings.project_network_types:
             if name not in self.types:
                 raise ValueError(f'segments.project_network_types: there is no type driver "{name}"')

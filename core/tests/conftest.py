@@ -57,6 +57,10 @@ class Creditors:
         """Return the drivers."""
         return self.drivers
 
+    def attributed(self) -> Sequence[Kind]:
+        """Return no kind: these drivers have no attributes."""
+        return ()
+
 
 class Rows:
     """Makes values of rows, complete but for what a test cares about."""

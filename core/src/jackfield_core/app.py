@@ -38,6 +38,7 @@ from jackfield_core.observability import health
 from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services import Services
 from jackfield_core.services.agent import AgentService
+from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.rebind import Rebinder
@@ -138,6 +139,7 @@ class Application:
             ),
             segments=SegmentService(work, segments, mechanism),
             agents=AgentService(work, down_time=self.settings.nodes.agent_down_time),
+            attributes=AttributeService(work, self.registry.attributes),
         )
 
     async def _driver_ready(self, name: str, _handshake: object) -> None:

@@ -44,13 +44,13 @@ async def test_changes_arrive_and_outcomes_return(world, changes):
     )
     failed = mechanism_pb2.PostcommitResult(change_id="b", failed=error)
     state = change_pb2.DriverState(version=1, data=b"vlan 7")
-    fabric.answers("Postcommit", respond(failed, done("a", 1, state=state, attributes={"acme": b"1"})))
+    fabric.answers("Postcommit", respond(failed, done("a", 1, state=state)))
     core = await world.core(fabric)
 
     outcome = await core.manager.postcommit("fabric", changes, 1_700_000_000_000_000, 5.0)
 
     assert outcome == {
-        "a": Done(1, (1, b"vlan 7"), {"acme": b"1"}),
+        "a": Done(1, (1, b"vlan 7")),
         "b": Failed("infeasible", "NO_SUCH_LEAF", "there is no leaf", "line 1 line 2", 3.5, "none"),
     }
     (request,) = fabric.requests("Postcommit")

@@ -19,6 +19,7 @@ from jackfield_core.mechanism.registry import Registry
 from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services import Services
 from jackfield_core.services.agent import AgentService
+from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.segment import SegmentService
@@ -86,6 +87,7 @@ async def services(settings: config.Settings, database: Database, registry: Regi
         ports=PortService(work, NetworkTrees(work), Allocator(), binder, mechanism, base_mac=settings.base_mac),
         segments=SegmentService(work, segments, mechanism),
         agents=AgentService(work, down_time=75),
+        attributes=AttributeService(work, registry.attributes),
     )
 
 

@@ -5,13 +5,14 @@ Each must see what the others did, or all of them would leave the purge to
 somebody else: so whoever settles an end first holds the networks concerned.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db import delivery, network, port, subnet
-from jackfield_core.db.statement import Statement, among
+from jackfield_core.db.statement import Row, Statement, among
+from jackfield_core.db.vendor_attribute import VendorAttributeTable
 from jackfield_core.types import Kind
 
 _HOLD = Statement(
@@ -32,8 +33,10 @@ def _is_over(kind: Kind, table: sa.Table) -> sa.ColumnElement[bool]:
 
 def _purge(kind: Kind, table: sa.Table, column: str, *conditions: sa.ColumnElement[bool]) -> Statement:
     return Statement(
-        lambda dialect: sa.delete(table).where(
-            among(table.c[column], "ids", dialect), _is_over(kind, table), *conditions
+        lambda dialect: (
+            sa.delete(table)
+            .where(among(table.c[column], "ids", dialect), _is_over(kind, table), *conditions)
+            .returning(table.c.id)
         )
     )
 
@@ -45,10 +48,11 @@ _NETWORKS = _purge(Kind.NETWORK, network.table, "id", ~sa.exists().where(port.ta
 
 
 class EndTable:
-    """Deleted resources, seen through one connection."""
+    """Deleted resources, seen through one connection; those of the *attributed* kinds may have vendor attributes."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, attributed: Collection[Kind]) -> None:
         self._connection = connection
+        self._attributed = attributed
 
     async def hold(self, network_ids: Collection[str]) -> None:
         """Keep everybody else from settling ends on these networks until the commit.
@@ -56,7 +60,7 @@ class EndTable:
         Comes before the acknowledgement. Networks are held before ports, and
         both before rows of the ledger, as services do it.
         """
-        await self._execute(_HOLD, network_ids)
+        await self._run(_HOLD, network_ids)
 
     async def purge(self, network_ids: Collection[str], port_ids: Collection[str] | None = None) -> None:
         """Remove what is deleted and owed to nobody: *port_ids* (by default all), and the rest, of these networks.
@@ -64,11 +68,16 @@ class EndTable:
         What they held is free again. A network stays while the row of a port does.
         """
         if port_ids is None:
-            await self._execute(_PORTS_OF_NETWORKS, network_ids)
+            await self._purge(Kind.PORT, _PORTS_OF_NETWORKS, network_ids)
         elif port_ids:
-            await self._execute(_PORTS, port_ids)
-        await self._execute(_SUBNETS, network_ids)
-        await self._execute(_NETWORKS, network_ids)
+            await self._purge(Kind.PORT, _PORTS, port_ids)
+        await self._purge(Kind.SUBNET, _SUBNETS, network_ids)
+        await self._purge(Kind.NETWORK, _NETWORKS, network_ids)
 
-    async def _execute(self, statement: Statement, ids: Collection[str]) -> None:
-        await statement.run(self._connection, {"ids": [*ids]})
+    async def _purge(self, kind: Kind, statement: Statement, ids: Collection[str]) -> None:
+        gone = await self._run(statement, ids)
+        if gone and kind in self._attributed:
+            await VendorAttributeTable(self._connection).purge(kind, [id for (id,) in gone])
+
+    async def _run(self, statement: Statement, ids: Collection[str]) -> Sequence[Row]:
+        return await statement.rows(self._connection, {"ids": [*ids]})

@@ -8,7 +8,7 @@ everybody who waits for work is woken, without being told why.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,7 +29,7 @@ from jackfield_core.db.resource import ResourceTable
 from jackfield_core.db.segment import SegmentTable
 from jackfield_core.db.subnet import Subnet, SubnetTable
 from jackfield_core.db.tree import NetworkTree
-from jackfield_core.db.vendor_attribute import VendorAttributeTable
+from jackfield_core.db.vendor_attribute import NO_VALUES, NOTHING, Values, VendorAttributeTable
 from jackfield_core.types import Action, BindingLevel, Kind, Status, Wiring
 
 Resource = Network | Subnet | Port
@@ -51,6 +51,16 @@ class Change:
     original_levels: Sequence[BindingLevel] = ()
     states: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     """Driver states that precommit asked to keep: version and data, by driver."""
+    attributes: Values = field(default_factory=dict)
+    """Vendor attributes as they were before."""
+    new_attributes: Values = field(default_factory=dict)
+    """Vendor attributes that this change writes: the user's, and those that precommit asked to set."""
+
+    def attributes_of(self, driver: str, names: Iterable[str]) -> dict[str, bytes]:
+        """Return the attributes of one driver as they are with this change: JSON by name, for those of *names*."""
+        values = {**self.attributes, **self.new_attributes}
+        found = {name: values.get((driver, name), NOTHING) for name in names}
+        return {name: value for name, value in found.items() if value != NOTHING}
 
 
 class Creditors(Protocol):
@@ -64,6 +74,9 @@ class Creditors(Protocol):
 
     def required(self) -> Sequence[str]:
         """Return the drivers whose acknowledgement a port needs to be ACTIVE."""
+
+    def attributed(self) -> Collection[Kind]:
+        """Return the kinds of which resources may have vendor attributes."""
 
 
 EncodeOriginal = Callable[[Change], bytes]
@@ -111,9 +124,14 @@ class Transaction(Tables):
         for host in hosts or ("",):
             self._touched[network_id, host] = None
 
-    async def kept_states(self, kind: Kind, action: Action, id: str) -> dict[str, tuple[int, bytes]]:
-        """Return what drivers asked to keep for a resource, if any of them will judge its change."""
-        return await self.deliveries.states(kind, id) if self._creditors.interested(kind, action) else {}
+    async def recall(self, change: Change) -> Change:
+        """Return *change* with what drivers asked to keep for its resource, if any of them will judge it."""
+        kind, id = change.kind, change.current.id
+        if self._creditors.interested(kind, change.action):
+            change.states = await self.deliveries.states(kind, id)
+            if kind in self._creditors.attributed():
+                change.attributes = (await self.vendor_attributes.list(kind, [id])).get(id, NO_VALUES)
+        return change
 
     async def finish(self) -> None:
         """Write the ledger and the feed; the last thing before the commit."""
@@ -132,6 +150,8 @@ class Transaction(Tables):
             await self.deliveries.record_new(new)
         if changed:
             await self.deliveries.record(changed)
+        if written := _written(self.changes):
+            await self.vendor_attributes.save(written)
         if self._touched:
             await self.feed.add(self._touched)
         if waiting := [change.current.id for change in self.changes if _may_turn_active(change)]:
@@ -146,9 +166,11 @@ class Transaction(Tables):
         elif change.kind is Kind.NETWORK:
             # A driver may still be owed the end of a port on it; the network goes with that port.
             await table.mark_deleted(id)
-            await EndTable(self.connection).purge([id], ())
+            await EndTable(self.connection, self._creditors.attributed()).purge([id], ())
         else:
             await table.purge([id])
+            if change.kind in self._creditors.attributed():
+                await self.vendor_attributes.purge(change.kind, [id])
 
     def _table(self, kind: Kind) -> ResourceTable[Network] | ResourceTable[Subnet] | ResourceTable[Port]:
         return {Kind.NETWORK: self.networks, Kind.SUBNET: self.subnets, Kind.PORT: self.ports}[kind]  # type: ignore[return-value]
@@ -179,6 +201,15 @@ class UnitOfWork:
         """Open all tables for single reads."""
         async with self._database.reading() as connection:
             yield Tables(connection)
+
+
+def _written(changes: Sequence[Change]) -> dict[tuple[Kind, str], Values]:
+    """Return the vendor attributes to write; what goes away gets none any more."""
+    return {
+        (change.kind, change.current.id): change.new_attributes
+        for change in changes
+        if change.new_attributes and change.action is not Action.DELETE
+    }
 
 
 def _may_turn_active(change: Change) -> bool:

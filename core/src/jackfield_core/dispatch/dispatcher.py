@@ -40,11 +40,11 @@ class Dispatcher:
         timeout: Callable[[int], float] = call_timeout,
     ) -> None:
         self._database = database
-        registry.subscribe(Reception(database).welcome)
+        registry.subscribe(Reception(database, registry.attributes).welcome)
         self._lanes = [
             Lane(
                 entry,
-                Payments(entry, manager, database, settings, registry.required),
+                Payments(entry, manager, database, settings, registry.required, registry.attributed),
                 database,
                 settings.dispatcher,
                 self._neighbours,

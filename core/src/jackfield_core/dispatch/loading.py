@@ -5,7 +5,7 @@ was claimed; the driver then hears of it once more under its own revision, which
 changes nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -18,6 +18,8 @@ from jackfield_core.mechanism import translate
 from jackfield_core.mechanism.translate import ChangeMessage, Host
 from jackfield_core.types import Action, Kind
 
+_NO_ATTRIBUTES: Mapping[str, bytes] = {}
+
 
 class Item(Struct, frozen=True):
     """A debt, and the change that pays it."""
@@ -25,6 +27,7 @@ class Item(Struct, frozen=True):
     debt: Debt
     change: Change
     host: Host | None = None
+    attributes: Mapping[str, bytes] = {}
 
     def message(self, change_id: str) -> ChangeMessage:
         """Return what the driver is told, under the revision that the ledger asks for.
@@ -41,18 +44,24 @@ class Item(Struct, frozen=True):
             original=debt.original if action is Action.UPDATE else None,
             host=self.host,
             state=state,
+            attributes=self.attributes,
         )
         message.revision = debt.desired_revision
         return message
 
 
 async def load(
-    tables: Tables, debts: Sequence[Debt], creates: frozenset[str], agent_down_time: float
+    tables: Tables,
+    debts: Sequence[Debt],
+    creates: frozenset[str],
+    names: Mapping[Kind, Collection[str]],
+    agent_down_time: float,
 ) -> tuple[list[Item], list[str]]:
     """Read what *debts* are about, parents before children, ends in reverse and last.
 
     *creates* are the kinds whose creation the driver wants to hear of; it hears
-    of the others as updates from the first time on.
+    of the others as updates from the first time on. *names* are those of its
+    own attributes.
 
     Returns:
         The items, and the ids of resources that are gone without a trace.
@@ -62,6 +71,7 @@ async def load(
     ports = [debt.resource_id for debt in debts if debt.kind == Kind.PORT]
     levels = await tables.ports.levels(ports) if ports else {}
     hosts = await _hosts(tables, (resources[id] for id in ports if id in resources), agent_down_time)
+    attributes = await _attributes(tables, debts, names) if names else {}
     items, lost = [], []
     for debt in sorted(debts, key=_order):
         current = resources.get(debt.resource_id)
@@ -72,7 +82,8 @@ async def load(
         change = Change(
             Kind(debt.kind), _action(debt, creates), current, None, tree, levels=levels.get(debt.resource_id, ())
         )
-        items.append(Item(debt, change, translate.host_of(change, hosts)))
+        own = attributes.get(debt.resource_id, _NO_ATTRIBUTES)
+        items.append(Item(debt, change, translate.host_of(change, hosts), own))
     return items, lost
 
 
@@ -95,6 +106,22 @@ async def _resources(tables: Tables, debts: Sequence[Debt]) -> dict[str, Resourc
         if kind in ids:
             resources.update(await table.list_with_deleted(ids[kind]))
     return resources
+
+
+async def _attributes(
+    tables: Tables, debts: Sequence[Debt], names: Mapping[Kind, Collection[str]]
+) -> dict[str, dict[str, bytes]]:
+    """Return the driver's own attributes by resource id."""
+    found: dict[str, dict[str, bytes]] = {}
+    for kind, declared in names.items():
+        ids = [debt.resource_id for debt in debts if debt.kind == kind]
+        for id, values in (await tables.vendor_attributes.list(kind, ids)).items() if ids else ():
+            found[id] = {
+                name: value
+                for (driver, name), value in values.items()
+                if driver == debts[0].driver and name in declared
+            }
+    return found
 
 
 def _tables(tables: Tables) -> Iterable[tuple[Kind, Any]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
 import structlog
@@ -20,7 +20,7 @@ from jackfield_core.dispatch.settlement import Outcome, Settlement, settle
 from jackfield_core.mechanism.answers import Failed, NoVerdict
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.manager import MechanismManager
-from jackfield_core.types import Action
+from jackfield_core.types import Action, Kind
 
 log = structlog.get_logger()
 
@@ -54,12 +54,14 @@ class Payments:
         database: Database,
         settings: config.Settings,
         required: Callable[[], Sequence[str]],
+        attributed: Callable[[], Collection[Kind]],
     ) -> None:
         self._entry = entry
         self._manager = manager
         self._database = database
         self._agent_down_time = settings.nodes.agent_down_time
         self._required = required
+        self._attributed = attributed
         self._backoff = Backoff(settings.dispatcher)
 
     async def pay(self, claim: Claim, timeout: float) -> Settlement:
@@ -74,7 +76,10 @@ class Payments:
         outcomes = await self._call(claim, items, timeout)
         self._count(outcomes)
         return await self._write(
-            claim, lambda tables: settle(tables, claim.name, items, outcomes, self._required(), self._backoff)
+            claim,
+            lambda tables: settle(
+                tables, claim.name, items, outcomes, self._required(), self._attributed(), self._backoff
+            ),
         )
 
     async def postpone(self, claim: Claim, error: NoVerdict) -> float:
@@ -106,7 +111,9 @@ class Payments:
             if "postcommit" in interest.phases and Action.CREATE in interest.actions
         )
         async with self._database.reading() as connection:
-            items, lost = await load(Tables(connection), claim.debts, creates, self._agent_down_time)
+            items, lost = await load(
+                Tables(connection), claim.debts, creates, self._entry.attributes, self._agent_down_time
+            )
         if lost:
             log.warning("delivery.resource_gone", driver=self._entry.name, ids=lost)
             await self._write(claim, lambda tables: tables.claims.forget(claim.name, lost))

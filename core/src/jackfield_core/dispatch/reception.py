@@ -6,10 +6,11 @@ wiped switch, a restored controller: the epoch is another one) everything is
 owed again from the start.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 
+from jackfield_core.attributes.catalogue import Catalogue
 from jackfield_core.db.backfill import owe_what_exists
 from jackfield_core.db.base import now
 from jackfield_core.db.driver import DriverRecord
@@ -25,8 +26,9 @@ log = structlog.get_logger()
 class Reception:
     """Receives handshakes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, attributes: Catalogue) -> None:
         self._database = database
+        self._attributes = attributes
 
     async def welcome(self, name: str, handshake: Handshake) -> None:
         """Store what the driver called *name* said, and bring the ledger in line with it."""
@@ -34,7 +36,7 @@ class Reception:
             tables = Tables(connection)
             before = await tables.drivers.find_for_update(name)
             await tables.drivers.save(handshake.record(name, now()))
-            await _forget_unwanted(tables, name, handshake)
+            await _forget_unwanted(tables, name, handshake, self._attributes.kinds)
             if before and _may_have_lost(before, handshake):
                 count = await tables.deliveries.owe_all_again(name)
                 log.warning("driver.owed_all_again", driver=name, changes=count, epochs=handshake.epochs)
@@ -48,12 +50,12 @@ def _may_have_lost(before: DriverRecord, handshake: Handshake) -> bool:
     return any(before.epochs.get(id) != epoch for id, epoch in handshake.epochs.items())
 
 
-async def _forget_unwanted(tables: Tables, name: str, handshake: Handshake) -> None:
+async def _forget_unwanted(tables: Tables, name: str, handshake: Handshake, attributed: Collection[Kind]) -> None:
     wanted = {kind for action in Action for kind in _kinds(handshake, action)}
     endless = [kind for kind in wanted if kind not in _kinds(handshake, Action.DELETE)]
     network_ids = await tables.deliveries.drop_kinds(name, [kind for kind in Kind if kind not in wanted], endless)
     if network_ids:
-        await EndTable(tables.connection).purge(network_ids)
+        await EndTable(tables.connection, attributed).purge(network_ids)
 
 
 def _kinds(handshake: Handshake, action: Action) -> Sequence[Kind]:

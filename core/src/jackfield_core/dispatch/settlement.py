@@ -7,7 +7,7 @@ and are owed to nobody any more go for good, and ports of which every driver has
 now heard may become ACTIVE.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import structlog
 from msgspec import Struct
@@ -16,6 +16,7 @@ from jackfield_core.db.claim import Failure, Settled
 from jackfield_core.db.delivery import Debt
 from jackfield_core.db.ending import EndTable
 from jackfield_core.db.unit_of_work import Tables
+from jackfield_core.db.vendor_attribute import Values
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.dispatch.loading import Item
 from jackfield_core.mechanism import translate
@@ -43,6 +44,7 @@ async def settle(
     items: Sequence[Item],
     outcomes: Mapping[str, Outcome],
     required: Sequence[str],
+    attributed: Collection[Kind],
     backoff: Backoff,
 ) -> Settlement:
     """Write down the outcome of each item, by resource id."""
@@ -52,7 +54,7 @@ async def settle(
     ended = {item.debt.network_id for item in done if item.debt.tombstone}
     met = [item.debt.resource_id for item in done if _is_first_meeting(item.debt)]
     # Networks before ports before the ledger, in the order of services.
-    ends = EndTable(tables.connection)
+    ends = EndTable(tables.connection, attributed)
     if ended:
         await ends.hold(ended)
     if met:
@@ -81,11 +83,24 @@ async def _acknowledge(
     if states:
         await tables.claims.keep_states(claim, states)
     settled = await tables.claims.acknowledge(claim, [*failed])
+    if values := _values(driver, settled, outcomes):
+        await tables.vendor_attributes.save(values)
     grown = {one.resource_id for one in settled if one.owed and not one.tombstone}
     if grown:
         originals = [_original(item) for item in done if item.debt.resource_id in grown]
         await tables.claims.keep_originals(driver, originals)
     return settled
+
+
+def _values(driver: str, settled: Sequence[Settled], outcomes: Mapping[str, Outcome]) -> dict[tuple[Kind, str], Values]:
+    """Return what the driver set of its own attributes, for resources that are still there."""
+    found: dict[tuple[Kind, str], Values] = {}
+    for one in settled:
+        outcome = outcomes.get(one.resource_id)
+        if isinstance(outcome, Done) and outcome.attributes and not one.tombstone:
+            own = {(driver, name): value for name, value in outcome.attributes.items()}
+            found[Kind(one.kind), one.resource_id] = own
+    return found
 
 
 def _original(item: Item) -> tuple[str, str, bytes]:

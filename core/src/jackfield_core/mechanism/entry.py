@@ -7,15 +7,19 @@ driver asked for, and tells the breaker what came of each call.
 
 import asyncio
 import time
+from collections.abc import Mapping
 from enum import StrEnum
 
 import structlog
 
 from jackfield_core import config
+from jackfield_core.attributes.catalogue import Attributes
 from jackfield_core.db.driver import BindCapability, DriverRecord, Interest
 from jackfield_core.mechanism.answers import Garbage, Handshake, Limits, NoVerdict
 from jackfield_core.mechanism.breaker import Breaker
 from jackfield_core.mechanism.client import DriverClient, RequestT, ResponseT, Rpc
+from jackfield_core.mechanism.kept import Terms
+from jackfield_core.types import Kind
 
 log = structlog.get_logger()
 
@@ -47,6 +51,8 @@ class DriverEntry:
         """The last one of this process."""
         self.client: DriverClient | None = None
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_retry)
+        self.attributes: Mapping[Kind, Attributes] = {}
+        """Its own attributes, by kind and name, if it wants to be told of their values."""
         self.reason = "not reached yet"
         """Why it is not ready, for the operator; empty if it is."""
         self.ready = asyncio.Event()
@@ -88,6 +94,12 @@ class DriverEntry:
     def limits(self) -> Limits:
         """Bounds on what it is sent."""
         return self.handshake.limits if self.handshake else Limits()
+
+    @property
+    def terms(self) -> Terms:
+        """What its answers are held to."""
+        version = self.record.state_version if self.record else None
+        return Terms(self.name, self.limits.max_state_bytes, version, self.attributes)
 
     def introduced(self, handshake: Handshake) -> None:
         """Take note of how the running process introduced itself."""

@@ -34,6 +34,7 @@ GARBAGE = Counter("jackfield_driver_garbage", "Answers that break the contract."
 
 T = TypeVar("T")
 _NO_HOSTS: Mapping[str, Host] = {}
+_NO_ATTRIBUTES: Mapping[str, bytes] = {}
 
 
 class _Asked(NamedTuple):
@@ -55,7 +56,8 @@ class MechanismManager:
         """Ask the interested drivers to judge changes; the last thing in a transaction.
 
         ``change.states`` holds, by driver, the states kept so far; the drivers'
-        new states replace them there. *hosts* are those of bound ports, by
+        new states replace them there, and attributes that they set join
+        ``change.new_attributes``. *hosts* are those of bound ports, by
         name; a host that is missing is sent with its name alone.
 
         Raises:
@@ -86,7 +88,7 @@ class MechanismManager:
         request = mechanism_pb2.PostcommitRequest(changes=changes, epoch=epoch)
         try:
             response = await entry.call(POSTCOMMIT, request, timeout)
-            return verdicts.read_postcommit(name, changes, response, entry.limits.max_state_bytes)
+            return verdicts.read_postcommit(entry.terms, changes, response)
         except Garbage as error:
             note_garbage(error)
             raise
@@ -147,11 +149,17 @@ async def _judge_batch(
             original,
             translate.host_of(change, hosts),
             change.states.get(entry.name),
+            _own_attributes(entry, change),
         )
     left = max(0.0, deadline - time.monotonic())
     request.budget.FromMicroseconds(int(left * 1e6))
     response = await entry.call(PRECOMMIT, request, left)
-    return verdicts.read_precommit(entry.name, request.changes, response, entry.limits.max_state_bytes)
+    return verdicts.read_precommit(entry.terms, request.changes, response)
+
+
+def _own_attributes(entry: DriverEntry, change: Change) -> Mapping[str, bytes]:
+    declared = entry.attributes.get(change.kind)
+    return change.attributes_of(entry.name, declared) if declared else _NO_ATTRIBUTES
 
 
 async def _bind_batch(entry: DriverEntry, host: Host, asks: Sequence[BindAsk], timeout: float) -> list[BindAnswer]:
@@ -177,7 +185,7 @@ def _decide(asked: Sequence[_Asked], answers: Sequence[list[Verdict] | NoVerdict
         if isinstance(answer, NoVerdict):
             _pass_if_advisory(entry, answer.text)
         else:
-            _keep_states(entry, changes, answer)
+            _keep(entry, changes, answer)
 
 
 def _raise_rejection(entry: DriverEntry, changes: Sequence[Change], answer: Sequence[Verdict]) -> None:
@@ -187,12 +195,16 @@ def _raise_rejection(entry: DriverEntry, changes: Sequence[Change], answer: Sequ
             raise DriverRejected(message, driver=entry.name, reason=verdict.reason, field=verdict.field)
 
 
-def _keep_states(entry: DriverEntry, changes: Sequence[Change], answer: Sequence[Verdict]) -> None:
+def _keep(entry: DriverEntry, changes: Sequence[Change], answer: Sequence[Verdict]) -> None:
     for change, verdict in zip(changes, answer, strict=True):
         if isinstance(verdict, Failed):
             _pass_if_advisory(entry, verdict.user_message or verdict.operator_message or verdict.reason)
-        elif isinstance(verdict, Accepted) and verdict.state is not None:
-            change.states[entry.name] = verdict.state
+        elif isinstance(verdict, Accepted):
+            if verdict.state is not None:
+                change.states[entry.name] = verdict.state
+            if verdict.attributes:
+                own = {(entry.name, name): value for name, value in verdict.attributes.items()}
+                change.new_attributes = {**change.new_attributes, **own}
 
 
 def _pass_if_advisory(entry: DriverEntry, reason: str) -> None:

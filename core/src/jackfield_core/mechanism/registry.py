@@ -8,9 +8,10 @@ it wants; but it is not asked to judge, because it never said that it wants to.
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from jackfield_core import config
+from jackfield_core.attributes.catalogue import Attributes, Catalogue
 from jackfield_core.db.driver import Interest
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.mechanism.answers import Handshake
@@ -42,6 +43,8 @@ class Registry:
             DriverEntry(driver, position, settings.mechanism) for position, driver in enumerate(settings.drivers)
         )
         self._by_name = {entry.name: entry for entry in self._entries}
+        self.attributes = Catalogue([entry.name for entry in self._entries])
+        """What drivers have declared for users to set."""
         self._subscribers: list[OnReady] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._index()
@@ -65,6 +68,10 @@ class Registry:
     def required(self) -> Sequence[str]:
         """Return the drivers without whose acknowledgement a port is not ACTIVE."""
         return tuple(entry.name for entry in self._entries if entry.is_required)
+
+    def attributed(self) -> Collection[Kind]:
+        """Return the kinds of which resources may have vendor attributes."""
+        return self.attributes.kinds
 
     def binders(self) -> Sequence[DriverEntry]:
         """Return the drivers that bind ports, in order, whether they can be asked now or not."""
@@ -111,6 +118,7 @@ class Registry:
         owed: dict[tuple[Kind, Action], list[str]] = {}
         judges: dict[tuple[Kind, Action], list[DriverEntry]] = {}
         for entry in self._entries:
+            entry.attributes = self._told_attributes(entry)
             interests = _EVERYTHING if entry.interests is None else entry.interests
             for kind, action, phase in _told(interests):
                 if phase == "postcommit":
@@ -120,6 +128,12 @@ class Registry:
         self._owed = {key: tuple(names) for key, names in owed.items()}
         self._judges = {key: tuple(entries) for key, entries in judges.items()}
         self._binders = tuple(entry for entry in self._entries if entry.bind is not None)
+
+    def _told_attributes(self, entry: DriverEntry) -> dict[Kind, Attributes]:
+        """Return the attributes of which a driver is told; a process that did not name the feature hears of none."""
+        if entry.handshake is None or "attributes" not in entry.handshake.features:
+            return {}
+        return {kind: own for kind in Kind if (own := self.attributes.of_driver(entry.name, kind))}
 
 
 def _told(interests: Sequence[Interest]) -> set[tuple[Kind, Action, str]]:

@@ -33,12 +33,14 @@ KINDS = {
     Kind.SUBNET: change_pb2.RESOURCE_KIND_SUBNET,
     Kind.PORT: change_pb2.RESOURCE_KIND_PORT,
 }
+KIND_OF = {number: kind for kind, number in KINDS.items()}
 ACTIONS = {
     Action.CREATE: change_pb2.ACTION_CREATE,
     Action.UPDATE: change_pb2.ACTION_UPDATE,
     Action.DELETE: change_pb2.ACTION_DELETE,
 }
 
+_NO_ATTRIBUTES: Mapping[str, bytes] = {}
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -50,15 +52,17 @@ def change(
     original: bytes | None = None,
     host: Host | None = None,
     state: State | None = None,
+    attributes: Mapping[str, bytes] = _NO_ATTRIBUTES,
 ) -> ChangeMessage:
     """Return the message for a change as a driver sees it.
 
     *action* and *original* (from :func:`encode`) are those of the driver that
     is told, not those of the transaction. The revision of a deletion is one
-    above the last revision of the resource, as in the ledger.
+    above the last revision of the resource, as in the ledger. *attributes* are
+    the driver's own.
     """
     message = ChangeMessage()
-    fill_change(message, change, change_id, action, original, host, state)
+    fill_change(message, change, change_id, action, original, host, state, attributes)
     return message
 
 
@@ -70,6 +74,7 @@ def fill_change(
     original: bytes | None,
     host: Host | None,
     state: State | None,
+    attributes: Mapping[str, bytes] = _NO_ATTRIBUTES,
 ) -> None:
     """Fill an empty message in place; see :func:`change`."""
     current = change.current
@@ -80,7 +85,11 @@ def fill_change(
     message.revision = current.revision_number + (action is Action.DELETE)
     message.project_id = current.project_id
     _fill_resource(message.current, current, change.tree, change.levels)
-    message.digest = hashlib.sha256(message.current.SerializeToString(deterministic=True)).digest()
+    described = message.current.SerializeToString(deterministic=True)
+    if attributes:
+        message.attributes.update(attributes)
+        described += ChangeMessage(attributes=attributes).SerializeToString(deterministic=True)
+    message.digest = hashlib.sha256(described).digest()
     if original is not None:
         message.original.MergeFromString(original)
     if change.kind is not Kind.NETWORK:

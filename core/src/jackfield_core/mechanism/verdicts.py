@@ -14,6 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from jackfield.driver.v1 import change_pb2, mechanism_pb2
 from msgspec import Struct
 
+from jackfield_core.mechanism import kept
 from jackfield_core.mechanism.answers import (
     BindAnswer,
     BindAsk,
@@ -28,8 +29,9 @@ from jackfield_core.mechanism.answers import (
     State,
     Veto,
 )
-from jackfield_core.mechanism.translate import ChangeMessage
-from jackfield_core.types import BINDING_FAILED, UNBOUND
+from jackfield_core.mechanism.kept import Terms
+from jackfield_core.mechanism.translate import KIND_OF, ChangeMessage
+from jackfield_core.types import BINDING_FAILED, UNBOUND, Kind
 
 ResultT = TypeVar("ResultT")
 
@@ -40,16 +42,16 @@ _DISPOSITIONS = {
 }
 _EFFECTS = {change_pb2.EFFECT_NONE: "none", change_pb2.EFFECT_PARTIAL: "partial"}
 _LONGEST_PAUSE = 86400.0
-_LARGEST_STATE_VERSION = 2**31 - 1
 
 _details = msgspec.json.Decoder(dict[str, Any])
 _controls = dict.fromkeys((*range(32), 127), " ")
 
 
 class Accepted(Struct, frozen=True):
-    """The change may be made; *state* is to be kept, if there is one."""
+    """The change may be made; *state* is to be kept, if there is one, and *attributes* are to be set."""
 
     state: State | None
+    attributes: dict[str, bytes]
 
 
 class Rejected(Struct, frozen=True):
@@ -64,22 +66,21 @@ Verdict = Accepted | Rejected | Failed
 
 
 def read_precommit(
-    driver: str, changes: Iterable[ChangeMessage], response: mechanism_pb2.PrecommitResponse, max_state_bytes: int
+    terms: Terms, changes: Iterable[ChangeMessage], response: mechanism_pb2.PrecommitResponse
 ) -> list[Verdict]:
     """Return the verdicts in the order of *changes*, or raise Garbage."""
-    results = _one_each(driver, [change.change_id for change in changes], response.results, _change_id)
-    return [_verdict(driver, result, max_state_bytes) for result in results]
+    kinds = {change.change_id: change.kind for change in changes}
+    results = _one_each(terms.driver, list(kinds), response.results, _change_id)
+    return [_verdict(terms, KIND_OF[kinds[result.change_id]], result) for result in results]
 
 
 def read_postcommit(
-    driver: str, changes: Iterable[ChangeMessage], response: mechanism_pb2.PostcommitResponse, max_state_bytes: int
+    terms: Terms, changes: Iterable[ChangeMessage], response: mechanism_pb2.PostcommitResponse
 ) -> PostcommitOutcome:
     """Return what became of *changes* by change id, or raise Garbage."""
-    revisions = {change.change_id: change.revision for change in changes}
-    results = _one_each(driver, list(revisions), response.results, _change_id)
-    return {
-        result.change_id: _outcome(driver, result, revisions[result.change_id], max_state_bytes) for result in results
-    }
+    sent = {change.change_id: change for change in changes}
+    results = _one_each(terms.driver, list(sent), response.results, _change_id)
+    return {result.change_id: _outcome(terms, sent[result.change_id], result) for result in results}
 
 
 def read_bind(
@@ -113,42 +114,31 @@ def _one_each(
     return [found[id] for id in ids]
 
 
-def _verdict(driver: str, result: mechanism_pb2.PrecommitResult, max_state_bytes: int) -> Verdict:
-    kind = result.WhichOneof("verdict")
-    if kind == "accept":
-        return Accepted(_state(driver, result.accept, max_state_bytes))
-    if kind == "reject":
+def _verdict(terms: Terms, kind: Kind, result: mechanism_pb2.PrecommitResult) -> Verdict:
+    verdict = result.WhichOneof("verdict")
+    if verdict == "accept":
+        return Accepted(kept.state(terms, result.accept), kept.attributes(terms, kind, result.accept))
+    if verdict == "reject":
         reject = result.reject
         message = clean(reject.message, 1000) or "no reason was given"
         return Rejected(clean(reject.reason, 63), message, clean(reject.field, 255))
-    if kind == "failed":
+    if verdict == "failed":
         return _failed(result.failed)
-    raise Garbage(driver, "a result holds no verdict that the core knows")
+    raise Garbage(terms.driver, "a result holds no verdict that the core knows")
 
 
-def _outcome(
-    driver: str, result: mechanism_pb2.PostcommitResult, sent: int, max_state_bytes: int
-) -> Done | InProgress | Failed:
-    kind = result.WhichOneof("outcome")
-    if kind == "done":
+def _outcome(terms: Terms, sent: ChangeMessage, result: mechanism_pb2.PostcommitResult) -> Done | InProgress | Failed:
+    outcome = result.WhichOneof("outcome")
+    if outcome == "done":
         done = result.done
-        if done.revision != sent:
-            raise Garbage(driver, f"it answered revision {done.revision} to revision {sent}")
-        return Done(sent, _state(driver, done, max_state_bytes), dict(done.attributes))
-    if kind == "in_progress":
+        if done.revision != sent.revision:
+            raise Garbage(terms.driver, f"it answered revision {done.revision} to revision {sent.revision}")
+        return Done(sent.revision, kept.state(terms, done), kept.attributes(terms, KIND_OF[sent.kind], done))
+    if outcome == "in_progress":
         return InProgress(_seconds(result.in_progress.retry_after))
-    if kind == "failed":
+    if outcome == "failed":
         return _failed(result.failed)
-    raise Garbage(driver, "a result holds no outcome that the core knows")
-
-
-def _state(driver: str, answer: mechanism_pb2.Accept | mechanism_pb2.Done, max_state_bytes: int) -> State | None:
-    if not answer.HasField("state"):
-        return None
-    version, data = answer.state.version, answer.state.data
-    if len(data) > max_state_bytes or version > _LARGEST_STATE_VERSION:
-        raise Garbage(driver, f"a state of version {version} has {len(data)} of at most {max_state_bytes} bytes")
-    return version, data
+    raise Garbage(terms.driver, "a result holds no outcome that the core knows")
 
 
 def _failed(error: change_pb2.Error) -> Failed:

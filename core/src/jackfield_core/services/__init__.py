@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from jackfield_core.services.agent import AgentService
+from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.segment import SegmentService
@@ -18,3 +19,4 @@ class Services:
     ports: PortService
     segments: SegmentService
     agents: AgentService
+    attributes: AttributeService

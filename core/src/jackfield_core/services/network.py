@@ -14,6 +14,7 @@ from jackfield_core.db.segment import Segment
 from jackfield_core.db.subnet import Subnet
 from jackfield_core.db.tree import NetworkTree, load_trees
 from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
+from jackfield_core.db.vendor_attribute import NO_VALUES, Values
 from jackfield_core.errors import Conflict, Invalid, NotFound
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.segments.manager import SegmentManager
@@ -45,7 +46,8 @@ class NetworkService:
         """Create several networks, or none."""
         async with self._unit_of_work() as tx:
             trees = [await self._add(tx, spec) for spec in specs]
-            await self._mechanism.precommit(tx.record(*(_created(tree) for tree in trees)))
+            created = (_created(tree, spec) for tree, spec in zip(trees, specs, strict=True))
+            await self._mechanism.precommit(tx.record(*created))
         return trees
 
     async def get(self, ctx: RequestContext, id: str) -> NetworkTree:
@@ -80,7 +82,7 @@ class NetworkService:
                 self._check_mtu(tree, spec.mtu)
             after = replace(tree, network=revision.changed(tree.network, **revision.given(spec)))
             await tx.networks.update(after.network)
-            await self._mechanism.precommit(tx.record(await change(tx, Action.UPDATE, after, tree)))
+            await self._mechanism.precommit(tx.record(await change(tx, Action.UPDATE, after, tree, spec.attributes)))
         return after
 
     @retried
@@ -160,17 +162,27 @@ def _new_network(id: str, spec: NetworkCreate, mtu: int) -> Network:
     )
 
 
-def _created(tree: NetworkTree) -> Change:
-    return Change(Kind.NETWORK, Action.CREATE, tree.network, None, tree)
+def _created(tree: NetworkTree, spec: NetworkCreate) -> Change:
+    return Change(Kind.NETWORK, Action.CREATE, tree.network, None, tree, new_attributes=spec.attributes)
 
 
-async def change(tx: Transaction, action: Action, tree: NetworkTree, original: NetworkTree) -> Change:
+async def change(
+    tx: Transaction, action: Action, tree: NetworkTree, original: NetworkTree, attributes: Values = NO_VALUES
+) -> Change:
     """Return the change of a network that was there before."""
-    states = await tx.kept_states(Kind.NETWORK, action, tree.network.id)
-    return Change(Kind.NETWORK, action, tree.network, original.network, tree, original_tree=original, states=states)
+    return await tx.recall(
+        Change(
+            Kind.NETWORK,
+            action,
+            tree.network,
+            original.network,
+            tree,
+            original_tree=original,
+            new_attributes=attributes,
+        )
+    )
 
 
 async def subnet_deleted(tx: Transaction, subnet: Subnet, tree: NetworkTree) -> Change:
     """Return the deletion of a subnet from its network."""
-    states = await tx.kept_states(Kind.SUBNET, Action.DELETE, subnet.id)
-    return Change(Kind.SUBNET, Action.DELETE, subnet, subnet, tree, states=states)
+    return await tx.recall(Change(Kind.SUBNET, Action.DELETE, subnet, subnet, tree))

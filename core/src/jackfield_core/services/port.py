@@ -124,16 +124,9 @@ class PortService:
             revision.check(port, if_match)
             levels = (await tx.ports.levels([id])).get(id, ())
             change = Change(
-                Kind.PORT,
-                Action.DELETE,
-                port,
-                port,
-                trees[port.network_id],
-                levels=levels,
-                original_levels=levels,
-                states=await tx.kept_states(Kind.PORT, Action.DELETE, id),
+                Kind.PORT, Action.DELETE, port, port, trees[port.network_id], levels=levels, original_levels=levels
             )
-            await self._mechanism.precommit(tx.record(change))
+            await self._mechanism.precommit(tx.record(await tx.recall(change)))
 
     async def _replace(
         self,
@@ -165,9 +158,8 @@ class PortService:
                 tree,
                 levels=levels,
                 original_levels=original_levels,
-                states=await tx.kept_states(Kind.PORT, Action.UPDATE, after.id),
             )
-            await self._mechanism.precommit(tx.record(change))
+            await self._mechanism.precommit(tx.record(await tx.recall(change)))
         return after
 
     def _mac_addresses(self, specs: Sequence[PortCreate]) -> Iterator[str]:

@@ -37,6 +37,6 @@ def changed(row: T, **values: Any) -> T:
 
 
 def given(update: msgspec.Struct) -> dict[str, Any]:
-    """Return the fields of *update* that the client named."""
-    values = ((name, getattr(update, name)) for name in update.__struct_fields__)
+    """Return the columns that the client named in *update*; vendor attributes are in no column."""
+    values = ((name, getattr(update, name)) for name in update.__struct_fields__ if name != "attributes")
     return {name: value for name, value in values if value is not msgspec.UNSET}

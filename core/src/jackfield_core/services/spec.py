@@ -2,13 +2,15 @@
 
 ``Create`` values hold a default for everything that may be left out; fields
 whose default depends on other objects are ``UNSET``. ``Update`` values hold
-only what the request names, everything else is ``UNSET``.
+only what the request names, everything else is ``UNSET``. Vendor attributes are
+checked already; ``null`` takes one away.
 """
 
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
+from jackfield_core.db.vendor_attribute import NO_VALUES, Values
 from jackfield_core.types import AddressPair, AllocationPool, DhcpOption, FixedIpRequest, HostRoute, SegmentSpec
 
 
@@ -24,6 +26,7 @@ class NetworkCreate(Struct, frozen=True, kw_only=True):
     external: bool = False
     port_security_enabled: bool = True
     segments: tuple[SegmentSpec, ...] = ()
+    attributes: Values = NO_VALUES
 
 
 class NetworkUpdate(Struct, frozen=True, kw_only=True):
@@ -36,6 +39,7 @@ class NetworkUpdate(Struct, frozen=True, kw_only=True):
     shared: bool | UnsetType = UNSET
     external: bool | UnsetType = UNSET
     port_security_enabled: bool | UnsetType = UNSET
+    attributes: Values = NO_VALUES
 
 
 class SegmentCreate(Struct, frozen=True, kw_only=True):
@@ -71,6 +75,7 @@ class SubnetCreate(Struct, frozen=True, kw_only=True):
     ipv6_address_mode: str | None = None
     ipv6_ra_mode: str | None = None
     segment_id: str | None = None
+    attributes: Values = NO_VALUES
 
 
 class SubnetUpdate(Struct, frozen=True, kw_only=True):
@@ -83,6 +88,7 @@ class SubnetUpdate(Struct, frozen=True, kw_only=True):
     dns_nameservers: tuple[str, ...] | UnsetType = UNSET
     host_routes: tuple[HostRoute, ...] | UnsetType = UNSET
     enable_dhcp: bool | UnsetType = UNSET
+    attributes: Values = NO_VALUES
 
 
 class PortCreate(Struct, frozen=True, kw_only=True):
@@ -103,6 +109,7 @@ class PortCreate(Struct, frozen=True, kw_only=True):
     host: str = ""
     vnic_type: str = "normal"
     profile: dict[str, Any] = {}
+    attributes: Values = NO_VALUES
 
 
 class PortUpdate(Struct, frozen=True, kw_only=True):
@@ -121,6 +128,7 @@ class PortUpdate(Struct, frozen=True, kw_only=True):
     host: str | UnsetType = UNSET
     vnic_type: str | UnsetType = UNSET
     profile: dict[str, Any] | UnsetType = UNSET
+    attributes: Values = NO_VALUES
 
 
 class AgentUpdate(Struct, frozen=True, kw_only=True):

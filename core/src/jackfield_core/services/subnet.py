@@ -41,12 +41,12 @@ class SubnetService:
             # One order for everybody, so that two requests never wait in a circle.
             trees = {id: await hold(tx, id) for id in sorted({subnet.network_id for subnet in subnets})}
             changes = []
-            for subnet in subnets:
+            for subnet, spec in zip(subnets, specs, strict=True):
                 tree = trees[subnet.network_id]
                 _check_fits(subnet, tree)
                 await tx.subnets.add(subnet)
                 tree = trees[subnet.network_id] = await _with_subnets(tx, tree, (*tree.subnets, subnet))
-                changes.append(Change(Kind.SUBNET, Action.CREATE, subnet, None, tree))
+                changes.append(Change(Kind.SUBNET, Action.CREATE, subnet, None, tree, new_attributes=spec.attributes))
             await self._mechanism.precommit(tx.record(*changes))
         return subnets
 
@@ -75,9 +75,8 @@ class SubnetService:
             await tx.subnets.update(after)
             others = tuple(after if subnet.id == id else subnet for subnet in tree.subnets)
             tree = await _with_subnets(tx, tree, others)
-            states = await tx.kept_states(Kind.SUBNET, Action.UPDATE, id)
-            change = Change(Kind.SUBNET, Action.UPDATE, after, before, tree, states=states)
-            await self._mechanism.precommit(tx.record(change))
+            change = Change(Kind.SUBNET, Action.UPDATE, after, before, tree, new_attributes=spec.attributes)
+            await self._mechanism.precommit(tx.record(await tx.recall(change)))
         return after
 
     @retried

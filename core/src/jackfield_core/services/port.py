@@ -6,8 +6,7 @@ addresses, inserts the port with its binding, and asks the drivers for their
 verdict. Whatever fails leaves nothing behind.
 """
 
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy.exc
@@ -16,22 +15,21 @@ from msgspec.structs import replace
 
 from jackfield_core.binding.binder import Binder, BindingOutcome, BindingRequest
 from jackfield_core.context import RequestContext
-from jackfield_core.db.base import now
-from jackfield_core.db.port import Binding, Port
+from jackfield_core.db.port import Port
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
 from jackfield_core.errors import Conflict, NotFound
-from jackfield_core.ipam import mac
 from jackfield_core.ipam.allocator import Allocator, PortAddresses
 from jackfield_core.mechanism.manager import MechanismManager
-from jackfield_core.services import revision
+from jackfield_core.services import draft, revision
 from jackfield_core.services.attempts import Stale, retried
 from jackfield_core.services.spec import PortCreate, PortUpdate
 from jackfield_core.services.trees import NetworkTrees
-from jackfield_core.types import BINDING_FAILED, Action, AddressPair, FixedIpRequest, Kind, Status
+from jackfield_core.types import BINDING_FAILED, Action, FixedIpRequest, Kind
 
 Outcomes = Mapping[str, BindingOutcome]
+_NO_CHANGE = PortUpdate()
 
 
 class PortService:
@@ -62,17 +60,15 @@ class PortService:
     async def create_bulk(self, ctx: RequestContext, specs: Sequence[PortCreate]) -> Sequence[Port]:
         """Create several ports, or none."""
         trees = await self._trees.get(spec.network_id for spec in specs)
-        addresses = self._mac_addresses(specs)
-        drafts = [_draft(spec, trees[spec.network_id], next(addresses)) for spec in specs]
+        drafts = draft.drafts(specs, trees, self._base_mac)
         outcomes = await self._bind(drafts, trees)
         trees = _newest(trees, outcomes)
         async with self._unit_of_work() as tx:
             await self._trees.hold(tx, trees)
-            ports = await self._add(tx, specs, [_bound(draft, outcomes) for draft in drafts], trees)
+            ports = await self._add(tx, specs, [_bound(port, outcomes) for port in drafts], trees)
             await tx.ports.add_levels(*((port, _levels(port, outcomes)) for port in ports))
-            await self._mechanism.precommit(
-                tx.record(*(_created(port, trees[port.network_id], outcomes) for port in ports))
-            )
+            changes = [_created(port, spec, trees, outcomes) for port, spec in zip(ports, specs, strict=True)]
+            await self._mechanism.precommit(tx.record(*changes))
         return ports
 
     async def get(self, ctx: RequestContext, id: str) -> Port:
@@ -94,9 +90,9 @@ class PortService:
         before = await self.get(ctx, id)
         revision.check(before, if_match)
         trees = await self._trees.get([before.network_id])
-        after = _edited(before, spec)
+        after = draft.edited(before, spec)
         outcomes = {} if after.binding is before.binding else await self._bind([after], trees)
-        return await self._replace(before, after, trees, outcomes, spec.fixed_ips)
+        return await self._replace(before, after, trees, outcomes, spec)
 
     @retried
     async def rebind(self, ctx: RequestContext, id: str) -> bool:
@@ -105,11 +101,11 @@ class PortService:
         if before.binding.vif_type != BINDING_FAILED:
             return True
         trees = await self._trees.get([before.network_id])
-        after = _edited(before, PortUpdate())
+        after = draft.edited(before, _NO_CHANGE)
         outcomes = await self._bind([after], trees)
         if outcomes[id].binding.vif_type == BINDING_FAILED:
             return False
-        await self._replace(before, after, trees, outcomes)
+        await self._replace(before, after, trees, outcomes, _NO_CHANGE)
         return True
 
     @retried
@@ -129,12 +125,7 @@ class PortService:
             await self._mechanism.precommit(tx.record(await tx.recall(change)))
 
     async def _replace(
-        self,
-        before: Port,
-        after: Port,
-        trees: Mapping[str, NetworkTree],
-        outcomes: Outcomes,
-        fixed_ips: Any = UNSET,
+        self, before: Port, after: Port, trees: Mapping[str, NetworkTree], outcomes: Outcomes, spec: PortUpdate
     ) -> Port:
         """Put *after* in the place of *before*, with the binding that was found for it, if one was asked for."""
         trees = _newest(trees, outcomes)
@@ -143,8 +134,8 @@ class PortService:
             await self._trees.hold(tx, trees)
             await _expect(tx, before)
             after = _bound(after, outcomes)
-            if fixed_ips is not UNSET:
-                after = await self._readdress(tx, before, after, tree, fixed_ips)
+            if spec.fixed_ips is not UNSET:
+                after = await self._readdress(tx, before, after, tree, spec.fixed_ips)
             original_levels = (await tx.ports.levels([after.id])).get(after.id, ())
             await _write(tx, before, after)
             if after.binding is not before.binding:
@@ -158,22 +149,10 @@ class PortService:
                 tree,
                 levels=levels,
                 original_levels=original_levels,
+                new_attributes=spec.attributes,
             )
             await self._mechanism.precommit(tx.record(await tx.recall(change)))
         return after
-
-    def _mac_addresses(self, specs: Sequence[PortCreate]) -> Iterator[str]:
-        """Yield the MAC address of each port: the one asked for, or one that is new within the request."""
-        taken = {spec.mac_address for spec in specs if spec.mac_address is not UNSET}
-        for spec in specs:
-            if spec.mac_address is not UNSET:
-                yield spec.mac_address
-                continue
-            address = mac.generate(self._base_mac)
-            while address in taken:
-                address = mac.generate(self._base_mac)
-            taken.add(address)
-            yield address
 
     async def _bind(self, ports: Sequence[Port], trees: Mapping[str, NetworkTree]) -> Outcomes:
         """Ask for the bindings of those ports that are on a host."""
@@ -220,55 +199,8 @@ class PortService:
         return replace(after, fixed_ips=fixed_ips)
 
 
-def _draft(spec: PortCreate, tree: NetworkTree, mac_address: str) -> Port:
-    """Return the port that *spec* asks for, without addresses and unbound."""
-    at = now()
-    secure = tree.network.port_security_enabled
-    return _checked(
-        Port(
-            id=str(uuid.uuid4()),
-            network_id=spec.network_id,
-            project_id=spec.project_id,
-            name=spec.name,
-            description=spec.description,
-            admin_state_up=spec.admin_state_up,
-            status=Status.DOWN,
-            mac_address=mac_address,
-            device_id=spec.device_id,
-            device_owner=spec.device_owner,
-            port_security_enabled=secure if spec.port_security_enabled is UNSET else spec.port_security_enabled,
-            fixed_ips=(),
-            allowed_address_pairs=_own_mac(spec.allowed_address_pairs, mac_address),
-            extra_dhcp_opts=spec.extra_dhcp_opts,
-            revision_number=1,
-            created_at=at,
-            updated_at=at,
-            binding=Binding(host=spec.host, vnic_type=spec.vnic_type, profile=spec.profile),
-        )
-    )
-
-
-def _checked(port: Port) -> Port:
-    """Return *port*, if its attributes go together.
-
-    Raises:
-        Conflict: It names address pairs, and nothing restricts its addresses.
-    """
-    if port.allowed_address_pairs and not port.port_security_enabled:
-        raise Conflict(
-            "Port Security must be enabled in order to have allowed address pairs on a port.",
-            type="AddressPairAndPortSecurityRequired",
-        )
-    return port
-
-
 def _fixed_ips(requested: Any) -> Any:
     return None if requested is UNSET else requested
-
-
-def _own_mac(pairs: Sequence[AddressPair], mac_address: str) -> tuple[AddressPair, ...]:
-    """Fill in the port's own MAC address where a pair names none."""
-    return tuple(pair if pair.mac_address else replace(pair, mac_address=mac_address) for pair in pairs)
 
 
 def _newest(trees: Mapping[str, NetworkTree], outcomes: Outcomes) -> dict[str, NetworkTree]:
@@ -292,37 +224,16 @@ def _levels(port: Port, outcomes: Outcomes) -> Any:
     return outcome.levels if outcome else ()
 
 
-def _created(port: Port, tree: NetworkTree, outcomes: Outcomes) -> Change:
-    return Change(Kind.PORT, Action.CREATE, port, None, tree, levels=_levels(port, outcomes))
-
-
-def _edited(before: Port, spec: PortUpdate) -> Port:
-    """Return *before* as the user wants it, its addresses not yet changed.
-
-    A new place on the network starts unbound: what the old host reported does
-    not count there.
-    """
-    values = revision.given(spec)
-    values.pop("fixed_ips", None)
-    asked = {name: values.pop(name) for name in ("host", "vnic_type", "profile") if name in values}
-    after = revision.changed(before, **values)
-    pairs = _own_mac(after.allowed_address_pairs, after.mac_address)
-    binding = before.binding
-    wanted = Binding(
-        host=asked.get("host", binding.host),
-        vnic_type=asked.get("vnic_type", binding.vnic_type),
-        profile=asked.get("profile", binding.profile),
+def _created(port: Port, spec: PortCreate, trees: Mapping[str, NetworkTree], outcomes: Outcomes) -> Change:
+    return Change(
+        Kind.PORT,
+        Action.CREATE,
+        port,
+        None,
+        trees[port.network_id],
+        levels=_levels(port, outcomes),
+        new_attributes=spec.attributes,
     )
-    after = _checked(replace(after, allowed_address_pairs=pairs))
-    if not after.admin_state_up:
-        after = replace(after, status=Status.DOWN)
-    if _place(wanted) == _place(binding) and binding.vif_type != BINDING_FAILED:
-        return after
-    return replace(after, binding=wanted, status=Status.DOWN)
-
-
-def _place(binding: Binding) -> tuple[str, str, dict[str, Any]]:
-    return binding.host, binding.vnic_type, binding.profile
 
 
 async def _expect(tx: Transaction, before: Port) -> None:

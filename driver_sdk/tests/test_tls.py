@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import ssl
 import subprocess
 
 import grpc
 import pytest
 from jackfield_sdk import AgentSettings, MechanismDriver, NodeAgent, ServerSettings, start_agent, start_server
+from jackfield_sdk._transport import CannotListen
 from jackfield_sdk.testing import Core, ScriptedCore
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
@@ -18,17 +21,26 @@ def authority(tmp_path_factory):
     """Make an authority and one certificate of it, good for both ends, for the name localhost."""
     path = tmp_path_factory.mktemp("tls")
 
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=path, check=True, capture_output=True)
+    openssl(path, *NEW, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority")
+    certify(path, "peer")
+    return path
 
-    new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    openssl(*new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority")
+
+NEW = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+
+
+def openssl(path, *arguments):
+    subprocess.run(["openssl", *arguments], cwd=path, check=True, capture_output=True)
+
+
+def certify(path, name):
+    """Make a key and a certificate of the authority in `path`."""
     openssl(
-        *new,
-        *("-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", "peer.key", "-out", "peer.pem", "-subj", "/CN=peer"),
+        path,
+        *NEW,
+        *("-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}"),
         *("-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"),
     )
-    return path
 
 
 @pytest.fixture
@@ -64,6 +76,53 @@ async def test_a_driver_lets_in_only_who_has_a_certificate_of_its_authority(auth
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
     finally:
         await server.stop()
+
+
+async def name_served(address, authority):
+    """Tell whose certificate a new connection is shown."""
+    context = ssl.create_default_context(cafile=authority / "ca.pem")
+    context.set_alpn_protocols(["h2"])
+    host, _, port = address.rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+    try:
+        subject = dict(entry[0] for entry in writer.get_extra_info("peercert")["subject"])
+    finally:
+        writer.close()
+    return subject["commonName"]
+
+
+async def test_a_replaced_certificate_is_served_to_who_connects_next(authority, tmp_path):
+    """Without a restart; and a pair that does not belong together is not served at all."""
+    certify(authority, "renewed")
+    certificate, key = tmp_path / "driver.pem", tmp_path / "driver.key"
+    shutil.copy(authority / "peer.pem", certificate)
+    shutil.copy(authority / "peer.key", key)
+    settings = ServerSettings(listen="localhost:0", tls_certificate=certificate, tls_key=key)
+    server = await start_server(Bare(), settings)
+    try:
+        async with grpc.aio.secure_channel(server.address, credentials(authority, own=False)) as channel:
+            first = await Core(channel).handshake()
+            assert await name_served(server.address, authority) == "peer"
+            shutil.copy(authority / "renewed.pem", certificate)
+            assert await name_served(server.address, authority) == "peer"
+            shutil.copy(authority / "renewed.key", key)
+            assert await name_served(server.address, authority) == "renewed"
+            assert (await Core(channel).handshake()).instance_id == first.instance_id
+        async with grpc.aio.secure_channel(server.address, credentials(authority, own=False)) as channel:
+            assert (await Core(channel).handshake()).instance_id == first.instance_id
+    finally:
+        await server.stop()
+
+
+async def test_a_certificate_that_cannot_be_served_ends_the_start_with_a_sentence(authority, tmp_path):
+    """It names the files, so that somebody can act on it."""
+    certify(authority, "other")
+    wrong = {"tls_certificate": authority / "peer.pem", "tls_key": authority / "other.key"}
+    absent = {"tls_certificate": tmp_path / "absent.pem", "tls_key": authority / "peer.key"}
+
+    for files, told in ((wrong, "other.key"), (absent, "absent.pem")):
+        with pytest.raises(CannotListen, match=told):
+            await start_server(Bare(), ServerSettings(listen="localhost:0", **files))
 
 
 async def test_an_agent_proves_itself_to_the_core(authority, identity, tmp_path):

@@ -1,4 +1,4 @@
-"""How the processes of this SDK log: structured, to standard error, for people or for machines."""
+"""How the processes of this SDK log: structured, masked, to standard error, for people or for machines."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 
 import structlog
 
+from jackfield_sdk._redaction import mask_messages
 from jackfield_sdk.settings import LogLevel
 
 log = structlog.get_logger("jackfield_sdk")
@@ -22,6 +23,7 @@ def configure_logging(level: LogLevel, *, json: bool) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            mask_messages,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *renderers,

@@ -16,6 +16,7 @@ from pathlib import Path
 import grpc
 import grpc.aio
 
+from jackfield_sdk._certificates import Certificates, Unusable
 from jackfield_sdk.settings import AgentSettings, ServerSettings
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -56,12 +57,14 @@ def listen(server: grpc.aio.Server, address: str, settings: ServerSettings) -> s
     if address.startswith("unix:"):
         return _listen_on_socket(server, address)
     try:
-        if settings.tls_certificate is None or settings.tls_key is None:
+        if settings.tls_certificate is None:
             port = server.add_insecure_port(address)
         else:
-            port = server.add_secure_port(address, _server_credentials(settings))
+            port = server.add_secure_port(address, Certificates(settings).credentials())
     except RuntimeError as error:
         raise CannotListen(f"cannot listen on {address}") from error
+    except (Unusable, OSError) as error:
+        raise CannotListen(f"cannot serve TLS: {error}") from error
     return f"{address.rpartition(':')[0]}:{port}"
 
 
@@ -140,11 +143,3 @@ def _remove_stale(path: Path) -> None:
             path.unlink(missing_ok=True)
             return
     raise CannotListen(f"another process serves on {path}")
-
-
-def _server_credentials(settings: ServerSettings) -> grpc.ServerCredentials:
-    assert settings.tls_key is not None
-    assert settings.tls_certificate is not None
-    pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
-    authority = settings.tls_ca.read_bytes() if settings.tls_ca else None
-    return grpc.ssl_server_credentials([pair], root_certificates=authority, require_client_auth=authority is not None)

@@ -7,6 +7,7 @@ however many revisions lie between the two. On delete `current` is the last stat
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -38,8 +39,24 @@ class DriverState:
     data: bytes = field(repr=False)
 
 
+class Timed:
+    """What all contexts share: the time that is left."""
+
+    __slots__ = ()
+
+    deadline: float | None
+
+    def remaining(self) -> float | None:
+        """Return the seconds that are left to answer, 0 if they are over; None if there is no limit.
+
+        Hand it to the vendor's library as its time-out: nobody waits for what comes later, and the
+        core sends the change again.
+        """
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+
 @dataclass(frozen=True, slots=True)
-class NetworkContext:
+class NetworkContext(Timed):
     """A change of a network, or of one of its segments.
 
     `revision` grows with every change. `attributes` are the vendor's own, by name. `digest` is
@@ -58,7 +75,7 @@ class NetworkContext:
 
 
 @dataclass(frozen=True, slots=True)
-class SubnetContext:
+class SubnetContext(Timed):
     """A change of a subnet; `network` is the network it belongs to. See `NetworkContext`."""
 
     current: Subnet
@@ -73,7 +90,7 @@ class SubnetContext:
 
 
 @dataclass(frozen=True, slots=True)
-class PortContext:
+class PortContext(Timed):
     """A change of a port. See `NetworkContext` for what all contexts share.
 
     `subnets` are those that the port has addresses on, `segments` those that it is bound to, in
@@ -98,7 +115,7 @@ ChangeContext = NetworkContext | SubnetContext | PortContext
 
 
 @dataclass(frozen=True, slots=True)
-class BindContext:
+class BindContext(Timed):
     """A port that wants to be bound on `host` at one level.
 
     `segments` are the candidates at this level; level 0 is the fabric, and `bound_levels` are

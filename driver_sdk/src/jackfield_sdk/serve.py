@@ -25,6 +25,10 @@ from jackfield_sdk.settings import ServerSettings
 
 log = structlog.get_logger("jackfield_sdk")
 
+# Seconds that the driver's own stop may take. With the longest drain and the cut that follows it,
+# a process ends within the 30 s after which supervisors kill.
+_STOP_TIMEOUT = 5.0
+
 _HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
@@ -55,7 +59,8 @@ class RunningServer:
 
     async def _stop_driver(self) -> None:
         try:
-            await self._process.driver.stop()
+            async with asyncio.timeout(_STOP_TIMEOUT):
+                await self._process.driver.stop()
         except Exception as error:
             log.error("driver.stop_failed", driver=self._process.driver.name, exc_info=error)
 

@@ -46,7 +46,11 @@ class ServerSettings(BaseSettings):
         default=30.0, gt=0, description="Seconds that the driver's start may take before it is served as a load error."
     )
     drain_grace: float = Field(
-        default=10.0, ge=0, description="Seconds that calls in flight get to finish after SIGTERM."
+        default=10.0,
+        ge=0,
+        le=24,
+        description="Seconds that calls in flight get to finish after SIGTERM. "
+        "At most 24, because supervisors kill after 30.",
     )
     heartbeat_interval: float = Field(default=10.0, gt=0, description="Seconds between heartbeats to a watcher.")
     log_level: LogLevel = Field(default="info", description="Least severe level that is logged.")

@@ -7,6 +7,7 @@ from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2
 from jackfield.driver.v1.driver_pb2_grpc import DriverServiceServicer
 
 from jackfield_sdk._convert import decode, encode
+from jackfield_sdk._redaction import trace_of
 from jackfield_sdk._servicer.hooks import Hooks
 from jackfield_sdk._servicer.process import Process
 from jackfield_sdk._servicer.refusal import RpcContext, answered, refused
@@ -138,10 +139,11 @@ class DriverService(DriverServiceServicer):
             state = self._process.custody.state(new, to_version)
             return driver_pb2.UpgradeStatesResult(id=keyed.id, state=state)
         except Exception as error:
-            return driver_pb2.UpgradeStatesResult(id=keyed.id, error=self._failure(keyed.id, error))
+            return driver_pb2.UpgradeStatesResult(id=keyed.id, error=self._failure(keyed, error))
 
-    def _failure(self, id: str, error: Exception) -> change_pb2.Error:
+    def _failure(self, keyed: driver_pb2.KeyedState, error: Exception) -> change_pb2.Error:
         if isinstance(error, DriverError):
             return encode.error(error)
-        log.error("hook.failed", driver=self.driver_name, hook="upgrade_state", id=id, exc_info=error)
+        trace = trace_of(error, keyed)
+        log.error("hook.failed", driver=self.driver_name, hook="upgrade_state", id=keyed.id, exception=trace)
         return encode.bug(error)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from jackfield_sdk._servicer.threads import Threads
 from jackfield_sdk.capabilities import Phase, hook_name
 from jackfield_sdk.context import Action
 from jackfield_sdk.driver import MechanismDriver
@@ -34,7 +34,7 @@ class Hooks:
     def __init__(self, driver: MechanismDriver, threads: int) -> None:
         """Call the hooks of `driver`, with at most `threads` of them blocking."""
         self._driver = driver
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"{driver.name}-hook")
+        self._threads = Threads(threads, f"{driver.name}-hook")
 
     def find(self, name: str) -> Hook | None:
         """Return the hook, or None if the driver does not override it."""
@@ -59,16 +59,19 @@ class Hooks:
     async def in_thread(self, function: Callable[..., Any], *arguments: object) -> Any:
         """Call a blocking function in the pool.
 
-        A thread cannot be stopped. If the caller gives up, this still waits for the thread, so
-        that whoever holds the resource's lane keeps it until the device is left alone.
+        If the caller gives up, what has not begun never begins. A thread at work cannot be
+        stopped, so this still waits for it: whoever holds the resource's lane keeps it until the
+        device is left alone.
         """
-        work = asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        work = self._threads.submit(function, *arguments)
+        answer = asyncio.wrap_future(work)
         try:
-            return await asyncio.shield(work)
+            return await asyncio.shield(answer)
         except asyncio.CancelledError:
-            await asyncio.wait([work])
+            if not work.cancel():
+                await asyncio.wait([answer])
             raise
 
     def close(self) -> None:
         """Start nothing more; threads that hang do not keep the process from ending."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()

@@ -15,6 +15,7 @@ from jackfield.driver.v1 import change_pb2, mechanism_pb2
 from jackfield.driver.v1.mechanism_pb2_grpc import MechanismServiceServicer
 
 from jackfield_sdk._convert import decode, encode
+from jackfield_sdk._redaction import trace_of
 from jackfield_sdk._servicer.batch import run_batch
 from jackfield_sdk._servicer.held import Held
 from jackfield_sdk._servicer.hooks import Hook, Hooks
@@ -159,7 +160,8 @@ class MechanismService(MechanismServiceServicer):
         except decode.Malformed as error:
             return encode.binding(wanted.request_id, Skip(f"malformed request: {error}"), offered)
         except Exception as error:
-            log.error("hook.failed", driver=self.driver_name, hook="bind_port", id=wanted.port.id, exc_info=error)
+            trace = trace_of(error, wanted)
+            log.error("hook.failed", driver=self.driver_name, hook="bind_port", id=wanted.port.id, exception=trace)
             return encode.binding(wanted.request_id, Skip("the driver failed; its log has the trace"), offered)
 
     async def _ask_to_bind(
@@ -185,7 +187,7 @@ class MechanismService(MechanismServiceServicer):
             kind=change_pb2.ResourceKind.Name(change.kind),
             id=change.id,
             revision=change.revision,
-            exc_info=error,
+            exception=trace_of(error, change),
         )
         return encode.bug(error)
 

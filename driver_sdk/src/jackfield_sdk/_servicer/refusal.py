@@ -14,10 +14,12 @@ from typing import Any, NoReturn, Protocol, TypeVar
 import grpc
 import grpc.aio
 import structlog
+from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from jackfield_sdk._convert import encode
+from jackfield_sdk._redaction import trace_of
 from jackfield_sdk.errors import DriverError, Infeasible, Rejected, RetryLater
 from jackfield_sdk.reasons import CallReason
 
@@ -56,7 +58,7 @@ class _Service(Protocol):
 
 
 _S = TypeVar("_S", bound=_Service)
-_Q = TypeVar("_Q")
+_Q = TypeVar("_Q", bound=Message)
 _A = TypeVar("_A")
 
 
@@ -68,9 +70,11 @@ def answered(
     @functools.wraps(method)
     async def call(self: _S, request: _Q, context: RpcContext) -> _A:
         try:
-            return await method(self, request, context)
+            answer = await method(self, request, context)
         except Exception as error:
-            await _abort(self.driver_name, method.__name__, error, context)
+            await _abort(self.driver_name, method.__name__, error, request, context)
+        log.debug("call.answered", driver=self.driver_name, method=method.__name__, request=request, answer=answer)
+        return answer
 
     return call
 
@@ -86,7 +90,7 @@ def streamed(
             async for answer in method(self, request, context):
                 yield answer
         except Exception as error:
-            await _abort(self.driver_name, method.__name__, error, context)
+            await _abort(self.driver_name, method.__name__, error, request, context)
 
     return call
 
@@ -101,11 +105,11 @@ def refusal_of(error: DriverError | Rejected) -> Refused:
     return Refused(code, error.code, error.reason, retry_after=retry_after)
 
 
-async def _abort(driver_name: str, method: str, error: Exception, context: RpcContext) -> NoReturn:
+async def _abort(driver_name: str, method: str, error: Exception, request: Message, context: RpcContext) -> NoReturn:
     if isinstance(error, Refused):
         details = rich_status(error, driver_name).SerializeToString()
         await context.abort(error.code, error.message, ((_DETAILS, details),))
-    log.error("call.failed", driver=driver_name, method=method, exc_info=error)
+    log.error("call.failed", driver=driver_name, method=method, exception=trace_of(error, request))
     await context.abort(grpc.StatusCode.INTERNAL, "the driver failed; its log has the trace")
 
 

@@ -1,0 +1,157 @@
+"""What happens when time is over: hooks know it, queued work is dropped, and nothing keeps a process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import grpc
+import pytest
+from jackfield_sdk import Action, Done, MechanismDriver
+from jackfield_sdk._servicer.threads import Threads
+from jackfield_sdk.testing import Core, RecordingDriver, a_host, a_network, a_port, running
+
+
+async def test_every_hook_knows_how_much_time_is_left(tmp_path):
+    """Of the call's deadline, or of the precommit's budget if that is shorter."""
+    driver = RecordingDriver()
+    left = []
+
+    async def remember(context):
+        left.append(context.remaining())
+
+    for hook in ("create_network_precommit", "create_network_postcommit", "bind_port"):
+        driver.script.answer(hook, remember)
+    network = a_network()
+    async with running(driver, tmp_path, timeout=5.0) as core:
+        await core.precommit(Action.CREATE, network, budget=0.2)
+        await core.postcommit(Action.CREATE, network)
+        await core.bind(a_port(network), network, a_host())
+        (context,) = driver.script.called("create_network_precommit")
+        await asyncio.sleep(context.remaining() + 0.01)
+
+    assert 0 < left[0] <= 0.2
+    assert 4 < left[1] < 5.1
+    assert 4 < left[2] < 5.1
+    assert context.remaining() == 0
+
+
+class Blocking(MechanismDriver):
+    name = "blocking"
+
+    def __init__(self):
+        self.began, self.go_on = [], threading.Event()
+
+    def create_network_postcommit(self, context):
+        self.began.append((context.current.id, context.remaining()))
+        assert self.go_on.wait(20)
+
+
+async def test_work_that_is_given_up_before_a_thread_is_free_never_begins(tmp_path, eventually):
+    """The core sends it again, and nobody waits for the answer of the first time."""
+    driver, first, abandoned, last = Blocking(), a_network(), a_network(), a_network()
+    async with running(driver, tmp_path, threads=1) as core:
+        at_work = asyncio.create_task(core.postcommit(Action.CREATE, first))
+        await eventually(lambda: driver.began)
+        impatient = Core(core.channel, timeout=0.1)
+        with pytest.raises(grpc.aio.AioRpcError) as over:
+            await impatient.postcommit(Action.CREATE, abandoned)
+        driver.go_on.set()
+
+        assert await at_work == Done(revision=1)
+        assert await core.postcommit(Action.CREATE, last) == Done(revision=1)
+        began = [id for id, _ in driver.began]
+        assert await core.postcommit(Action.CREATE, abandoned) == Done(revision=1)
+
+    assert over.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert began == [first.id, last.id]
+    assert 0 < driver.began[0][1] <= 10
+
+
+async def test_an_async_hook_is_cancelled_when_nobody_waits_for_it(tmp_path, eventually):
+    """And the same resource can be worked on again at once."""
+    driver, network = RecordingDriver(), a_network()
+    stopped = []
+
+    async def wait(context):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.append(context.current.id)
+
+    driver.script.answer("create_network_postcommit", wait)
+    async with running(driver, tmp_path) as core:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await Core(core.channel, timeout=0.1).postcommit(Action.CREATE, network)
+        await eventually(lambda: stopped)
+
+        assert await core.postcommit(Action.CREATE, network) == Done(revision=1)
+
+
+def test_a_pool_has_no_more_threads_than_it_may_and_no_more_than_it_needs():
+    """One after the other needs one; many at once share what is allowed."""
+    threads, inside, most, gate = Threads(3, "test"), [], [], threading.Event()
+    assert [threads.submit(pow, 2, n).result(5) for n in range(4)] == [1, 2, 4, 8]
+    assert len(threads._threads) == 1
+
+    def work():
+        inside.append(None)
+        most.append(len(inside))
+        gate.wait(5)
+        inside.pop()
+
+    futures = [threads.submit(work) for _ in range(9)]
+    gate.set()
+    for future in futures:
+        future.result(5)
+    threads.close()
+
+    assert max(most) <= 3
+    assert len(threads._threads) == 3
+    assert isinstance(threads.submit(int, "x"), object)
+
+
+HANGING = """
+import sys, threading
+from jackfield_sdk import MechanismDriver, ServerSettings, serve
+
+class Hanging(MechanismDriver):
+    name = "hanging"
+
+    def create_network_postcommit(self, context):
+        print("began", flush=True)
+        threading.Event().wait()
+
+    async def stop(self):
+        print("stopped", flush=True)
+
+serve(Hanging(), ServerSettings(listen=sys.argv[1], drain_grace=0.2))
+"""
+
+
+async def test_a_thread_that_hangs_does_not_keep_the_process_after_sigterm(tmp_path):
+    """A vendor's library may never come back; the supervisor would have to kill."""
+    address = f"unix://{tmp_path}/d.sock"
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGING, address], stdout=subprocess.PIPE, text=True, env={**os.environ}
+    )
+    try:
+        async with grpc.aio.insecure_channel(address, options=[("grpc.default_authority", "localhost")]) as channel:
+            await asyncio.wait_for(channel.channel_ready(), 20)
+            call = asyncio.create_task(Core(channel).postcommit(Action.CREATE, a_network()))
+            assert await asyncio.to_thread(process.stdout.readline) == "began\n"
+            told = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call
+            assert await asyncio.to_thread(process.wait, 15) == 0
+        assert time.monotonic() - told < 10
+        assert process.stdout.read() == "stopped\n"
+    finally:
+        process.kill()
+        process.communicate()

@@ -21,8 +21,9 @@ from jackfield_core.db.delivery import RANK, Debt
 from jackfield_core.db.engine import Database
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.dispatch.payment import Claim, Payments
-from jackfield_core.mechanism.answers import NoVerdict
+from jackfield_core.mechanism.answers import Garbage, NoVerdict
 from jackfield_core.mechanism.entry import DriverEntry
+from jackfield_core.observability.repeats import Repeats
 from jackfield_core.types import Kind
 
 log = structlog.get_logger()
@@ -60,6 +61,7 @@ class Lane:
         self._on_settled = on_settled
         self._timeout = timeout
         self._backoff = Backoff(settings)
+        self._repeats = Repeats()
         self._wake = asyncio.Event()
         self._limit = settings.batch
         self._retries: list[float] = []
@@ -168,9 +170,22 @@ class Lane:
             # The message was too big for somebody: not a fault of any change in it.
             await self._payments.release(claim)
             return True
-        log.warning("delivery.no_outcome", driver=self.entry.name, changes=count, code=error.code, reason=error.text)
+        self._log_no_outcome(error, count)
         self._retry_in(await self._payments.postpone(claim, error))
         return True
+
+    def _log_no_outcome(self, error: NoVerdict, changes: int) -> None:
+        """Log why a call brought nothing, unless that is known: garbage has its own line, and what repeats has one."""
+        repeated = None if isinstance(error, Garbage) else self._repeats.count(error.code, error.reason)
+        if repeated is not None:
+            log.warning(
+                "delivery.no_outcome",
+                driver=self.entry.name,
+                changes=changes,
+                code=error.code,
+                reason=error.text,
+                repeated=repeated,
+            )
 
     def _retry_in(self, pause: float | None) -> None:
         if pause is not None:

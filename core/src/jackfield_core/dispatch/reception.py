@@ -6,6 +6,8 @@ wiped switch, a restored controller: the epoch is another one) everything is
 owed again from the start.
 """
 
+import time
+from collections import deque
 from collections.abc import Collection, Sequence
 
 import structlog
@@ -17,10 +19,14 @@ from jackfield_core.db.driver import DriverRecord
 from jackfield_core.db.ending import EndTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
-from jackfield_core.mechanism.answers import Handshake
+from jackfield_core.mechanism.answers import Handshake, NoVerdict
 from jackfield_core.types import Action, Kind
 
 log = structlog.get_logger()
+
+OFTEN = 4
+WITHIN = 30.0
+"""Seconds in which a driver is owed everything again :data:`OFTEN` times at most."""
 
 
 class Reception:
@@ -29,20 +35,35 @@ class Reception:
     def __init__(self, database: Database, attributes: Catalogue) -> None:
         self._database = database
         self._attributes = attributes
+        self._owed_again: dict[str, deque[float]] = {}
 
     async def welcome(self, name: str, handshake: Handshake) -> None:
-        """Store what the driver called *name* said, and bring the ledger in line with it."""
+        """Store what the driver called *name* said, and bring the ledger in line with it.
+
+        Raises:
+            NoVerdict: It has lost everything too often; it is told nothing for a while.
+        """
         async with self._database.writing() as connection:
             tables = Tables(connection)
             before = await tables.drivers.find_for_update(name)
             await tables.drivers.save(handshake.record(name, now()))
             await _forget_unwanted(tables, name, handshake, self._attributes.kinds)
             if before and _may_have_lost(before, handshake):
+                self._check_patience(name)
                 count = await tables.deliveries.owe_all_again(name)
                 log.warning("driver.owed_all_again", driver=name, changes=count, epochs=handshake.epochs)
             count = await owe_what_exists(connection, name, _kinds(handshake, Action.CREATE))
             if count:
                 log.info("driver.owed_what_exists", driver=name, changes=count)
+
+    def _check_patience(self, name: str) -> None:
+        """Refuse to owe a driver everything as often as it forgets: that would keep the database from others."""
+        now = time.monotonic()
+        times = self._owed_again.setdefault(name, deque(maxlen=OFTEN))
+        if len(times) == OFTEN and now - times[0] < WITHIN:
+            text = f"its backends have lost everything {OFTEN} times in {WITHIN:g} s; it is told nothing for a while"
+            raise NoVerdict(name, text, code="FAILED_PRECONDITION")
+        times.append(now)
 
 
 def _may_have_lost(before: DriverRecord, handshake: Handshake) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 import structlog
 from msgspec import Struct
 
+from jackfield_core.db.base import now
 from jackfield_core.db.claim import Failure, Settled
 from jackfield_core.db.delivery import Debt
 from jackfield_core.db.ending import EndTable
@@ -28,6 +29,9 @@ log = structlog.get_logger()
 Outcome = Done | InProgress | Failed
 SOONEST = 0.05
 """Seconds until a driver that is still at it is asked again at the earliest."""
+LATEST = 1.0
+"""Seconds after which one that takes long is asked again, unless it wants more time."""
+_SHARE = 0.05
 _SLOW = ("infeasible", "conflict")
 
 
@@ -115,12 +119,18 @@ def _is_first_meeting(debt: Debt) -> bool:
     return debt.kind == Kind.PORT and debt.acknowledged_revision is None and not debt.tombstone
 
 
+def _patience(debt: Debt) -> float:
+    """Return the shortest pause before a driver that is still at it is asked again: it grows with what it takes."""
+    age = (now() - debt.owed_since).total_seconds() if debt.owed_since else 0.0
+    return min(max(SOONEST, age * _SHARE), LATEST)
+
+
 def _failure(debt: Debt, outcome: Outcome, backoff: Backoff) -> Failure | None:
     """Return how a debt that was not paid goes back into the ledger."""
     if isinstance(outcome, Done):
         return None
     if isinstance(outcome, InProgress):
-        again = max(SOONEST, outcome.retry_after)
+        again = max(outcome.retry_after, _patience(debt))
         return Failure(debt.resource_id, again, "in_progress", is_attempt=False)
     slow = outcome.disposition in _SLOW
     pause = backoff.long_pause(outcome.retry_after) if slow else backoff.pause(debt.attempts, outcome.retry_after)

@@ -26,6 +26,7 @@ from jackfield_core.mechanism.registry import Registry
 from jackfield_core.mechanism.together import together
 from jackfield_core.mechanism.translate import ChangeMessage, Host
 from jackfield_core.mechanism.verdicts import Accepted, Rejected, Verdict
+from jackfield_core.observability.repeats import Repeats
 from jackfield_core.types import Action
 
 log = structlog.get_logger()
@@ -51,6 +52,7 @@ class MechanismManager:
     def __init__(self, registry: Registry, settings: config.Mechanism) -> None:
         self._registry = registry
         self._settings = settings
+        self._repeats = Repeats()
 
     async def precommit(self, changes: Sequence[Change], *, hosts: Mapping[str, Host] = _NO_HOSTS) -> None:
         """Ask the interested drivers to judge changes; the last thing in a transaction.
@@ -71,7 +73,7 @@ class MechanismManager:
             if entry.is_required and not entry.is_ready:
                 raise _unavailable(entry, f"it is {entry.condition}")
         answers = await together([_judge(one, hosts) for one in asked])
-        _decide(asked, answers)
+        _decide(asked, answers, self._repeats)
 
     async def postcommit(
         self, name: str, changes: Sequence[ChangeMessage], epoch: int, timeout: float
@@ -176,16 +178,16 @@ def _batches(items: Sequence[T], size: int) -> list[Sequence[T]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def _decide(asked: Sequence[_Asked], answers: Sequence[list[Verdict] | NoVerdict]) -> None:
+def _decide(asked: Sequence[_Asked], answers: Sequence[list[Verdict] | NoVerdict], repeats: Repeats) -> None:
     """Let the changes pass with their new states, or raise."""
     for (entry, changes, _), answer in zip(asked, answers, strict=True):
         if not isinstance(answer, NoVerdict):
             _raise_rejection(entry, changes, answer)
     for (entry, changes, _), answer in zip(asked, answers, strict=True):
         if isinstance(answer, NoVerdict):
-            _pass_if_advisory(entry, answer.text)
+            _pass_if_advisory(entry, answer.text, repeats)
         else:
-            _keep(entry, changes, answer)
+            _keep(entry, changes, answer, repeats)
 
 
 def _raise_rejection(entry: DriverEntry, changes: Sequence[Change], answer: Sequence[Verdict]) -> None:
@@ -195,10 +197,10 @@ def _raise_rejection(entry: DriverEntry, changes: Sequence[Change], answer: Sequ
             raise DriverRejected(message, driver=entry.name, reason=verdict.reason, field=verdict.field)
 
 
-def _keep(entry: DriverEntry, changes: Sequence[Change], answer: Sequence[Verdict]) -> None:
+def _keep(entry: DriverEntry, changes: Sequence[Change], answer: Sequence[Verdict], repeats: Repeats) -> None:
     for change, verdict in zip(changes, answer, strict=True):
         if isinstance(verdict, Failed):
-            _pass_if_advisory(entry, verdict.user_message or verdict.operator_message or verdict.reason)
+            _pass_if_advisory(entry, verdict.user_message or verdict.operator_message or verdict.reason, repeats)
         elif isinstance(verdict, Accepted):
             if verdict.state is not None:
                 change.states[entry.name] = verdict.state
@@ -207,10 +209,12 @@ def _keep(entry: DriverEntry, changes: Sequence[Change], answer: Sequence[Verdic
                 change.new_attributes = {**change.new_attributes, **own}
 
 
-def _pass_if_advisory(entry: DriverEntry, reason: str) -> None:
+def _pass_if_advisory(entry: DriverEntry, reason: str, repeats: Repeats) -> None:
     if entry.is_required:
         raise _unavailable(entry, reason)
-    log.warning("precommit.passed_without_verdict", driver=entry.name, reason=reason)
+    repeated = repeats.count(entry.name)
+    if repeated is not None:
+        log.warning("precommit.passed_without_verdict", driver=entry.name, reason=reason, repeated=repeated)
 
 
 def _unavailable(entry: DriverEntry, reason: str) -> DriverUnavailable:

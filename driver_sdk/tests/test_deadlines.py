@@ -61,6 +61,8 @@ async def test_work_that_is_given_up_before_a_thread_is_free_never_begins(tmp_pa
         impatient = Core(core.channel, timeout=0.1)
         with pytest.raises(grpc.aio.AioRpcError) as over:
             await impatient.postcommit(Action.CREATE, abandoned)
+        # The driver hears a moment later than the caller that nobody waits any more.
+        await eventually(lambda: core.server._process.in_flight == 1)
         driver.go_on.set()
 
         assert await at_work == Done(revision=1)
@@ -113,7 +115,6 @@ def test_a_pool_has_no_more_threads_than_it_may_and_no_more_than_it_needs():
 
     assert max(most) <= 3
     assert len(threads._threads) == 3
-    assert isinstance(threads.submit(int, "x"), object)
 
 
 HANGING = """

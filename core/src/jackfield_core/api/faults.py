@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from jackfield_core import errors
 from jackfield_core.api.message import Answer
+from jackfield_core.db.outage import is_outage
 
 log = structlog.get_logger()
 
@@ -61,6 +62,10 @@ def answer(error: Exception) -> Answer:
         message = _HTTP_MESSAGES.get(error.status_code, error.detail)
         headers = [(name.encode(), value.encode()) for name, value in (error.headers or {}).items()]
         return _answer(error.status_code, type_, message, "", headers)
+    if is_outage(error):
+        log.error("http.database_away", reason=str(getattr(error, "orig", None) or error))
+        message = "The database does not answer; please try again."
+        return _answer(503, "HTTPServiceUnavailable", message, "", [(b"retry-after", b"5")])
     log.error("http.failed", exc_info=error)
     message = "Request Failed: internal server error while processing your request."
     return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "HTTPInternalServerError", message, "", [])

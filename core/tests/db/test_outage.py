@@ -1,0 +1,31 @@
+"""Errors that pass by themselves, and errors that do not."""
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+import sqlalchemy.exc
+from jackfield_core.db.engine import Database
+from jackfield_core.db.outage import is_outage
+from jackfield_core.db.statement import translated
+
+
+async def test_mistake_is_no_outage(database: Database) -> None:
+    """A statement that is wrong stays wrong."""
+    async with database.reading() as connection:
+        with pytest.raises(sqlalchemy.exc.DBAPIError) as caught:
+            await connection.execute(sa.text("SELECT colour FROM network"))
+
+    assert not is_outage(caught.value)
+
+
+async def test_full_disk_is_an_outage(database: Database) -> None:
+    """There is room again when the operator has made some."""
+    if database.is_postgresql:
+        assert is_outage(translated(asyncpg.exceptions.DiskFullError("no space left"), "INSERT"))
+        return
+    async with database.writing() as connection:
+        await connection.execute(sa.text("PRAGMA max_page_count = 1"))
+        with pytest.raises(sqlalchemy.exc.DBAPIError) as caught:
+            await connection.execute(sa.text("CREATE TABLE large AS SELECT zeroblob(1 << 20) AS content"))
+
+    assert is_outage(caught.value)

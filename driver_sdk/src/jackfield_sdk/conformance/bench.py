@@ -51,11 +51,10 @@ class Bench:
             self._require(need, arguments.get("kind"))
         before = list(core.made)
         try:
-            self.loop.run_until_complete(asyncio.wait_for(function(core, **arguments), within))
-        except TimeoutError:
-            raise Broken(f"the case had no end after {within:g} s", "an answer to every call") from None
-        except grpc.aio.AioRpcError as error:
-            raise Broken(f"a call failed with {error.code().name}: {error.details()}", "an answer") from error
+            self.loop.run_until_complete(self._carry_out(function(core, **arguments), within))
+        except Broken as broken:
+            broken.exchanges = core.transcript.exchanges()
+            raise
         finally:
             self.loop.run_until_complete(self._clear([each for each in core.made if each not in before]))
 
@@ -64,6 +63,14 @@ class Bench:
         self.loop.run_until_complete(self._clear(self.core.made))
         self.loop.run_until_complete(self._hang_up())
         self.loop.close()
+
+    async def _carry_out(self, case: Awaitable[None], within: float) -> None:
+        try:
+            await asyncio.wait_for(case, within)
+        except TimeoutError:
+            raise Broken(f"the case had no end after {within:g} s", "an answer to every call") from None
+        except grpc.aio.AioRpcError as error:
+            raise Broken(f"a call failed with {error.code().name}: {error.details()}", "an answer") from error
 
     async def _open(self, options: Options) -> Core:
         core = Core(options, self.supervisor)
@@ -74,6 +81,9 @@ class Bench:
                 raise Unreachable(f"no handshake at {options.endpoint}: {answer}")
             await asyncio.sleep(0.05)
         await core.introduce()
+        with contextlib.suppress(Broken, ValueError):
+            # What is wrong with the schemas is for group F to say.
+            await core.learn_schemas()
         if core.facts.names("list_owned"):
             core.before = await core.owned()
         core.foreign = await output_of(options.params.foreign_command)

@@ -10,6 +10,7 @@ import importlib.util
 import os
 import pkgutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,10 +32,9 @@ With --command the suite runs the driver itself and can also judge restarts, kil
 driver conforms, 1 it breaks rules, 2 it could not be judged.
 """
 
+_PLUGIN = "jackfield_sdk.conformance.plugin"
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-_File = Annotated[Path | None, typer.Option(dir_okay=False)]
-
 
 def main() -> None:
     """Run `jackfield-conformance`."""
@@ -77,7 +77,7 @@ def conformance(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of the random runs; without it a new one, which is printed.")
     ] = None,
-    examples: Annotated[int, typer.Option(min=1, help="Number of random runs.")] = 6,
+    examples: Annotated[int, typer.Option(min=1, help="Number of random runs.")] = 20,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write JSON to this file.")] = None,
     summary: Annotated[
@@ -128,9 +128,12 @@ def _run(arguments: list[str]) -> int:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
     cases = Path(__file__).parent / "cases"
-    own = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "jackfield_sdk.conformance.plugin"]
+    own = [f"-p{each}" for each in ("no:terminal", "no:cacheprovider", "no:faulthandler", _PLUGIN)]
     display = Display(time.monotonic())
-    status = pytest.main(["-c", os.devnull, f"--rootdir={cases}", *own, *arguments, str(cases)], plugins=[display])
+    with tempfile.TemporaryDirectory(prefix="jackfield-") as folder:
+        # Hypothesis would leave a folder of its own where we are.
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
+        status = pytest.main(["-c", os.devnull, f"--rootdir={cases}", *own, *arguments, str(cases)], plugins=[display])
     return display.exit_code(int(status))
 
 

@@ -27,6 +27,7 @@ from jackfield_sdk.conformance.results import checked_results
 from jackfield_sdk.conformance.scrutiny import Scrutiny
 from jackfield_sdk.conformance.supervisor import Supervisor
 from jackfield_sdk.conformance.transcript import Refusal, Transcript
+from jackfield_sdk.conformance.vendor_attributes import values_for
 from jackfield_sdk.conformance.verdict import Broken, NotJudged, require
 from jackfield_sdk.conformance.watcher import Watcher
 from jackfield_sdk.conformance.wire import Wire
@@ -44,7 +45,7 @@ class Options:
     endpoint: str
     params: Params
     seed: int
-    max_examples: int = 6
+    max_examples: int = 20
 
 
 class Core:
@@ -66,6 +67,7 @@ class Core:
         self.before: Listing = {}
         self.foreign = ""
         self.watcher: Watcher | None = None
+        self._schemas: list[driver_pb2.AttributeSchema] = []
         self._changes = count(1)
 
     # Who is there.
@@ -90,6 +92,16 @@ class Core:
         self.wire.allow(self.facts.max_in_flight)
         return self.facts
 
+    async def learn_schemas(self) -> None:
+        """Ask for the schemas of the vendor's attributes, so that resources get values for them."""
+        if self.facts.names("attributes"):
+            answer = await self.wire.call("GetSchemas", driver_pb2.GetSchemasRequest())
+            self._schemas = list(answer.schemas)
+
+    def attributes(self, kind: str) -> dict[str, bytes]:
+        """Return values for the vendor's attributes of a kind, as users may set them."""
+        return values_for(kind, self._schemas, self.params.attributes.get(kind, {}), self.scrutiny.sentinel)
+
     async def introduce_again(self, within: float = 30.0) -> None:
         """Wait until a driver that was stopped serves again; owe it everything if a backend lost its memory."""
         epochs, end = self.facts.epochs, time.monotonic() + within
@@ -98,8 +110,7 @@ class Core:
             await asyncio.sleep(0.05)
         await self.introduce()
         if self.facts.epochs != epochs:
-            for resource in self.made:
-                resource.forget()
+            await self._owe_everything()
 
     # What there is.
 
@@ -226,7 +237,16 @@ class Core:
         said = differences({key: value for key, value in (await self.ours()).items() if key not in uncertain}, wanted)
         require(not said, "; ".join(said[:5]), "the listing equals what was acknowledged")
 
+    async def _owe_everything(self) -> None:
+        """Send what was acknowledged as CREATE again, parents first, because a backend has a new epoch."""
+        held = [each for each in self.made if each.acknowledged is not None]
+        for each in held:
+            each.forget()
+        for kind in KIND_NUMBERS:
+            await self.settle(*[each for each in held if each.kind == kind and self.takes(kind)])
+
     def _add(self, resource: Resource) -> Resource:
+        resource.attributes = self.attributes(resource.kind)
         self.made.append(resource)
         return resource
 

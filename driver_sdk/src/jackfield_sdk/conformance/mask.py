@@ -16,7 +16,7 @@ from jackfield.driver.v1 import sensitive_pb2
 
 _MASK = "***"
 # Characters of a message that a report shows.
-_SHOWN = 1_500
+_SHOWN = 900
 
 _M = TypeVar("_M", bound=Message)
 

@@ -29,7 +29,6 @@ from jackfield_sdk.conformance.supervisor import Commands, OwnProcess, Superviso
 from jackfield_sdk.conformance.verdict import Broken
 
 RUN = pytest.StashKey[Run]()
-_BENCH = pytest.StashKey[Bench]()
 _EXPECTED = pytest.StashKey[Expectations]()
 
 # Exit code for what is no verdict on the driver.
@@ -84,14 +83,13 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     except (OSError, ValidationError, tomllib.TOMLDecodeError) as error:
         pytest.exit(f"cannot begin: {error}", UNUSABLE)
     run = config.stash[RUN]
-    options = Options(_option(config, "--endpoint"), params, run.seed, int(_option(config, "--examples") or 6))
+    options = Options(_option(config, "--endpoint"), params, run.seed, int(_option(config, "--examples") or 20))
     try:
         bench = Bench(options, supervisor)
     except (Unreachable, Broken, subprocess.CalledProcessError) as error:
         pytest.exit(f"cannot begin: {error}", UNUSABLE)
     else:
         _introduce(run, bench)
-        config.stash[_BENCH] = bench
         yield bench
         bench.close()
     finally:
@@ -140,7 +138,7 @@ def _outcome(item: pytest.Item, rule: Rule, call: pytest.CallInfo[None]) -> Outc
         return Outcome(rule, parameter, Status.SKIPPED, call.duration, reason=str(error.msg))
     if not isinstance(error, Broken):
         return Outcome(rule, parameter, Status.ERROR, call.duration, reason=f"{type(error).__name__}: {error}")
-    exchanges = item.config.stash[_BENCH].core.transcript.exchanges()
+    exchanges = error.exchanges
     if error.rule in (None, rule.id):
         told = Outcome(rule, parameter, Status.FAILED, call.duration, "", error.came, error.wanted, exchanges)
         return expected.failed(told)

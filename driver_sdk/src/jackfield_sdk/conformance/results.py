@@ -35,15 +35,17 @@ def checked_results(sent: Sequence[Any], results: Sequence[Any], oneof: str, cor
     return by_id
 
 
-def one_for_each(sent: Sequence[str], came: Sequence[str], results: Sequence[Any]) -> dict[str, Any]:
-    """Pair results with ids; `Broken` under C10 if one is missing, doubled or unknown."""
+def one_for_each(
+    sent: Sequence[str], came: Sequence[str], results: Sequence[Any], rule: str = "C10"
+) -> dict[str, Any]:
+    """Pair results with ids; `Broken` under `rule` if one is missing, doubled or unknown."""
     count = Counter(came)
     doubled = [id for id, times in count.items() if times > 1]
-    require(not doubled, f"{doubled[:3]} answered more than once", ONE_EACH, rule="C10")
+    require(not doubled, f"{doubled[:3]} answered more than once", ONE_EACH, rule=rule)
     unknown = [id for id in came if id not in set(sent)]
-    require(not unknown, f"a result for {unknown[:3]}, which was not sent", ONE_EACH, rule="C10")
+    require(not unknown, f"a result for {unknown[:3]}, which was not sent", ONE_EACH, rule=rule)
     missing = [id for id in sent if id not in count]
-    require(not missing, f"no result for {missing[:3]}", ONE_EACH, rule="C10")
+    require(not missing, f"no result for {missing[:3]}", ONE_EACH, rule=rule)
     return dict(zip(came, results, strict=True))
 
 

@@ -75,11 +75,11 @@ class Scrutiny:
             if field in _REASONS and not _REASON.fullmatch(text):
                 self._note("I5", f"{field} of an answer to {method} is no stable name: {text[:80]!r}")
 
-    def refusal(self, method: str, refusal: Refusal) -> None:
-        """Look at a status."""
+    def refusal(self, method: str, refusal: Refusal, *, whole: bool = True) -> None:
+        """Look at a status; one that answers a message that was not `whole` may be in the library's words."""
         if self.sentinel in refusal.message or self.sentinel.encode() in refusal.details:
             self._note("E3", f"the status of {method} contains a value that was sent in a field marked sensitive")
-        if _RAW.search(refusal.message):
+        if whole and _RAW.search(refusal.message):
             self._note("I6", f"the status of {method} is the text of an exception: {refusal.message[:200]!r}")
         if refusal.code in _DRIVERS_OWN and not refusal.domain:
             self._note("I5", f"{method} was refused with {refusal.code.name} and no ErrorInfo")

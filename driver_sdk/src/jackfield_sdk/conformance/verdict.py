@@ -7,6 +7,12 @@ then blocked, and the rule that was broken has the failure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jackfield_sdk.conformance.transcript import Exchange
+
 
 class Broken(Exception):
     """The driver broke a rule. `wanted` is what the contract says, `came` what the driver did."""
@@ -17,6 +23,8 @@ class Broken(Exception):
         self.came = came
         self.wanted = wanted
         self.rule = rule
+        # The last calls before the rule was found broken, filled in by the bench.
+        self.exchanges: Sequence[Exchange] = ()
 
 
 class NotJudged(Exception):

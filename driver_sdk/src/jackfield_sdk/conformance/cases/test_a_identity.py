@@ -11,6 +11,7 @@ from jackfield.driver.v1 import change_pb2, driver_pb2, event_pb2, reconcile_pb2
 
 from jackfield_sdk.conformance.core import Core
 from jackfield_sdk.conformance.refusals import require_refusal
+from jackfield_sdk.conformance.residents import listing_after
 from jackfield_sdk.conformance.rules import case
 from jackfield_sdk.conformance.transcript import Refusal
 from jackfield_sdk.conformance.verdict import Broken, require
@@ -170,6 +171,9 @@ async def test_declarations(core: Core) -> None:
     require(versions.min_readable <= versions.writes, written, "a driver reads what it writes")
     twice = len(set(message.features)) != len(message.features)
     require(not twice, f"features {list(message.features)}", "each feature once")
+
+
+test_listing = listing_after("A")
 
 
 async def _on_a_new_connection(core: Core, timeout: float = 2.0) -> driver_pb2.HandshakeResponse:

@@ -11,6 +11,7 @@ from jackfield.driver.v1 import change_pb2, mechanism_pb2, network_pb2, port_pb2
 from jackfield_sdk.conformance.core import Core, not_judged_without
 from jackfield_sdk.conformance.owned import require_nothing_happened, snapshot
 from jackfield_sdk.conformance.refusals import require_too_large
+from jackfield_sdk.conformance.residents import listing_after
 from jackfield_sdk.conformance.rules import case, each_kind
 from jackfield_sdk.conformance.transcript import Refusal
 from jackfield_sdk.conformance.verdict import require
@@ -195,6 +196,9 @@ async def test_unknown_kinds(core: Core) -> None:
         if core.facts.kinds("postcommit"):
             outcome = await _only_result(core, "Postcommit", change)
             require(outcome != "done", f"{field} 99 is done", "failed, or the call refused")
+
+
+test_listing = listing_after("B")
 
 
 async def _only_result(core: Core, method: str, change: change_pb2.Change) -> str:

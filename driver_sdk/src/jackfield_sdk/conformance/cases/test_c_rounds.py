@@ -9,6 +9,7 @@ from jackfield.driver.v1 import change_pb2
 from jackfield_sdk.conformance.core import Core, not_judged_without
 from jackfield_sdk.conformance.model import Resource
 from jackfield_sdk.conformance.refusals import require_too_large
+from jackfield_sdk.conformance.residents import listing_after
 from jackfield_sdk.conformance.rules import KINDS, case
 from jackfield_sdk.conformance.verdict import require
 
@@ -177,6 +178,9 @@ async def test_life(core: Core) -> None:
     for resource in reversed(family):
         await core.remove(resource)
         await core.expect_listing()
+
+
+test_listing = listing_after("C")
 
 
 async def _many(core: Core, number: int) -> list[Resource]:

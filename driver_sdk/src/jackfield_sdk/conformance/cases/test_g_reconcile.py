@@ -1,0 +1,111 @@
+"""Group G: what is listed, and what would be done."""
+
+from __future__ import annotations
+
+import grpc
+from jackfield.driver.v1 import reconcile_pb2
+
+from jackfield_sdk.conformance.core import Core, not_judged_without
+from jackfield_sdk.conformance.facts import KIND_NUMBERS
+from jackfield_sdk.conformance.owned import lines_of, require_nothing_happened, snapshot
+from jackfield_sdk.conformance.residents import listing_after
+from jackfield_sdk.conformance.rules import case
+from jackfield_sdk.conformance.verdict import require
+
+
+@case(
+    "G3",
+    "listing-whole",
+    "A listing names each resource once, on a backend of the handshake, and can be narrowed to kinds.",
+    "ReconcileService, ListOwned",
+    needs=("list_owned",),
+)
+async def test_listing_whole(core: Core) -> None:
+    """List everything twice, and each kind alone."""
+    for kind in core.facts.kinds("postcommit"):
+        await core.settle_if_taken(await core.stand(kind))
+    whole = await core.owned()
+    require(whole == await core.owned(), "two listings differ, and nothing happened between them", "the same")
+    apart = {}
+    for kind in KIND_NUMBERS:
+        narrow = await core.owned([kind])
+        foreign = [key for key in narrow if key[0] != kind]
+        require(not foreign, f"{foreign[:3]} in a listing of {kind}s", f"{kind}s only")
+        apart |= narrow
+    require(apart == whole, "the listings of the kinds are not the whole listing", "the same resources")
+    await _require_known_backends(core)
+
+
+@case(
+    "G4",
+    "diff-no-side-effect",
+    "Diff tells what would be done, for each change that was asked for, and does none of it.",
+    "ReconcileService, Diff, and Duties of a driver 5",
+    needs=("diff",),
+)
+async def test_diff_no_side_effect(core: Core) -> None:
+    """Ask for creates, updates and deletes."""
+    kinds = core.facts.kinds("postcommit")
+    not_judged_without(kinds, "no interest in postcommit")
+    held = await core.stand(kinds[-1])
+    await core.settle(held)
+    held.edit()
+    unborn = core.sibling(held)
+    before = await snapshot(core, [held, unborn])
+    changes = [core.change(unborn), core.change(held), core.change(held, delete=True)]
+    for _ in range(10):
+        lines = await lines_of(core, changes)
+        asked = [change.id for change in changes]
+        require({id for id, _ in lines} <= set(asked), f"lines for {[id for id, _ in lines]}", "what was asked for")
+    await require_nothing_happened(core, before)
+
+
+@case(
+    "G5",
+    "diff-of-the-true",
+    "Diff of what is true tells nothing, and Diff of what is not there yet tells something.",
+    "ReconcileService, Diff",
+    needs=("diff",),
+)
+async def test_diff_of_the_true(core: Core) -> None:
+    """Ask before and after a create, and after a delete."""
+    kinds = core.listable([await core.stand(kind) for kind in core.facts.kinds("postcommit")])
+    not_judged_without(kinds, "no interest in postcommit")
+    for resource in kinds:
+        before = await _said(core, resource)
+        require(before, f"no lines for a {resource.kind} that is not there", "what would be done")
+        await core.settle(resource)
+        after = await _said(core, resource)
+        require(not after, f"{after} for a {resource.kind} that is true", "no lines")
+
+
+@case(
+    "G6",
+    "diff-unknown-kind",
+    "Diff of a kind that is not served is refused with INVALID_ARGUMENT, UNSUPPORTED.",
+    "ReconcileService, Diff",
+    needs=("diff",),
+)
+async def test_diff_unknown_kind(core: Core) -> None:
+    """Ask for kind 99."""
+    change = core.change(await core.stand("network"))
+    change.kind = 99  # type: ignore[assignment]
+    refusal = await core.wire.refused("Diff", reconcile_pb2.DiffRequest(changes=[change]))
+    fits = (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED")
+    require(fits, str(refusal), "INVALID_ARGUMENT with ErrorInfo(reason=UNSUPPORTED)")
+
+
+test_listing = listing_after("G")
+
+
+async def _said(core: Core, resource: object) -> list[str]:
+    change = core.change(resource)  # type: ignore[arg-type]
+    return [line for _, lines in await lines_of(core, [change]) for line in lines]
+
+
+async def _require_known_backends(core: Core) -> None:
+    known = set(core.facts.epochs)
+    for page in await core.wire.listed("ListOwned", reconcile_pb2.ListOwnedRequest()):
+        named = {each.backend for each in page.owned} | {each.backend for each in page.unreachable}
+        unknown = sorted(named - known - {""})
+        require(not unknown, f"backends {unknown} in a listing", f"those of the handshake: {sorted(known)}")

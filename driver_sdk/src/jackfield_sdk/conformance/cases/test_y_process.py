@@ -1,0 +1,176 @@
+"""Groups A and C, the part that needs the driver to end: drained, stopped, killed, and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from grpc_health.v1 import health_pb2
+from jackfield.driver.v1 import driver_pb2, mechanism_pb2, reconcile_pb2
+
+from jackfield_sdk._transport import socket_path
+from jackfield_sdk.conformance.core import Core
+from jackfield_sdk.conformance.refusals import require_refusal
+from jackfield_sdk.conformance.rules import case
+from jackfield_sdk.conformance.supervisor import STOP_WITHIN
+from jackfield_sdk.conformance.transcript import Refusal
+from jackfield_sdk.conformance.verdict import require
+
+_DRAIN = driver_pb2.DrainRequest(grace=Duration(seconds=2))
+_KILLS = 3
+
+
+@case(
+    "A10",
+    "drain",
+    "A driver that drains refuses new calls with DRAINING, answers Check with NOT_SERVING, and Drain again.",
+    "DriverService, Drain, and Errors",
+    needs=("stop",),
+)
+async def test_drain(core: Core) -> None:
+    """Drain twice, and call everything."""
+    changes = [core.change(await core.stand(kind)) for kind in core.facts.kinds("postcommit")[-1:]]
+    try:
+        for _ in range(2):
+            answer = await core.wire.call("Drain", _DRAIN)
+            require(answer.in_flight == 0, f"in_flight {answer.in_flight}, and nothing was", "0")
+        health = await core.wire.call("Check", health_pb2.HealthCheckRequest(), 1.0)
+        word = health_pb2.HealthCheckResponse.ServingStatus.Name(health.status)
+        require(word == "NOT_SERVING", word, "NOT_SERVING")
+        await _require_drained(core, changes)
+    finally:
+        await _restart(core)
+
+
+@case(
+    "A13",
+    "drain-finishes",
+    "What is in flight when a drain begins is ended and answered, or refused as a whole.",
+    "DriverService, Drain",
+    needs=("stop", "postcommit"),
+)
+async def test_drain_finishes(core: Core) -> None:
+    """Drain while full batches are on the way; what was acknowledged must hold."""
+    first = await core.stand(core.facts.kinds("postcommit")[-1])
+    number = min(core.facts.batch, 200, core.mint.free_networks() if first.kind == "network" else 200)
+    resources = [first, *[core.sibling(first) for _ in range(number - 1)]]
+    changes = [core.change(each) for each in resources]
+    try:
+        working = asyncio.create_task(core.wire.attempt("Postcommit", core.request(changes), 10.0))
+        await asyncio.sleep(0.002)
+        await core.wire.call("Drain", _DRAIN)
+        answer = await working
+        if isinstance(answer, Refusal):
+            require_refusal(answer, grpc.StatusCode.UNAVAILABLE, "DRAINING", core)
+        else:
+            came = len(answer.results)
+            require(came == len(changes), f"{came} results for {len(changes)} changes", "one each")
+    finally:
+        await _restart(core)
+    await core.settle(*resources)
+    await core.expect_listing()
+
+
+@case(
+    "A15",
+    "new-instance",
+    "A process that was started anew has a new instance_id.",
+    "Handshake",
+    needs=("stop",),
+)
+async def test_new_instance(core: Core) -> None:
+    """Start the driver again, twice."""
+    seen = {core.facts.message.instance_id}
+    for number in range(2, 4):
+        await _restart(core)
+        seen.add(core.facts.message.instance_id)
+        require(len(seen) == number, f"instance_id {core.facts.message.instance_id} again", "a new one")
+
+
+@case(
+    "A11",
+    "sigterm",
+    "A driver ends within 30 s of SIGTERM, and takes its socket file away.",
+    "Services",
+    needs=("own_process",),
+)
+async def test_sigterm(core: Core) -> None:
+    """Stop the driver, and look for what it leaves."""
+    assert core.supervisor is not None
+    try:
+        spent = await core.supervisor.stop()
+        require(spent <= STOP_WITHIN, f"it runs {spent:.0f} s after SIGTERM", f"an end within {STOP_WITHIN:g} s")
+        if core.options.endpoint.startswith("unix:"):
+            path = socket_path(core.options.endpoint)
+            require(not path.exists(), f"{path} is still there", "no socket file")
+    finally:
+        await core.supervisor.start()
+        await core.introduce_again()
+
+
+@case(
+    "A12",
+    "stale-socket",
+    "A driver starts at an address where one that was killed has left its socket file.",
+    "Services",
+    needs=("kill",),
+)
+async def test_stale_socket(core: Core) -> None:
+    """Kill the driver, and start it at once."""
+    assert core.supervisor is not None
+    await core.supervisor.kill()
+    await core.supervisor.start()
+    await core.introduce_again()
+
+
+@case(
+    "C15",
+    "killed",
+    "A driver that is killed in the middle of a call converges after its start, and holds nothing twice.",
+    "Duties of a driver 2 and 11",
+    needs=("kill", "postcommit"),
+    within=120.0,
+)
+async def test_killed(core: Core) -> None:
+    """Kill the driver at random moments of a batch, start it, and send what is owed."""
+    assert core.supervisor is not None
+    chance = random.Random(core.options.seed)
+    first = await core.stand(core.facts.kinds("postcommit")[-1])
+    resources = [first, *[core.sibling(first) for _ in range(min(core.facts.batch, 20) - 1)]]
+    for number in range(_KILLS):
+        changes = [core.change(each) for each in resources]
+        working = asyncio.create_task(core.wire.attempt("Postcommit", core.request(changes), 5.0))
+        await asyncio.sleep(chance.uniform(0.0, 0.008))
+        await core.supervisor.kill()
+        await working
+        await core.supervisor.start()
+        await core.introduce_again()
+        await core.settle(*resources)
+        await core.expect_listing()
+        for each in resources[number:]:
+            each.edit()
+
+
+async def _require_drained(core: Core, changes: list[object]) -> None:
+    facts = core.facts
+    calls: list[tuple[str, object]] = []
+    if facts.kinds("precommit"):
+        calls.append(("Precommit", mechanism_pb2.PrecommitRequest(changes=changes)))  # type: ignore[arg-type]
+    if facts.kinds("postcommit"):
+        calls.append(("Postcommit", core.request(changes)))  # type: ignore[arg-type]
+    if facts.message.HasField("bind"):
+        calls.append(("BindPorts", mechanism_pb2.BindPortsRequest(host=core.mint.host())))
+    if facts.names("list_owned"):
+        calls.append(("ListOwned", reconcile_pb2.ListOwnedRequest()))
+    for method, request in calls:
+        refusal = await core.wire.refused(method, request)  # type: ignore[arg-type]
+        require_refusal(refusal, grpc.StatusCode.UNAVAILABLE, "DRAINING", core)
+
+
+async def _restart(core: Core) -> None:
+    assert core.supervisor is not None
+    await core.supervisor.stop()
+    await core.supervisor.start()
+    await core.introduce_again()

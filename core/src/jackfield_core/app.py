@@ -45,6 +45,7 @@ from jackfield_core.services.rebind import Rebinder
 from jackfield_core.services.segment import SegmentService
 from jackfield_core.services.subnet import SubnetService
 from jackfield_core.services.trees import NetworkTrees
+from jackfield_core.types import Kind
 
 log = structlog.get_logger()
 
@@ -139,7 +140,7 @@ class Application:
             ),
             segments=SegmentService(work, segments, mechanism),
             agents=AgentService(work, down_time=self.settings.nodes.agent_down_time),
-            attributes=AttributeService(work, self.registry.attributes),
+            attributes={kind: AttributeService(work, self.registry.attributes, kind) for kind in Kind},
         )
 
     async def _driver_ready(self, name: str, _handshake: object) -> None:

@@ -25,6 +25,7 @@ from jackfield_core.services.port import PortService
 from jackfield_core.services.segment import SegmentService
 from jackfield_core.services.subnet import SubnetService
 from jackfield_core.services.trees import NetworkTrees
+from jackfield_core.types import Kind
 from jackfield_sdk import ServerSettings
 from jackfield_sdk.examples.loopback import Fabric, LoopbackDriver
 from jackfield_sdk.serve import start_server
@@ -87,7 +88,7 @@ async def services(settings: config.Settings, database: Database, registry: Regi
         ports=PortService(work, NetworkTrees(work), Allocator(), binder, mechanism, base_mac=settings.base_mac),
         segments=SegmentService(work, segments, mechanism),
         agents=AgentService(work, down_time=75),
-        attributes=AttributeService(work, registry.attributes),
+        attributes={kind: AttributeService(work, registry.attributes, kind) for kind in Kind},
     )
 
 

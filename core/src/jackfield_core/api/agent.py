@@ -1,6 +1,6 @@
 """Routes of node agents: they appear by reporting, so nothing creates them here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jackfield_core.api.listing import Listing, read_fields, read_pairs
 from jackfield_core.api.message import NO_CONTENT, Answer, Request
@@ -9,7 +9,7 @@ from jackfield_core.api.schemas import agent as schema
 from jackfield_core.api.schemas.envelope import Envelope
 from jackfield_core.api.schemas.values import flag
 from jackfield_core.db.agent import AgentTable
-from jackfield_core.services.agent import AgentService
+from jackfield_core.services.agent import AgentService, AgentView
 
 
 class Agents:
@@ -31,22 +31,26 @@ class Agents:
         page = self._listing.page(request.query_string)
         asked = {flag("alive", value) for name, value in page.pairs if name == "alive"}
         alive = asked.pop() if len(asked) == 1 else None
-        return self._view.page(await self._service.list(request.ctx, page.query, alive), page, request)
+        shapes = self._view.shapes(await self._service.list(request.ctx, page.query, alive))
+        return self._view.page(shapes, page, request)
 
     async def show(self, request: Request, id: str) -> Answer:
         """Answer with one agent."""
         check_id(self.name, id)
         fields = read_fields(read_pairs(request.query_string)) if request.query_string else ()
-        return self._view.one(200, await self._service.get(request.ctx, id), fields)
+        return self._one(await self._service.get(request.ctx, id), fields)
 
     async def update(self, request: Request, id: str) -> Answer:
         """Change one agent."""
         check_id(self.name, id)
-        spec = self._change.one(request.body).spec()
-        return self._view.one(200, await self._service.update(request.ctx, id, spec))
+        spec = self._change.one(request.body).body.spec()
+        return self._one(await self._service.update(request.ctx, id, spec))
 
     async def delete(self, request: Request, id: str) -> Answer:
         """Forget one agent."""
         check_id(self.name, id)
         await self._service.delete(request.ctx, id)
         return NO_CONTENT
+
+    def _one(self, agent: AgentView, fields: Sequence[str] = ()) -> Answer:
+        return self._view.one(200, self._view.shapes([agent])[0], fields)

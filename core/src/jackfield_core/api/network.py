@@ -9,6 +9,7 @@ from jackfield_core.api.schemas import network as schema
 from jackfield_core.api.schemas.envelope import Envelope
 from jackfield_core.db.network import NetworkTable, table
 from jackfield_core.db.tree import NetworkTree
+from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.spec import NetworkCreate, NetworkUpdate
 
@@ -16,7 +17,7 @@ from jackfield_core.services.spec import NetworkCreate, NetworkUpdate
 class Networks(Resource[NetworkCreate, NetworkUpdate, NetworkTree]):
     """``/v2.0/networks``."""
 
-    def __init__(self, service: NetworkService, *, page_limit: int) -> None:
+    def __init__(self, service: NetworkService, attributes: AttributeService, *, page_limit: int) -> None:
         view = View("network", schema.render, schema.NetworkOut)
         filters: dict[str, Condition] = {
             **conditions.of_timestamps(table),
@@ -31,4 +32,5 @@ class Networks(Resource[NetworkCreate, NetworkUpdate, NetworkTree]):
             creation=Envelope("network", schema.CreateBody, view.attributes, is_creation=True),
             change=Envelope("network", schema.UpdateBody, view.attributes),
             listing=Listing(NetworkTable.filters, filters, page_limit),
+            attributes=attributes,
         )

@@ -13,6 +13,7 @@ from jackfield_core.api.schemas import port as schema
 from jackfield_core.api.schemas.envelope import Envelope
 from jackfield_core.db.port import Port, PortTable, table
 from jackfield_core.errors import RevisionMismatch
+from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.spec import PortCreate, PortUpdate
 
@@ -22,7 +23,7 @@ ATTEMPTS = 10
 class Ports(Resource[PortCreate, PortUpdate, Port]):
     """``/v2.0/ports``."""
 
-    def __init__(self, service: PortService, *, page_limit: int) -> None:
+    def __init__(self, service: PortService, attributes: AttributeService, *, page_limit: int) -> None:
         view = View("port", schema.render, schema.PortOut)
         self._body = Envelope("port", schema.UpdateBody, view.attributes)
         filters: dict[str, Condition] = {
@@ -37,15 +38,17 @@ class Ports(Resource[PortCreate, PortUpdate, Port]):
             creation=Envelope("port", schema.CreateBody, view.attributes, is_creation=True),
             change=self._body,
             listing=Listing(PortTable.filters, filters, page_limit),
+            attributes=attributes,
         )
 
     async def update(self, request: Request, id: str) -> Answer:
         """Change one port; DHCP options that the request does not name stay as they are."""
         check_id(self.name, id)
-        body = self._body.one(request.body)
-        spec, if_match = body.spec(), expected_revision(request)
+        opened = self._body.one(request.body, self._vendors(request, is_creation=False))
+        body, if_match = opened.body, expected_revision(request)
+        spec = self._given(body.spec(), opened)
         if body.extra_dhcp_opts is UNSET:
-            return self._view.one(200, await self._service.update(request.ctx, id, spec, if_match))
+            return await self._one(request, 200, await self._service.update(request.ctx, id, spec, if_match))
         for attempt in range(ATTEMPTS):
             before = await self._service.get(request.ctx, id)
             options = schema.merged_options(before.extra_dhcp_opts, body.extra_dhcp_opts)
@@ -57,5 +60,5 @@ class Ports(Resource[PortCreate, PortUpdate, Port]):
                 if if_match is not None or attempt == ATTEMPTS - 1:
                     raise
             else:
-                return self._view.one(200, after)
+                return await self._one(request, 200, after)
         raise AssertionError("the last attempt returns or raises")

@@ -1,9 +1,9 @@
 """The five verbs that resources have in common: parse, call the service, render.
 
-What differs between resources is said by a :class:`Schema`: the shapes of its
-bodies, how a row is shown, and how lists are narrowed. Answers of whole lists
-are encoded in one go from typed values; only a client that asks for certain
-``fields`` makes us pick them one by one.
+What differs between resources is said by a :class:`View`, by the shapes of its
+bodies, and by how lists are narrowed. Answers of whole lists are encoded in one
+go from typed values; only a client that asks for certain ``fields``, or a driver
+that adds attributes of its own, makes us pick them one by one.
 """
 
 import re
@@ -16,14 +16,16 @@ from msgspec import UNSET, Struct
 from jackfield_core.api.faults import bad_request
 from jackfield_core.api.listing import Listing, Page, read_fields, read_pairs
 from jackfield_core.api.message import NO_CONTENT, Answer, Request
-from jackfield_core.api.schemas.envelope import Envelope
+from jackfield_core.api.schemas.envelope import NO_VENDORS, Envelope, Opened, VendorNames
 from jackfield_core.context import RequestContext
 from jackfield_core.db.query import ListQuery
 from jackfield_core.errors import NotFound
+from jackfield_core.services.attribute import AttributeService, Shown
 
 RowT = TypeVar("RowT")
-CreateT = TypeVar("CreateT")
-UpdateT = TypeVar("UpdateT")
+CreateT = TypeVar("CreateT", bound=Struct)
+UpdateT = TypeVar("UpdateT", bound=Struct)
+SpecT = TypeVar("SpecT", bound=Struct)
 CreateIn = TypeVar("CreateIn", contravariant=True)
 UpdateIn = TypeVar("UpdateIn", contravariant=True)
 RowOut = TypeVar("RowOut", covariant=True)
@@ -36,6 +38,10 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REVISION = re.compile(rb"\s*revision_number=(\d{1,18})\s*")
 
 encode = msgspec.json.Encoder().encode
+
+Own = Mapping[str, Shown]
+"""Attributes of vendors, by id of the resource."""
+_NO_OWN: Own = {}
 
 
 class Service(Protocol[CreateIn, UpdateIn, RowOut]):
@@ -77,31 +83,36 @@ class View(Generic[RowT]):
         self.attributes = {field.encode_name: field.name for field in msgspec.structs.fields(shape)}
         self._render = render
 
-    def one(self, status: int, row: RowT, fields: Sequence[str] = ()) -> Answer:
-        """Answer with one resource."""
-        return Answer(status, encode({self.name: self._shown(self._render(row), fields)}))
-
-    def many(self, status: int, rows: Sequence[RowT]) -> Answer:
-        """Answer with several resources."""
+    def shapes(self, rows: Sequence[RowT]) -> Sequence[Struct]:
+        """Return rows as users see them."""
         render = self._render
-        return Answer(status, encode({self.collection: [render(row) for row in rows]}))
+        return [render(row) for row in rows]
 
-    def page(self, rows: Sequence[RowT], page: Page, request: Request) -> Answer:
+    def one(self, status: int, shape: Struct, fields: Sequence[str] = (), own: Own = _NO_OWN) -> Answer:
+        """Answer with one resource; *own* are attributes of vendors, by id."""
+        return Answer(status, encode({self.name: self._picked(shape, fields, own)}))
+
+    def many(self, status: int, shapes: Sequence[Struct], own: Own = _NO_OWN) -> Answer:
+        """Answer with several resources."""
+        shown = [self._picked(shape, (), own) for shape in shapes] if own else shapes
+        return Answer(status, encode({self.collection: shown}))
+
+    def page(self, shapes: Sequence[Struct], page: Page, request: Request, own: Own = _NO_OWN) -> Answer:
         """Answer with a page, the fields that are wanted of it, and links to other pages."""
         if page.query.limit is None and not page.fields:
-            return self.many(200, rows)
-        shown = [self._render(row) for row in rows]
-        body: dict[str, object] = {self.collection: [self._shown(one, page.fields) for one in shown]}
-        if links := page.links(request, [one.id for one in shown]):  # type: ignore[attr-defined]
+            return self.many(200, shapes, own)
+        body: dict[str, object] = {self.collection: [self._picked(one, page.fields, own) for one in shapes]}
+        if links := page.links(request, ids_of(shapes)):
             body[f"{self.collection}_links"] = links
         return Answer(200, encode(body))
 
-    def _shown(self, resource: Struct, fields: Sequence[str]) -> object:
-        if not fields:
-            return resource
+    def _picked(self, shape: Struct, fields: Sequence[str], own: Own) -> object:
+        if not fields and not own:
+            return shape
         attributes = self.attributes
-        picked = {name: getattr(resource, attributes[name]) for name in fields if name in attributes}
-        return {name: value for name, value in picked.items() if value is not UNSET}
+        picked = {name: getattr(shape, attributes[name]) for name in fields or attributes if name in attributes}
+        shown = {name: value for name, value in picked.items() if value is not UNSET}
+        return {**shown, **own[shape.id]} if own else shown  # type: ignore[attr-defined]
 
 
 class Resource(Generic[CreateT, UpdateT, RowT]):
@@ -116,6 +127,7 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
         creation: Envelope[CreateBody[CreateT]],
         change: Envelope[UpdateBody[UpdateT]],
         listing: Listing,
+        attributes: AttributeService | None = None,
     ) -> None:
         self._service = service
         self._create_bulk = create_bulk
@@ -123,6 +135,7 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
         self._creation = creation
         self._change = change
         self._listing = listing
+        self._attributes = attributes
         self.name = view.name
         self.collection = view.collection
         self.on_collection: Mapping[str, Handler] = {"GET": self.list, "POST": self.create}
@@ -131,37 +144,68 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
     async def list(self, request: Request, _id: str) -> Answer:
         """Answer with one page of resources."""
         page = self._listing.page(request.query_string)
-        rows = await self._service.list(request.ctx, page.query)
-        return self._view.page(rows, page, request)
+        shapes = self._view.shapes(await self._service.list(request.ctx, page.query))
+        return self._view.page(shapes, page, request, await self._own(request, shapes, page.fields))
 
     async def create(self, request: Request, _id: str) -> Answer:
         """Create one resource, or several if the body has a list."""
+        vendors = self._vendors(request, is_creation=True)
         if self._create_bulk is None:
-            body = self._creation.one(request.body)
-            return self._view.one(201, await self._service.create(request.ctx, body.spec(request.ctx)))
-        bodies, are_many = self._creation.one_or_many(request.body)
-        specs = [body.spec(request.ctx) for body in bodies]
+            spec = self._creation_spec(request, self._creation.one(request.body, vendors))
+            return await self._one(request, 201, await self._service.create(request.ctx, spec))
+        opened, are_many = self._creation.one_or_many(request.body, vendors)
+        specs = [self._creation_spec(request, one) for one in opened]
         if are_many:
-            return self._view.many(201, await self._create_bulk(request.ctx, specs))
-        return self._view.one(201, await self._service.create(request.ctx, specs[0]))
+            shapes = self._view.shapes(await self._create_bulk(request.ctx, specs))
+            return self._view.many(201, shapes, await self._own(request, shapes))
+        return await self._one(request, 201, await self._service.create(request.ctx, specs[0]))
 
     async def show(self, request: Request, id: str) -> Answer:
         """Answer with one resource."""
         check_id(self.name, id)
         fields = read_fields(read_pairs(request.query_string)) if request.query_string else ()
-        return self._view.one(200, await self._service.get(request.ctx, id), fields)
+        return await self._one(request, 200, await self._service.get(request.ctx, id), fields)
 
     async def update(self, request: Request, id: str) -> Answer:
         """Change one resource."""
         check_id(self.name, id)
-        spec = self._change.one(request.body).spec()
-        return self._view.one(200, await self._service.update(request.ctx, id, spec, expected_revision(request)))
+        opened = self._change.one(request.body, self._vendors(request, is_creation=False))
+        spec = self._given(opened.body.spec(), opened)
+        return await self._one(
+            request, 200, await self._service.update(request.ctx, id, spec, expected_revision(request))
+        )
 
     async def delete(self, request: Request, id: str) -> Answer:
         """Delete one resource."""
         check_id(self.name, id)
         await self._service.delete(request.ctx, id, expected_revision(request))
         return NO_CONTENT
+
+    async def _one(self, request: Request, status: int, row: RowT, fields: Sequence[str] = ()) -> Answer:
+        shapes = self._view.shapes([row])
+        return self._view.one(status, shapes[0], fields, await self._own(request, shapes, fields))
+
+    async def _own(self, request: Request, shapes: Sequence[Struct], fields: Sequence[str] = ()) -> Own:
+        """Return the attributes of vendors that are shown with resources."""
+        if self._attributes is None or not self._attributes.names(request.ctx):
+            return _NO_OWN
+        return await self._attributes.shown(request.ctx, ids_of(shapes), fields)
+
+    def _vendors(self, request: Request, *, is_creation: bool) -> VendorNames:
+        """Return the attributes of vendors that a request may name."""
+        known = self._attributes.names(request.ctx) if self._attributes else ()
+        if not (self._attributes and known):
+            return NO_VENDORS
+        return VendorNames(self._attributes.settable(request.ctx, is_creation=is_creation), known)
+
+    def _creation_spec(self, request: Request, opened: Opened[CreateBody[CreateT]]) -> CreateT:
+        return self._given(opened.body.spec(request.ctx), opened)
+
+    def _given(self, spec: SpecT, opened: Opened[object]) -> SpecT:
+        """Return *spec* with the attributes of vendors that came with it."""
+        if not (self._attributes and opened.attributes):
+            return spec
+        return msgspec.structs.replace(spec, attributes=self._attributes.read(opened.attributes))
 
 
 def check_id(name: str, id: str) -> None:
@@ -187,3 +231,8 @@ def expected_revision(request: Request) -> int | None:
     if match is None:
         raise bad_request(f"Invalid input for If-Match. Reason: '{header.decode('latin-1')}' is not revision_number=N.")
     return int(match[1])
+
+
+def ids_of(shapes: Sequence[Struct]) -> Sequence[str]:
+    """Return the ids of resources as users see them."""
+    return [shape.id for shape in shapes]  # type: ignore[attr-defined]

@@ -31,6 +31,7 @@ from jackfield_core.api.version import VERSION, Root, Versions
 from jackfield_core.extensions.base import Extension
 from jackfield_core.extensions.catalogue import EXTENSIONS
 from jackfield_core.services import Services
+from jackfield_core.types import Kind
 
 WITH_BODY = frozenset({"POST", "PUT"})
 LONGEST_QUERY = 1 << 16
@@ -59,9 +60,9 @@ def create_api(
     """Build the API on *services*; *extra_routes*, such as health checks, stand beside it."""
     page_limit = settings.api.page_limit
     collections: list[Collection] = [
-        Networks(services.networks, page_limit=page_limit),
-        Subnets(services.subnets, page_limit=page_limit),
-        Ports(services.ports, page_limit=page_limit),
+        Networks(services.networks, services.attributes[Kind.NETWORK], page_limit=page_limit),
+        Subnets(services.subnets, services.attributes[Kind.SUBNET], page_limit=page_limit),
+        Ports(services.ports, services.attributes[Kind.PORT], page_limit=page_limit),
         Segments(services.segments, page_limit=page_limit),
         Agents(services.agents, page_limit=page_limit),
         Extensions(extensions),

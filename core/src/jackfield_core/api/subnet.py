@@ -8,6 +8,7 @@ from jackfield_core.api.resource import Resource, View
 from jackfield_core.api.schemas import subnet as schema
 from jackfield_core.api.schemas.envelope import Envelope
 from jackfield_core.db.subnet import Subnet, SubnetTable, table
+from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.spec import SubnetCreate, SubnetUpdate
 from jackfield_core.services.subnet import SubnetService
 
@@ -15,7 +16,7 @@ from jackfield_core.services.subnet import SubnetService
 class Subnets(Resource[SubnetCreate, SubnetUpdate, Subnet]):
     """``/v2.0/subnets``."""
 
-    def __init__(self, service: SubnetService, *, page_limit: int) -> None:
+    def __init__(self, service: SubnetService, attributes: AttributeService, *, page_limit: int) -> None:
         view = View("subnet", schema.render, schema.SubnetOut)
         filters: dict[str, Condition] = {
             **conditions.of_timestamps(table),
@@ -28,4 +29,5 @@ class Subnets(Resource[SubnetCreate, SubnetUpdate, Subnet]):
             creation=Envelope("subnet", schema.CreateBody, view.attributes, is_creation=True),
             change=Envelope("subnet", schema.UpdateBody, view.attributes),
             listing=Listing(SubnetTable.filters, filters, page_limit),
+            attributes=attributes,
         )

@@ -1,5 +1,6 @@
 """What users can do: one file per resource, one unit of work per public method."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jackfield_core.services.agent import AgentService
@@ -8,6 +9,7 @@ from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.segment import SegmentService
 from jackfield_core.services.subnet import SubnetService
+from jackfield_core.types import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +21,4 @@ class Services:
     ports: PortService
     segments: SegmentService
     agents: AgentService
-    attributes: AttributeService
+    attributes: Mapping[Kind, AttributeService]

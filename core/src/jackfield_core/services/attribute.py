@@ -23,48 +23,45 @@ Shown = Mapping[str, object]
 
 
 class AttributeService:
-    """What users can do with vendor attributes."""
+    """What users can do with the vendor attributes of one kind of resource."""
 
-    def __init__(self, unit_of_work: UnitOfWork, catalogue: Catalogue) -> None:
+    def __init__(self, unit_of_work: UnitOfWork, catalogue: Catalogue, kind: Kind) -> None:
         self._unit_of_work = unit_of_work
         self._catalogue = catalogue
+        self._kind = kind
 
-    def names(self, ctx: RequestContext, kind: Kind) -> Collection[str]:
+    def names(self, ctx: RequestContext) -> Collection[str]:
         """Return the full names that exist for the caller, such as ``fabric:colour``."""
-        return self._visible(ctx, kind)
+        return self._visible(ctx)
 
-    def may_set(self, ctx: RequestContext, kind: Kind, *, is_creation: bool) -> Collection[str]:
+    def settable(self, ctx: RequestContext, *, is_creation: bool) -> Collection[str]:
         """Return the full names that the caller may set when a resource is created, or changed."""
-        visible = self._visible(ctx, kind).items()
+        visible = self._visible(ctx).items()
         return {name for name, one in visible if not one.is_read_only and (is_creation or one.is_mutable)}
 
-    def read(self, kind: Kind, given: Mapping[str, Raw]) -> Values:
+    def read(self, given: Mapping[str, Raw]) -> Values:
         """Return what a request gives, by full name, as it is written.
 
         Raises:
             Invalid: A value does not fit its schema.
         """
-        if not given:
-            return NO_VALUES
-        declared = self._catalogue.of_kind(kind)
+        declared = self._catalogue.of_kind(self._kind)
         attributes = {name: declared[name] for name in given}
         return {(one.driver, one.name): _read(one, given[name]) for name, one in attributes.items()}
 
-    async def shown(
-        self, ctx: RequestContext, kind: Kind, ids: Sequence[str], fields: Sequence[str] = ()
-    ) -> Mapping[str, Shown]:
+    async def shown(self, ctx: RequestContext, ids: Sequence[str], fields: Sequence[str] = ()) -> Mapping[str, Shown]:
         """Return what the caller sees of resources, by id; of *fields* only, if there are any."""
-        visible = self._visible(ctx, kind)
+        visible = self._visible(ctx)
         if fields:
             visible = {name: visible[name] for name in fields if name in visible}
         if not visible or not ids:
             return {}
         async with self._unit_of_work.reading() as tables:
-            found = await tables.vendor_attributes.list(kind, ids)
+            found = await tables.vendor_attributes.list(self._kind, ids)
         return {id: _shown(visible, found.get(id, NO_VALUES)) for id in ids}
 
-    def _visible(self, ctx: RequestContext, kind: Kind) -> Attributes:
-        attributes = self._catalogue.of_kind(kind)
+    def _visible(self, ctx: RequestContext) -> Attributes:
+        attributes = self._catalogue.of_kind(self._kind)
         if ctx.is_admin or not attributes:
             return attributes
         return {name: one for name, one in attributes.items() if not one.is_operator_only}

@@ -1,7 +1,6 @@
 """Structured logs on standard error: event first, ids as fields."""
 
 import logging
-import os
 import sys
 
 import structlog
@@ -11,8 +10,6 @@ from jackfield_core import config
 
 def configure(settings: config.Logging) -> None:
     """Send structlog and the standard library's logs to standard error, in one format."""
-    # gRPC's library writes to standard error by itself, a line for every connection that ends.
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     level = logging.getLevelNamesMapping()[settings.level]
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,

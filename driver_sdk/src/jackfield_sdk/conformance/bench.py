@@ -134,7 +134,7 @@ class Bench:
             "bind": "" if facts.message.HasField("bind") else "the driver binds no ports",
             "load_error": "" if facts.message.HasField("load_error") else "the driver could load",
             "stop": "" if supervisor and supervisor.can_stop else "needs --command or --restart-command",
-            "kill": "" if supervisor and supervisor.can_kill else "needs --command, or --restart-command and --kill-command",
+            "kill": "" if supervisor and supervisor.can_kill else "needs --command or --kill-command",
             "own_process": "" if supervisor and supervisor.owns else "needs --command",
             "log": "" if supervisor and supervisor.log() else "needs --command or --driver-log",
         }[need]

@@ -59,7 +59,9 @@ async def bind(
 
 def _look_at(answer: mechanism_pb2.BindResult, request: mechanism_pb2.BindRequest) -> None:
     which = answer.WhichOneof("outcome")
-    require(which is not None, f"the answer to {answer.request_id} has no outcome", "bound, next, skip or veto", rule="D4")
+    require(
+        which is not None, f"the answer to {answer.request_id} has no outcome", "bound, next, skip or veto", rule="D4"
+    )
     if which in ("bound", "next"):
         chosen, offered = getattr(answer, which).segment_id, [segment.id for segment in request.segments]
         require(chosen in offered, f"{which} with segment {chosen!r}", f"one of those offered: {offered}", rule="D3")

@@ -36,6 +36,7 @@ _PLUGIN = "jackfield_sdk.conformance.plugin"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
+
 def main() -> None:
     """Run `jackfield-conformance`."""
     app()

@@ -209,7 +209,7 @@ class Core:
 
     async def owned(self, kinds: Iterable[str] = ()) -> Listing:
         """List everything that the deployment owns, by (kind, id)."""
-        request = reconcile_pb2.ListOwnedRequest(kinds=[KIND_NUMBERS[kind] for kind in kinds])  # type: ignore[misc]
+        request = reconcile_pb2.ListOwnedRequest(kinds=[KIND_NUMBERS[kind] for kind in kinds])
         names = {number: kind for kind, number in KIND_NUMBERS.items()}
         listing: Listing = {}
         for page in await self.wire.listed("ListOwned", request):
@@ -277,7 +277,7 @@ class Core:
         final = change_pb2.DISPOSITION_INFEASIBLE, change_pb2.DISPOSITION_CONFLICT
         what = f"{change_pb2.Disposition.Name(failed.disposition)} {failed.reason}: {failed.operator_message}"
         if failed.disposition in final:
-            raise Broken(f"a change that can be made failed with {what}", "done; --params tells what the devices can do")
+            raise Broken(f"a change that can be made failed with {what}", "done; --params says what can be made")
         if failed.disposition == change_pb2.DISPOSITION_BUG:
             raise Broken(f"a change failed with {what}", "done")
         return 0.2

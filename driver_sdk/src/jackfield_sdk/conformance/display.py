@@ -62,11 +62,11 @@ class Display:
     def pytest_collectreport(self, report: Any) -> None:
         """Show why cases could not be collected."""
         if report.failed:
-            print(report.longreprtext, file=sys.stderr)
+            sys.stderr.write(f"{report.longreprtext}\n")
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Show why the run ends early."""
-        print(f"jackfield-conformance: {getattr(excinfo.value, 'msg', 'interrupted')}", file=sys.stderr)
+        sys.stderr.write(f"jackfield-conformance: {getattr(excinfo.value, 'msg', 'interrupted')}\n")
 
     def pytest_sessionfinish(self) -> None:
         """Show the failures, and the verdict."""
@@ -81,4 +81,5 @@ class Display:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -45,7 +45,7 @@ def _mask(message: Any) -> None:
     for field, value in message.ListFields():
         if field.GetOptions().Extensions[sensitive_pb2.sensitive]:
             _blank(message, field)
-        elif _is_map(field):
+        elif is_map(field):
             continue
         elif field.type == FieldDescriptor.TYPE_MESSAGE:
             for each in value if field.is_repeated else [value]:
@@ -53,7 +53,7 @@ def _mask(message: Any) -> None:
 
 
 def _blank(message: Any, field: FieldDescriptor) -> None:
-    if _is_map(field):
+    if is_map(field):
         entries = getattr(message, field.name)
         for key in list(entries):
             entries[key] = _MASK.encode()
@@ -61,6 +61,7 @@ def _blank(message: Any, field: FieldDescriptor) -> None:
         setattr(message, field.name, _MASK if field.type == FieldDescriptor.TYPE_STRING else _MASK.encode())
 
 
-def _is_map(field: FieldDescriptor) -> bool:
+def is_map(field: FieldDescriptor) -> bool:
+    """Tell whether a field is a map, whose values have descriptors of their own."""
     entry = field.message_type
     return entry is not None and entry.GetOptions().map_entry

@@ -70,9 +70,9 @@ class Resource:
         newest = self.revision + 1 if delete else self.revision
         change = change_pb2.Change(
             change_id=change_id,
-            kind=KIND_NUMBERS[self.kind],  # type: ignore[arg-type]
+            kind=KIND_NUMBERS[self.kind],
             id=self.id,
-            action=ACTION_NUMBERS[self._action(delete)],  # type: ignore[arg-type]
+            action=ACTION_NUMBERS[self._action(delete)],
             revision=newest if revision is None else revision,
             project_id=self.spec.project_id,
             current=wrapped(self.spec),

@@ -20,7 +20,7 @@ class Status(StrEnum):
     BLOCKED = "blocked"
     SKIPPED = "skipped"
     EXPECTED_FAILURE = "expected failure"
-    UNEXPECTED_PASS = "unexpected pass"
+    UNEXPECTED_PASS = "unexpected pass"  # noqa: S105
     # A fault of the suite itself.
     ERROR = "error"
 

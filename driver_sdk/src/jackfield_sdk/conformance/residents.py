@@ -24,12 +24,13 @@ def listing_after(group: str) -> Callable[..., None]:
         "ReconcileService, ListOwned",
         needs=("list_owned", "postcommit"),
     )
-    async def test(core: Core, after: str) -> None:
+    async def test(core: Core, after: str) -> None:  # noqa: ARG001 - it names the case
         if not core.residents:
             await _settle_down(core)
         await core.expect_listing()
 
-    return pytest.mark.parametrize("after", [f"after {group}"])(test)
+    after: Callable[[Callable[..., None]], Callable[..., None]] = pytest.mark.parametrize("after", [f"after {group}"])
+    return after(test)
 
 
 async def _settle_down(core: Core) -> None:

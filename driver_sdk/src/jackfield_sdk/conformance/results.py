@@ -35,9 +35,7 @@ def checked_results(sent: Sequence[Any], results: Sequence[Any], oneof: str, cor
     return by_id
 
 
-def one_for_each(
-    sent: Sequence[str], came: Sequence[str], results: Sequence[Any], rule: str = "C10"
-) -> dict[str, Any]:
+def one_for_each(sent: Sequence[str], came: Sequence[str], results: Sequence[Any], rule: str = "C10") -> dict[str, Any]:
     """Pair results with ids; `Broken` under `rule` if one is missing, doubled or unknown."""
     count = Counter(came)
     doubled = [id for id, times in count.items() if times > 1]
@@ -54,7 +52,9 @@ def _look_at_revision(change: change_pb2.Change, revision: int, core: Core) -> N
     require(revision >= change.revision, f"done with revision {revision}", wanted, rule="C18")
     known = [each.highest_sent for each in core.made if each.id == change.id]
     highest = max([change.revision, *known])
-    require(revision <= highest, f"done with revision {revision}, and {highest} was the highest sent", wanted, rule="C18")
+    require(
+        revision <= highest, f"done with revision {revision}, and {highest} was the highest sent", wanted, rule="C18"
+    )
 
 
 def _look_at_kept(answer: Any, core: Core) -> None:

@@ -14,7 +14,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 
-from jackfield_sdk.conformance.mask import leaks, masked
+from jackfield_sdk.conformance.mask import is_map, leaks, masked
 from jackfield_sdk.conformance.transcript import Refusal
 
 # Codes that no client library makes by itself (gRPC, doc/statuscodes.md): a driver did.
@@ -31,7 +31,8 @@ _DRIVERS_OWN = {
 # How the text of an exception looks when it gets out of the runtimes that drivers are written in.
 _RAW = re.compile(
     r"Traceback \(most recent|File \".*\", line \d+|Unexpected <class|Exception calling application"
-    r"|Exception iterating|<class '|object at 0x|Error: .*\n\s+at |\bat [\w.$<>]+ ?\(.*:\d+(:\d+)?\)|panic: |goroutine \d+"
+    r"|Exception iterating|<class '|object at 0x|Error: .*\n\s+at |\bat [\w.$<>]+ ?\(.*:\d+(:\d+)?\)"
+    r"|panic: |goroutine \d+"
     r"|java\.\w+\.|\b\w+(Error|Exception)\b\s*[:(]"
 )
 _REASON = re.compile(r"[A-Z0-9_]{1,63}")
@@ -103,7 +104,7 @@ def _texts(message: Message) -> Iterator[tuple[str, str]]:
         if field.type == FieldDescriptor.TYPE_STRING:
             for text in many:
                 yield f"{message.DESCRIPTOR.name}.{field.name}", text
-        elif field.type == FieldDescriptor.TYPE_MESSAGE and not field.message_type.GetOptions().map_entry:
+        elif field.type == FieldDescriptor.TYPE_MESSAGE and not is_map(field):
             for each in many:
                 yield from _texts(each)
 

@@ -8,6 +8,7 @@ process alone, and the cases about restarts are skipped.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 import signal
@@ -66,8 +67,8 @@ class OwnProcess:
     async def stop(self) -> float:
         started = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
-        while self._process.poll() is None and time.monotonic() - started < STOP_WITHIN + 1:
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self._process.wait, STOP_WITHIN + 1)
         return time.monotonic() - started
 
     async def kill(self) -> None:
@@ -135,4 +136,6 @@ class Commands:
         )
         output, _ = await process.communicate()
         if process.returncode:
-            raise CommandFailed(f"{command!r} ended with {process.returncode}: {output.decode(errors='replace')[-500:]}")
+            raise CommandFailed(
+                f"{command!r} ended with {process.returncode}: {output.decode(errors='replace')[-500:]}"
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from dataclasses import dataclass
 
@@ -38,7 +39,7 @@ class Watcher:
     def longest_silence(self) -> float:
         """Return the longest time in seconds without an event, up to now."""
         times = [self.began, *[event.at for event in self.events], time.monotonic()]
-        return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+        return max(later - earlier for earlier, later in itertools.pairwise(times))
 
     async def close(self) -> None:
         """End the stream."""

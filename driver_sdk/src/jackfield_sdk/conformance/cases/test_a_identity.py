@@ -79,7 +79,7 @@ async def test_instance_id(core: Core) -> None:
     first = core.facts.message.instance_id
     require(1 <= len(first.encode()) <= 255, f"an instance_id of {len(first.encode())} bytes", "1 to 255 bytes")
     for answer in [await core.wire.call("Handshake", core.greeting()), await _on_a_new_connection(core)]:
-        require(answer.instance_id == first, f"first {first}, then {answer.instance_id}", "the same process, the same id")
+        require(answer.instance_id == first, f"first {first}, then {answer.instance_id}", "the same id")
 
 
 @case(

@@ -8,6 +8,7 @@ import time
 from jackfield.driver.v1 import change_pb2
 
 from jackfield_sdk.conformance.core import Core
+from jackfield_sdk.conformance.model import Resource
 from jackfield_sdk.conformance.proxy import Fault, FaultProxy
 from jackfield_sdk.conformance.rules import case, each_kind
 from jackfield_sdk.conformance.verdict import Broken, require
@@ -228,11 +229,11 @@ async def test_abandoned_call(core: Core) -> None:
     await core.expect_listing()
 
 
-async def _until_true(core: Core, resource: object, wire: Wire, *, delete: bool = False) -> None:
+async def _until_true(core: Core, resource: Resource, wire: Wire, *, delete: bool = False) -> None:
     """Send until there is an answer, as the core does after an unknown outcome."""
     for _ in range(3):
         try:
-            await core.settle(resource, delete=delete, wire=wire)  # type: ignore[arg-type]
+            await core.settle(resource, delete=delete, wire=wire)
         except Broken as broken:
             if "proxy:" not in broken.came:
                 raise

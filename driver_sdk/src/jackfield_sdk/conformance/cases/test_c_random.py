@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from hypothesis import strategies as st
@@ -139,9 +139,9 @@ async def _deliver(core: Core, proxy: FaultProxy, wire: Wire, name: str, resourc
     await wire.attempt("Postcommit", core.request([core.change(resource)]))
 
 
-async def _bring_to_rest(core: Core, resources: Sequence[Resource] | object) -> None:
+async def _bring_to_rest(core: Core, resources: Iterable[Resource]) -> None:
     """Send what is owed, as the core does until nothing is."""
-    for resource in sorted(resources, key=lambda each: KINDS.index(each.kind)):  # type: ignore[call-overload]
+    for resource in sorted(resources, key=lambda each: KINDS.index(each.kind)):
         if resource.uncertain or resource.acknowledged_revision < resource.revision:
             await core.settle(resource)
 

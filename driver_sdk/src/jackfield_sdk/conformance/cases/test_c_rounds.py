@@ -54,7 +54,7 @@ async def test_batch_not_atomic(core: Core) -> None:
     good = [first, core.sibling(first)]
     changes = [core.change(each) for each in good]
     foreign, hollow = _copy(changes[0], "foreign"), _copy(changes[0], "hollow")
-    foreign.kind = 99
+    foreign.kind = 99  # type: ignore[assignment]
     foreign.id = hollow.id = core.mint.network().id
     hollow.ClearField("current")
     results = await core.send([changes[0], foreign, hollow, changes[1]])

@@ -64,7 +64,7 @@ async def test_unreadable_state(core: Core) -> None:
     good = await _states(core)
     nonsense = [
         driver_pb2.KeyedState(
-            kind=KIND_NUMBERS["port"],  # type: ignore[arg-type]
+            kind=KIND_NUMBERS["port"],
             id=core.mint.network().id,
             state=change_pb2.DriverState(version=version, data=data),
         )
@@ -150,7 +150,7 @@ async def _states(core: Core) -> list[driver_pb2.KeyedState]:
         await core.settle(resource)
         if resource.state is not None:
             number = KIND_NUMBERS[kind]
-            found.append(driver_pb2.KeyedState(kind=number, id=resource.id, state=resource.state))  # type: ignore[arg-type]
+            found.append(driver_pb2.KeyedState(kind=number, id=resource.id, state=resource.state))
     return found
 
 

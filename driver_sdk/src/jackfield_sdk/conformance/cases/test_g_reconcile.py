@@ -7,6 +7,7 @@ from jackfield.driver.v1 import reconcile_pb2
 
 from jackfield_sdk.conformance.core import Core, not_judged_without
 from jackfield_sdk.conformance.facts import KIND_NUMBERS
+from jackfield_sdk.conformance.model import Listing, Resource
 from jackfield_sdk.conformance.owned import lines_of, require_nothing_happened, snapshot
 from jackfield_sdk.conformance.residents import listing_after
 from jackfield_sdk.conformance.rules import case
@@ -26,7 +27,7 @@ async def test_listing_whole(core: Core) -> None:
         await core.settle_if_taken(await core.stand(kind))
     whole = await core.owned()
     require(whole == await core.owned(), "two listings differ, and nothing happened between them", "the same")
-    apart = {}
+    apart: Listing = {}
     for kind in KIND_NUMBERS:
         narrow = await core.owned([kind])
         foreign = [key for key in narrow if key[0] != kind]
@@ -98,8 +99,8 @@ async def test_diff_unknown_kind(core: Core) -> None:
 test_listing = listing_after("G")
 
 
-async def _said(core: Core, resource: object) -> list[str]:
-    change = core.change(resource)  # type: ignore[arg-type]
+async def _said(core: Core, resource: Resource) -> list[str]:
+    change = core.change(resource)
     return [line for _, lines in await lines_of(core, [change]) for line in lines]
 
 

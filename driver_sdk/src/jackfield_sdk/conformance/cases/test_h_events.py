@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from jackfield.driver.v1 import change_pb2, event_pb2
 
@@ -120,13 +121,15 @@ async def test_heartbeat(core: Core) -> None:
 test_listing = listing_after("H")
 
 
-async def _snapshot(core: Core, kinds: list[change_pb2.ResourceKind] | None = None) -> list[event_pb2.WatchResponse]:
+async def _snapshot(
+    core: Core, kinds: Sequence[change_pb2.ResourceKind.ValueType] = ()
+) -> list[event_pb2.WatchResponse]:
     """Read a new stream up to in_sync, and a little longer."""
     events: list[event_pb2.WatchResponse] = []
 
     async def read() -> None:
-        async for event in core.wire.stream("Watch", event_pb2.WatchRequest(kinds=kinds or [])):
-            events.append(event)
+        async for event in core.wire.stream("Watch", event_pb2.WatchRequest(kinds=kinds)):
+            events.append(event)  # noqa: PERF401 - others look at the list while it grows
 
     reading, end = asyncio.create_task(read()), time.monotonic() + _SNAPSHOT_WITHIN
     try:

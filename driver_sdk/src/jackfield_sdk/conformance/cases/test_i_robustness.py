@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
@@ -12,6 +13,7 @@ from jackfield.driver.v1 import driver_pb2, mechanism_pb2
 
 from jackfield_sdk.conformance.binding import a_request, bind
 from jackfield_sdk.conformance.core import Core, not_judged_without
+from jackfield_sdk.conformance.model import Resource
 from jackfield_sdk.conformance.residents import listing_after
 from jackfield_sdk.conformance.rules import case
 from jackfield_sdk.conformance.transcript import Refusal
@@ -84,7 +86,7 @@ async def test_missing_fields(core: Core) -> None:
     for field in ("kind", "action", "current", "related", "id"):
         partial = type(change)()
         partial.CopyFrom(change)
-        partial.ClearField(field)  # type: ignore[arg-type]
+        partial.ClearField(field)
         answer = await core.wire.attempt("Postcommit", core.request([partial]))
         outcome = "refused" if isinstance(answer, Refusal) else answer.results[0].WhichOneof("outcome")
         if field in ("kind", "action", "current"):
@@ -163,14 +165,14 @@ async def test_health_under_load(core: Core) -> None:
 test_listing = listing_after("I")
 
 
-async def _work(core: Core, resources: list[object]) -> None:
+async def _work(core: Core, resources: Sequence[Resource]) -> None:
     """Keep every lane busy with full batches, none of which holds a resource of another."""
     lanes = core.facts.max_in_flight
     shares = [resources[lane::lanes] for lane in range(lanes) if resources[lane::lanes]]
     for _ in range(3):
-        await asyncio.gather(*[core.settle(*share) for share in shares])  # type: ignore[arg-type]
+        await asyncio.gather(*[core.settle(*share) for share in shares])
         for each in resources:
-            each.edit()  # type: ignore[attr-defined]
+            each.edit()
 
 
 async def _a_full_request(core: Core) -> bytes:
@@ -195,4 +197,3 @@ async def _require_alive(core: Core) -> None:
     require(alive, f"no handshake afterwards: {answer}", "a driver that goes on")
     same = answer.instance_id == core.facts.message.instance_id
     require(same, "another process answers: the driver died", "a driver that goes on")
-

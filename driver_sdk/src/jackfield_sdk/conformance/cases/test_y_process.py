@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
-from jackfield.driver.v1 import driver_pb2, mechanism_pb2, reconcile_pb2
+from jackfield.driver.v1 import change_pb2, driver_pb2, mechanism_pb2, reconcile_pb2
 
 from jackfield_sdk._transport import socket_path
 from jackfield_sdk.conformance.core import Core
@@ -153,19 +155,19 @@ async def test_killed(core: Core) -> None:
             each.edit()
 
 
-async def _require_drained(core: Core, changes: list[object]) -> None:
+async def _require_drained(core: Core, changes: Sequence[change_pb2.Change]) -> None:
     facts = core.facts
-    calls: list[tuple[str, object]] = []
+    calls: list[tuple[str, Message]] = []
     if facts.kinds("precommit"):
-        calls.append(("Precommit", mechanism_pb2.PrecommitRequest(changes=changes)))  # type: ignore[arg-type]
+        calls.append(("Precommit", mechanism_pb2.PrecommitRequest(changes=changes)))
     if facts.kinds("postcommit"):
-        calls.append(("Postcommit", core.request(changes)))  # type: ignore[arg-type]
+        calls.append(("Postcommit", core.request(changes)))
     if facts.message.HasField("bind"):
         calls.append(("BindPorts", mechanism_pb2.BindPortsRequest(host=core.mint.host())))
     if facts.names("list_owned"):
         calls.append(("ListOwned", reconcile_pb2.ListOwnedRequest()))
     for method, request in calls:
-        refusal = await core.wire.refused(method, request)  # type: ignore[arg-type]
+        refusal = await core.wire.refused(method, request)
         require_refusal(refusal, grpc.StatusCode.UNAVAILABLE, "DRAINING", core)
 
 

@@ -23,7 +23,7 @@ from jackfield_sdk.conformance.verdict import require
     "Duties of a driver 9",
 )
 async def test_no_secret_out(core: Core) -> None:
-    """Put a sentinel into every sensitive field, in ways that drivers stumble over, and search all answers of the run."""
+    """Put a sentinel into every sensitive field, whole and damaged, and search all answers of the run."""
     await _provoke(core)
     found = _found(core, "E3")
     require(not found, "; ".join(found[:3]), "no secret in any answer")
@@ -91,7 +91,9 @@ async def test_foreign_untouched(core: Core) -> None:
         said = differences({key: listing[key] for key in core.before if key in listing}, core.before)
         require(not said, "; ".join(said[:5]), "everything as it was")
     now = await output_of(told)
-    require(now == core.foreign, f"foreign_command printed {core.foreign[:300]!r}, and prints {now[:300]!r}", "the same")
+    require(
+        now == core.foreign, f"foreign_command printed {core.foreign[:300]!r}, and prints {now[:300]!r}", "the same"
+    )
 
 
 test_listing = listing_after("all")
@@ -123,7 +125,7 @@ async def _provoke(core: Core) -> None:
         writes = core.facts.message.state_version.writes
         states = [
             driver_pb2.KeyedState(
-                kind=KIND_NUMBERS["port"],  # type: ignore[arg-type]
+                kind=KIND_NUMBERS["port"],
                 id=core.mint.network().id,
                 state=change_pb2.DriverState(version=version, data=secret),
             )

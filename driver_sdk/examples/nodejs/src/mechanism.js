@@ -104,6 +104,7 @@ export function understood(change) {
   if (!kind || !action) {
     throw new ChangeError('INFEASIBLE', 'UNSUPPORTED', `${change.action} of ${change.kind} is not served`);
   }
+  if (!change.id) throw new ChangeError('INFEASIBLE', 'MALFORMED', '"id" is empty');
   const value = change.current?.[kind];
   // A deletion names what it is about by kind and id; its last state is only for those who want it.
   if (!value && action !== 'delete') throw new ChangeError('INFEASIBLE', 'MALFORMED', `"current" holds no ${kind}`);

@@ -7,6 +7,7 @@ from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2
 from jackfield_core.db.driver import BindCapability, Interest
 from jackfield_core.mechanism.answers import Backend, Garbage, Handshake, Limits, StateVersions, Unfit
 from jackfield_core.mechanism.client import MAX_MESSAGE_BYTES
+from jackfield_core.mechanism.verdicts import clean
 from jackfield_core.types import Action, Kind
 
 CONTRACT_MAJOR = 1
@@ -31,6 +32,9 @@ BACKEND_HEALTH = {
     capability_pb2.BACKEND_HEALTH_DOWN: "down",
 }
 _LONGEST = 255
+_MOST_BACKENDS = 1000
+_MOST = Limits(max_batch=10_000, max_in_flight=1000, max_state_bytes=65536)
+"""What the core keeps to, whatever a driver allows: its states have to fit into every later call."""
 _LARGEST_STATE_VERSION = 2**31 - 1
 
 
@@ -54,19 +58,19 @@ def read(name: str, response: driver_pb2.HandshakeResponse) -> Handshake:
         Garbage: The answer breaks the contract.
     """
     if response.driver_name != name:
-        raise Unfit(f'the process calls itself "{response.driver_name[:63]}"')
+        raise Unfit(f'the process calls itself "{clean(response.driver_name, 63)}"')
     if response.contract_major != CONTRACT_MAJOR:
         raise Unfit(f"it speaks contract {response.contract_major}, the core speaks {CONTRACT_MAJOR}")
     if response.HasField("load_error"):
-        raise Unfit(f"it could not load: {response.load_error[:500]}")
-    if not 0 < len(response.instance_id) <= _LONGEST or len(response.driver_version) > _LONGEST:
-        raise Garbage(name, "the handshake's instance_id or driver_version is empty or too long")
+        raise Unfit(f"it could not load: {clean(response.load_error, 500)}")
+    if not response.instance_id or not _is_name(response.instance_id) or not _is_name(response.driver_version):
+        raise Garbage(name, "the handshake's instance_id or driver_version is empty, too long or not printable")
     backends = tuple(
-        Backend(backend.id, backend.epoch, BACKEND_HEALTH.get(backend.health, "unknown"), backend.message)
+        Backend(backend.id, backend.epoch, BACKEND_HEALTH.get(backend.health, "unknown"), clean(backend.message, 1000))
         for backend in response.backends
     )
-    if len({backend.id for backend in backends}) != len(backends):
-        raise Garbage(name, "the handshake names a backend twice")
+    if len({backend.id for backend in backends}) != len(backends) or len(backends) > _MOST_BACKENDS:
+        raise Garbage(name, f"the handshake names a backend twice, or more than {_MOST_BACKENDS}")
     features = frozenset(response.features)
     if sum(map(len, features)) + len(response.schema_digest) > _LONGEST * 16:
         raise Garbage(name, "the handshake's features or schema_digest are too long")
@@ -75,11 +79,7 @@ def read(name: str, response: driver_pb2.HandshakeResponse) -> Handshake:
         instance_id=response.instance_id,
         interests=tuple(_interest(interest) for interest in response.interests if interest.kind in _KINDS),
         bind=_bind(response.bind) if response.HasField("bind") else None,
-        limits=Limits(
-            response.limits.max_batch or 100,
-            response.limits.max_in_flight or 4,
-            response.limits.max_state_bytes or 16384,
-        ),
+        limits=_limits(response.limits),
         backends=backends,
         features=features,
         state_versions=_state_versions(response) if response.HasField("state_version") else None,
@@ -92,6 +92,18 @@ def _state_versions(response: driver_pb2.HandshakeResponse) -> StateVersions:
     if versions.min_readable > versions.writes or versions.writes > _LARGEST_STATE_VERSION:
         raise Garbage(response.driver_name, "the handshake's state_version writes what it cannot read, or is too large")
     return StateVersions(versions.min_readable, versions.writes)
+
+
+def _limits(limits: capability_pb2.Limits) -> Limits:
+    return Limits(
+        min(limits.max_batch or 100, _MOST.max_batch),
+        min(limits.max_in_flight or 4, _MOST.max_in_flight),
+        min(limits.max_state_bytes or 16384, _MOST.max_state_bytes),
+    )
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= _LONGEST and text.isprintable()
 
 
 def _interest(message: capability_pb2.Interest) -> Interest:

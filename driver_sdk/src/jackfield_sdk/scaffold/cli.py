@@ -14,6 +14,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_
 _EPILOGUE = """
 Example:
 
+\b
   jackfield-sdk new acme
   cd acme
   pip install -e '.[test]'
@@ -22,6 +23,7 @@ Example:
 
 The driver of the example is called "acme" in the core's configuration:
 
+\b
   [[drivers]]
   name = "acme"
   endpoint = "unix:///run/jackfield/acme.sock"
@@ -38,11 +40,13 @@ def sdk() -> None:
     """Write a Jackfield mechanism driver."""
 
 
-@app.command(epilog=_EPILOGUE)
+@app.command(epilog=_EPILOGUE, short_help="Write a driver project that runs and conforms.")
 def new(
     name: Annotated[
         str,
-        typer.Argument(help='Name of the driver: lower case letters, digits and hyphens, as "acme" or "acme-evpn".'),
+        typer.Argument(
+            metavar="NAME", help='Name of the driver: lower case letters, digits and hyphens, as "acme" or "acme-evpn".'
+        ),
     ],
     directory: Annotated[
         Path | None,

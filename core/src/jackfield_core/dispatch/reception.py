@@ -25,7 +25,7 @@ from jackfield_core.types import Action, Kind
 log = structlog.get_logger()
 
 OFTEN = 4
-WITHIN = 30.0
+WITHIN = 15.0
 """Seconds in which a driver is owed everything again :data:`OFTEN` times at most."""
 
 

@@ -1,0 +1,142 @@
+"""One driver misbehaves for a while, and everybody looks.
+
+    with Ordeal(stage, "required", "hangs") as ordeal:
+        ordeal.turn(on=["Postcommit"])
+        ...
+
+On the way in the quiet latency is measured. On the way out the driver becomes good again, and what
+must hold whatever it did is checked: every debt is paid, and the log says what happened in few lines.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Self
+
+import httpx
+from support.waiting import wait_until
+
+from mirror.stage import Latency, Stage
+
+RATIO = 1.5
+"""How much slower calls that do not need the evil driver may become."""
+FLOOR = 0.015
+"""Seconds that a median may vary by itself on a busy machine of two cores."""
+ROUNDS = 4
+"""Medians that are taken before one that is too high counts."""
+LINES = 30
+LINES_PER_SECOND = 10.0
+LONGEST_LINE = 8_000
+"""Bytes of a line of the log."""
+
+
+class Ordeal:
+    """What one evil driver does, and what comes of it."""
+
+    def __init__(self, stage: Stage, policy: str, mode: str) -> None:
+        self.stage = stage
+        self.evil = stage.evil[policy]
+        self.is_required = policy == "required"
+        self.mode = mode
+        self.created: list[str] = []
+
+    def __enter__(self) -> Self:
+        self.quiet = self.stage.measure()
+        self._log_from = self.stage.log_size()
+        self._started = time.monotonic()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.evil.behave()
+        self.stage.until_ready()
+        if kind is not None:
+            return
+        self.stage.until_paid()
+        held = self.evil.held
+        assert not [id for id in self.created if id not in held], "the driver was never told"
+        self._check_log()
+
+    # What the driver does.
+
+    def turn(self, *, on: Sequence[str] = (), reborn: bool = False, every: float = 0.0) -> None:
+        """Misbehave, in the calls *on* or in all."""
+        self.evil.turn(self.mode, on=on, reborn=reborn, every=every)
+
+    def until_ready(self) -> None:
+        """Wait until the driver that was reborn serves."""
+        wait_until(lambda: self.events()["driver.ready"], what="the driver to be ready")
+        self.stage.until_ready()
+
+    # What users see.
+
+    def create(self) -> httpx.Response:
+        """Create a network, of which the driver is asked and told."""
+        answer = self.stage.create_network()
+        if answer.status_code == 201:
+            self.created.append(answer.json()["network"]["id"])
+        return answer
+
+    def refused_or_passed(self, *, because: str = "") -> httpx.Response:
+        """Create a network without a verdict of the driver: 503 if it is required, 201 if it is advisory, and soon."""
+        answer = self.create()
+        assert answer.status_code == (503 if self.is_required else 201), answer.text
+        assert answer.elapsed.total_seconds() < 1.0
+        if self.is_required:
+            error = answer.json()["NeutronError"]
+            assert error["type"] == "MechanismDriverUnavailable"
+            assert f'"{self.evil.name}"' in error["message"]
+            assert because in error["message"], error["message"]
+            assert error["message"].isprintable()
+            assert len(error["message"]) < 1500
+        return answer
+
+    def owed(self, *, because: str) -> str:
+        """Create a network that the driver takes before the commit and not after it; return why it is owed."""
+        answer = self.create()
+        assert answer.status_code == 201, answer.text
+        id = answer.json()["network"]["id"]
+
+        def reason() -> str:
+            return self.stage.owed(self.evil.name).get(id, "")
+
+        wait_until(lambda: because in reason(), what=lambda: f"a debt because of {because}: {reason()!r}")
+        assert reason().isprintable()
+        return reason()
+
+    def others_do_not_notice(self) -> None:
+        """Check that calls that need only the good driver take hardly longer than before."""
+        measured: list[Latency] = []
+        for _ in range(ROUNDS):
+            now = self.stage.measure()
+            measured.append(now)
+            if _is_close(now.api, self.quiet.api) and _is_close(now.delivery, self.quiet.delivery):
+                return
+        raise AssertionError(f"others are slowed down: {self.quiet} became {measured}")
+
+    # What operators see.
+
+    def events(self) -> Counter[str]:
+        """Return what the core logged of this driver, by name."""
+        return Counter(line["event"] for line in self._lines() if line.get("driver") == self.evil.name)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a metric of this driver."""
+        return self.stage.metric(name, driver=self.evil.name, **labels)
+
+    def _lines(self) -> list[dict[str, Any]]:
+        return self.stage.logged(self._log_from)
+
+    def _check_log(self) -> None:
+        lines = self._lines()
+        seconds = time.monotonic() - self._started
+        assert len(lines) < LINES + LINES_PER_SECOND * seconds, Counter(line["event"] for line in lines)
+        assert not [line for line in lines if "exception" in line], "the core tripped"
+        for line in lines:
+            assert len(json.dumps(line)) < LONGEST_LINE, line["event"]
+            texts = [str(value) for value in line.values()]
+            assert all(text.isprintable() for text in texts), line
+
+
+def _is_close(now: float, quiet: float) -> bool:
+    return now <= max(RATIO * quiet, quiet + FLOOR)

@@ -1,0 +1,69 @@
+"""Drivers that say too much."""
+
+from collections.abc import Callable
+
+import pytest
+from support.waiting import wait_until
+
+from mirror.ordeal import Ordeal
+from mirror.stage import POLICIES, Stage
+
+both = pytest.mark.parametrize("policy", POLICIES)
+
+
+@both
+def test_huge(ordeal: Callable[..., Ordeal], policy: str) -> None:
+    """Answers of 20 MB are not taken in; what they were about is sent again, in smaller batches and then rarely."""
+    with ordeal(policy) as fat:
+        fat.turn(on=["Postcommit"])
+        fat.owed(because="RESOURCE_EXHAUSTED")
+        fat.turn()
+        fat.refused_or_passed(because="RESOURCE_EXHAUSTED")
+        fat.others_do_not_notice()
+
+    assert fat.events()["delivery.no_outcome"] == 1
+
+
+@both
+def test_shouts(ordeal: Callable[..., Ordeal], policy: str) -> None:
+    """Texts of half a megabyte reach nobody: they are cut, and are one line without control characters."""
+    with ordeal(policy) as loud:
+        loud.turn(on=["Postcommit"])
+        assert len(loud.owed(because="RED")) < 4200
+        loud.turn()
+        loud.refused_or_passed(because="RED")
+        loud.others_do_not_notice()
+
+    assert loud.events()["delivery.failed"] >= 1
+
+
+def test_shouts_in_status(ordeal: Callable[..., Ordeal]) -> None:
+    """Texts of a status are cut and cleaned like those of an answer."""
+    with ordeal() as loud:
+        loud.turn(on=["Postcommit"])
+        loud.owed(because="RED")
+        loud.turn()
+        loud.refused_or_passed(because="RED")
+        loud.others_do_not_notice()
+
+    assert loud.events()["delivery.no_outcome"] >= 1
+
+
+def test_floods(ordeal: Callable[..., Ordeal], stage: Stage) -> None:
+    """A flood of events about everything changes no port of others, and is taken in at a bounded pace."""
+    ports = [stage.create_port(stage.bystander).json()["port"]["id"] for _ in range(20)]
+    with ordeal() as flooding:
+        flooding.evil.learn(ports)
+        assert flooding.create().status_code == 201
+        flooding.turn()
+        told = flooding.metric("jackfield_driver_events_total")
+        wait_until(
+            lambda: flooding.metric("jackfield_driver_events_total") > told + 2000, what="events to come", timeout=20
+        )
+        flooding.others_do_not_notice()
+        assert flooding.create().status_code == 201
+        statuses = {port["id"]: port["status"] for port in stage.api.get("/ports").json()["ports"]}
+        assert {statuses[id] for id in ports} == {"ACTIVE"}
+
+    assert flooding.events()["driver.owed_all_again"] <= 3
+    assert flooding.events()["driver.drifted"] <= 3

@@ -1,0 +1,56 @@
+"""Drivers that do not answer."""
+
+from collections.abc import Callable
+
+import pytest
+
+from mirror.ordeal import Ordeal
+from mirror.stage import POLICIES
+
+both = pytest.mark.parametrize("policy", POLICIES)
+
+
+@both
+def test_hangs(ordeal: Callable[..., Ordeal], policy: str) -> None:
+    """A driver that never answers costs the budget, then nothing: the breaker opens, and lets calls through again."""
+    with ordeal(policy) as hung:
+        hung.turn(on=["Postcommit"])
+        hung.create()
+        hung.turn()
+        hung.refused_or_passed(because="DEADLINE_EXCEEDED")
+        hung.others_do_not_notice()
+        for _ in range(4):
+            hung.refused_or_passed()
+        at_once = hung.refused_or_passed(because="breaker-open")
+        assert at_once.elapsed.total_seconds() < 0.2
+
+    assert hung.events()["driver.breaker_opened"] == 1
+    assert hung.metric("jackfield_driver_calls_total", rpc="Precommit", code="DEADLINE_EXCEEDED") >= 5
+
+
+@both
+def test_dies(ordeal: Callable[..., Ordeal], policy: str) -> None:
+    """A driver that dies in every call is away for as long as it takes to come back, and no longer."""
+    with ordeal(policy) as dead:
+        dead.turn(on=["Postcommit"])
+        dead.owed(because="UNAVAILABLE")
+        dead.others_do_not_notice()
+        dead.turn()
+        dead.refused_or_passed()
+
+    assert dead.events()["driver.lost"] >= 2
+    assert dead.events()["delivery.no_outcome"] == 1
+    assert dead.metric("jackfield_driver_calls_total", rpc="Postcommit", code="UNAVAILABLE") >= 1
+
+
+@both
+def test_slow_handshake(ordeal: Callable[..., Ordeal], policy: str) -> None:
+    """A driver that takes longer to introduce itself than it may is not called, and costs nothing meanwhile."""
+    with ordeal(policy) as slow:
+        slow.turn(reborn=True)
+        answer = slow.refused_or_passed(because="connecting")
+        assert answer.elapsed.total_seconds() < 0.2
+        slow.others_do_not_notice()
+
+    assert slow.events()["driver.lost"] <= 4
+    assert slow.metric("jackfield_driver_calls_total", rpc="Handshake") >= 2

@@ -9,29 +9,27 @@ who wants to hear of what even while every driver is down.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
 import uvicorn
-from msgspec import Struct
 from starlette.applications import Starlette
 
 from jackfield_core import config
 from jackfield_core.api.server import create_api
 from jackfield_core.binding.binder import Binder
 from jackfield_core.db import migrate
-from jackfield_core.db.driver import DriverRecord
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
 from jackfield_core.events.watch import EventWatch
 from jackfield_core.ipam.allocator import Allocator
 from jackfield_core.mechanism import translate
-from jackfield_core.mechanism.entry import DriverEntry
-from jackfield_core.mechanism.manager import MechanismManager, note_garbage
+from jackfield_core.mechanism.entry import Condition
+from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.mechanism.memory import Memory
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.nodes.service import NodeService
 from jackfield_core.observability import health
@@ -56,14 +54,14 @@ class Application:
     def __init__(self, settings: config.Settings) -> None:
         self.settings = settings
         self.database = Database(settings.database)
-        self.registry = Registry(settings)
+        self.registry = Registry(settings, memory=Memory(self.database))
         self.unit_of_work = UnitOfWork(self.database, self.registry, translate.encode_original, self.wake)
         self.mechanism = MechanismManager(self.registry, settings.mechanism)
         self.segments = SegmentManager(settings.segments)
         self.services = self._services()
         self.rebinder = Rebinder(self.unit_of_work, self.services.ports, interval=settings.mechanism.rebind_interval)
         self.dispatcher = Dispatcher(self.registry, self.mechanism, self.database, settings)
-        self.events = EventWatch(self.registry, self.database, self.dispatcher.wake, note_garbage)
+        self.events = EventWatch(self.registry, self.database, self.dispatcher.wake, self.registry.note_garbage)
         self.nodes = NodeService(
             settings.nodes, self.unit_of_work, self.registry.required(), lambda _host: self.rebinder.wake()
         )
@@ -74,9 +72,9 @@ class Application:
         )
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def wake(self) -> None:
-        """Let everybody look who waits for work of this process's commits."""
-        self.dispatcher.wake()
+    def wake(self, drivers: Collection[str]) -> None:
+        """Let everybody look who waits for work of this process's commits; *drivers* are owed something."""
+        self.dispatcher.wake(drivers)
         self.nodes.wake()
 
     async def start(self) -> None:
@@ -154,7 +152,10 @@ class Application:
         self.rebinder.wake()
 
     def _driver_states(self) -> dict[str, str]:
-        return {entry.name: "ready" if entry.is_ready else "not ready" for entry in self.registry.entries()}
+        return {
+            entry.name: "ready" if entry.condition is Condition.READY else f"{entry.condition}: {entry.reason}"
+            for entry in self.registry.entries()
+        }
 
     async def _database_problem(self) -> str:
         try:
@@ -168,57 +169,6 @@ class Application:
         pending = await migrate.pending(self.settings.database)
         if pending:
             raise RuntimeError(f"migrations are pending: {', '.join(pending)}; run `jackfield db upgrade`")
-
-
-class Inspection(Struct, frozen=True):
-    """A driver as an operator sees it; *state* says whether it answers now."""
-
-    name: str
-    policy: str
-    endpoint: str
-    state: str
-    version: str
-    owed: int
-    owed_since: datetime | None
-
-
-async def inspect_drivers(settings: config.Settings) -> Sequence[Inspection]:
-    """Ask every driver for a handshake, and the ledger for what it is owed."""
-    database = Database(settings.database)
-    registry = Registry(settings)
-    unit_of_work = UnitOfWork(database, registry, translate.encode_original, lambda: None)
-    try:
-        await registry.start()
-        with contextlib.suppress(TimeoutError):
-            await _until(
-                lambda: all(entry.is_ready for entry in registry.entries()), settings.mechanism.handshake_timeout
-            )
-        async with unit_of_work.reading() as tables:
-            records = await tables.drivers.list()
-            lag = await tables.deliveries.lag()
-        # Before the registry is stopped: then no driver is ready any more.
-        return [
-            _inspection(driver, entry, records.get(driver.name), *lag.get(driver.name, (0, None)))
-            for driver, entry in zip(settings.drivers, registry.entries(), strict=True)
-        ]
-    finally:
-        await registry.stop()
-        await database.close()
-
-
-def _inspection(
-    driver: config.Driver, entry: DriverEntry, record: DriverRecord | None, owed: int, since: datetime | None
-) -> Inspection:
-    known = entry.handshake or record
-    return Inspection(
-        driver.name,
-        driver.policy,
-        driver.endpoint,
-        "ready" if entry.is_ready else "not reachable",
-        known.version if known else "",
-        owed,
-        since,
-    )
 
 
 async def _until(condition: Callable[[], bool], timeout: float) -> None:

@@ -18,11 +18,12 @@ from rich.table import Table
 from sqlalchemy.engine import make_url
 
 from jackfield_core import config
-from jackfield_core.app import Application, Inspection, inspect_drivers
+from jackfield_core.app import Application
 from jackfield_core.db import migrate
 from jackfield_core.db.base import now
 from jackfield_core.db.delivery import Debt, DeliveryTable
 from jackfield_core.db.engine import Database
+from jackfield_core.inspection import Inspection, inspect_drivers, release_driver
 from jackfield_core.observability import logging
 from jackfield_core.segments.manager import SegmentManager
 
@@ -102,7 +103,14 @@ def db_upgrade(config_file: ConfigOption = None) -> None:
 
 @driver.command("list")
 def driver_list(config_file: ConfigOption = None, json: JsonOption = False) -> None:
-    """Show every driver: does it answer now, what did it say, what is it owed."""
+    """Show every driver: who listens at its addresses, which process serves, what is it owed.
+
+    Asks the drivers themselves and changes nothing. With two endpoints each
+    has a line; "serves" marks the one that gets the calls. States: ready;
+    draining (takes nothing new); unfit (answers, and must not be called: the
+    last column says why); not reachable; quarantined (its answers broke the
+    contract, see `jackfield driver release --help`).
+    """
     settings = _settings(config_file)
     logging.configure(settings.logging.model_copy(update={"level": "ERROR"}))
     _expect_schema(settings)
@@ -111,9 +119,34 @@ def driver_list(config_file: ConfigOption = None, json: JsonOption = False) -> N
         typer.echo(msgspec.json.encode(rows).decode())
         return
     _print_table(
-        ["name", "policy", "endpoint", "state", "version", "owed", "oldest debt"],
-        [_driver_row(row) for row in rows],
+        ["name", "policy", "endpoint", "", "state", "version", "state version", "owed", "oldest debt", "reason"],
+        [line for row in rows for line in _driver_lines(row)],
     )
+
+
+@driver.command("release")
+def driver_release(
+    name: Annotated[str, typer.Argument(help="Name of the driver, as in the settings.")],
+    config_file: ConfigOption = None,
+) -> None:
+    """Let a quarantined driver be called again.
+
+    A driver is quarantined when three of its answers within ten minutes broke
+    the contract. From then on nothing but its handshake and its health is
+    asked for; what it is owed is kept, and if it is `required`, changes that
+    it would judge are refused. Starting another version of it ends the
+    quarantine by itself; this command ends it for the same version. All core
+    processes follow within a second.
+    """
+    settings = _settings(config_file)
+    _expect_schema(settings)
+    if name not in {driver.name for driver in settings.drivers}:
+        _end(f'there is no driver "{name}" in the settings')
+    before = _ask_database(release_driver(settings, name))
+    if before is None or before.quarantined_at is None:
+        typer.echo(f'Driver "{name}" was not quarantined.')
+        return
+    typer.echo(f'Driver "{name}" is released. It was quarantined because: {before.quarantine_reason}')
 
 
 @delivery.command("list")
@@ -219,8 +252,34 @@ def _masked(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
-def _driver_row(row: Inspection) -> list[str]:
-    return [row.name, row.policy, row.endpoint, row.state, row.version, str(row.owed), _age(row.owed_since)]
+def _driver_lines(row: Inspection) -> list[list[str]]:
+    """Return a line for each endpoint; what is true of the whole driver stands in the first."""
+    lines = []
+    for number, seen in enumerate(row.endpoints):
+        state, reason = (row.state, row.reason) if row.quarantine else (seen.condition, seen.reason)
+        first = number == 0
+        lines.append(
+            [
+                row.name if first else "",
+                row.policy if first else "",
+                seen.endpoint,
+                "serves" if seen.serves else "",
+                state,
+                seen.version or (row.version if first else ""),
+                _state_version(row.state_version, seen.writes_state_version),
+                str(row.owed) if first else "",
+                _age(row.owed_since) if first else "",
+                reason,
+            ]
+        )
+    return lines
+
+
+def _state_version(pinned: int | None, writes: int | None) -> str:
+    """Return the stored version of state, and the newer one that waits for the operator."""
+    if pinned is None:
+        return ""
+    return f"{pinned} (writes {writes})" if writes is not None and writes > pinned else str(pinned)
 
 
 def _debt(debt: Debt) -> dict[str, Any]:

@@ -100,10 +100,27 @@ class Driver(Section):
 
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
     """Name that the driver must answer in its handshake."""
-    endpoint: Address
+    endpoint: Address | None = None
     """``unix:///path`` or address and port of the driver process."""
+    endpoints: tuple[Address, ...] = ()
+    """Instead of ``endpoint``: two addresses, of which one is free for the next version of the driver."""
     policy: Literal["required", "advisory"] = "required"
     """What happens without a verdict: ``required`` refuses the request (503), ``advisory`` lets it pass."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where processes of the driver may listen: one address, or two."""
+        return (self.endpoint,) if self.endpoint else self.endpoints
+
+    @model_validator(mode="after")
+    def _one_or_two_addresses(self) -> "Driver":
+        if (self.endpoint is None) == (not self.endpoints):
+            raise ValueError(f'driver "{self.name}" needs either endpoint = "…" or endpoints = ["…", "…"]')
+        if len(self.endpoints) > 2:
+            raise ValueError(f'driver "{self.name}" has {len(self.endpoints)} endpoints; two are the most')
+        if len(set(self.endpoints)) != len(self.endpoints):
+            raise ValueError(f'driver "{self.name}" has the endpoint "{self.endpoints[0]}" twice')
+        return self
 
 
 class Mechanism(Section):
@@ -119,6 +136,9 @@ class Mechanism(Section):
     """Seconds for a handshake."""
     reconnect_interval: Seconds = 1.0
     """Seconds between attempts to reach a driver that does not answer; doubled up to 15 times as long."""
+    drain_delay: Seconds = 3.0
+    """Seconds between a take-over by a new process of a driver and the drain of the old one; until then the
+    other processes of the core, which look for it every ``reconnect_interval``, have moved too."""
     breaker_failures: int = Field(default=5, gt=0)
     """Time-outs in a row that open the breaker of a driver."""
     breaker_retry: Seconds = 10.0

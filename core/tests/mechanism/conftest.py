@@ -25,6 +25,7 @@ from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Change
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.mechanism.record import released
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Action, AllocationPool, BindingLevel, FixedIp, Kind
 
@@ -225,6 +226,12 @@ class Core:
     def entry(self, driver: EvilDriver) -> DriverEntry:
         """Return what the core knows of *driver*."""
         return self.registry.entry(driver.name)
+
+    def forgive(self, driver: EvilDriver) -> None:
+        """End a quarantine of *driver*, and forget its garbage."""
+        entry = self.entry(driver)
+        if record := entry.known():
+            entry.recalled(released(record))
 
     async def until_ready(self, *drivers: EvilDriver) -> None:
         """Wait until *drivers* can be asked."""

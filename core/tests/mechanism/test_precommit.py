@@ -217,6 +217,7 @@ async def test_damaged_answers_have_three_ends(world, rows):
         for _ in range(chance.randint(1, 4)):
             answer[chance.randrange(len(answer))] = chance.randrange(256)
         fabric.answers("Precommit", bytes(answer))
+        core.forgive(fabric)
         try:
             await core.manager.precommit([rows.create_network()])
         except (DriverRejected, DriverUnavailable) as error:

@@ -7,6 +7,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 from jackfield.driver.v1 import capability_pb2
+from jackfield_core.db.base import now
 from jackfield_core.db.driver import DriverRecord, Interest
 from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.mechanism.entry import Condition
@@ -83,20 +84,15 @@ async def test_driver_nobody_heard_of_is_owed_everything(world):
     assert core.registry.binders() == ()
 
 
-async def test_interests_are_known_from_the_database(world):
+async def test_interests_are_known_from_the_database(world, unit_of_work):
     """After a restart of the core the last handshake counts until there is a new one."""
-
-    class Drivers:
-        async def list(self):
-            interests = (Interest("port", ("create",), ("precommit", "postcommit")),)
-            return {"fabric": DriverRecord("fabric", "1", "i", interests, None, {}, None)}
-
-    class Tables:
-        drivers = Drivers()
-
+    interests = (Interest("port", ("create",), ("precommit", "postcommit")),)
+    async with unit_of_work() as tx:
+        await tx.drivers.save(DriverRecord("fabric", "1", "i", interests, None, {}, now()))
     fabric = await world.driver("fabric", start=False)
     core = await world.core(fabric, wait=False)
-    await core.registry.load(Tables())
+    async with unit_of_work.reading() as tables:
+        await core.registry.load(tables)
 
     assert core.registry.owed(Kind.PORT, Action.CREATE) == ("fabric",)
     assert core.registry.owed(Kind.NETWORK, Action.CREATE) == ()

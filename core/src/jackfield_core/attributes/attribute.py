@@ -17,6 +17,9 @@ MASK = "***"
 """What is shown in the place of a secret."""
 MAX_VALUE = 65536
 """Bytes of one value as JSON."""
+MAX_PATHS = 64
+"""Sensitive paths of one attribute."""
+
 encode = msgspec.json.Encoder(order="deterministic").encode
 _LONGEST_RULE = 100
 
@@ -42,6 +45,8 @@ class Attribute:
         self.is_operator_only = declared.operator_only
         self._schema = rules.read(declared.json_schema.encode())
         self._validator = rules.compiled(self._schema)
+        if len(declared.sensitive_paths) > MAX_PATHS:
+            raise rules.Unusable(f"it has {len(declared.sensitive_paths)} of at most {MAX_PATHS} sensitive paths")
         self._sensitive = tuple(map(_sensitive_path, declared.sensitive_paths))
 
     def read(self, text: bytes | Raw) -> bytes:

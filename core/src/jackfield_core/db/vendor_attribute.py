@@ -65,10 +65,10 @@ class VendorAttributeTable:
         """Remove all values of resources that are no more."""
         await _PURGE.run(self._connection, {"a_kind": kind, "ids": [*ids]})
 
-    async def kinds(self) -> Collection[str]:
+    async def kinds(self) -> Collection[Kind]:
         """Return the kinds of which any resource has values."""
         found = [sa.select(sa.literal(kind.value)).where(sa.exists().where(table.c.kind == kind)) for kind in Kind]
-        return [*(await self._connection.execute(sa.union_all(*found))).scalars()]
+        return [Kind(kind) for kind in (await self._connection.execute(sa.union_all(*found))).scalars()]
 
 
 _of_kind = table.c.kind == sa.bindparam("a_kind")

@@ -8,18 +8,18 @@ owed again from the start.
 
 import time
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import structlog
 
 from jackfield_core.attributes.catalogue import Catalogue
 from jackfield_core.db.backfill import owe_what_exists
 from jackfield_core.db.base import now
-from jackfield_core.db.driver import DriverRecord
 from jackfield_core.db.ending import EndTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.mechanism.answers import Handshake, NoVerdict
+from jackfield_core.mechanism.record import introduced
 from jackfield_core.types import Action, Kind
 
 log = structlog.get_logger()
@@ -41,14 +41,17 @@ class Reception:
         """Store what the driver called *name* said, and bring the ledger in line with it.
 
         Raises:
+            Unfit: It cannot read or write the states that the core holds.
             NoVerdict: It has lost everything too often; it is told nothing for a while.
         """
         async with self._database.writing() as connection:
             tables = Tables(connection)
             before = await tables.drivers.find_for_update(name)
-            await tables.drivers.save(handshake.record(name, now()))
+            await tables.drivers.save(introduced(name, handshake, now(), before))
+            if handshake.schemas is not None:
+                await tables.attribute_schemas.save(name, handshake.schemas)
             await _forget_unwanted(tables, name, handshake, self._attributes.kinds)
-            if before and _may_have_lost(before, handshake):
+            if before and (_may_have_lost(before.epochs, handshake) or _was_delivered_elsewhere(handshake)):
                 self._check_patience(name)
                 count = await tables.deliveries.owe_all_again(name)
                 log.warning("driver.owed_all_again", driver=name, changes=count, epochs=handshake.epochs)
@@ -66,9 +69,18 @@ class Reception:
         times.append(now)
 
 
-def _may_have_lost(before: DriverRecord, handshake: Handshake) -> bool:
+def _may_have_lost(before: Mapping[str, str], handshake: Handshake) -> bool:
     """Return whether a backend is not the one that it was, or is new."""
-    return any(before.epochs.get(id) != epoch for id, epoch in handshake.epochs.items())
+    return any(before.get(id) != epoch for id, epoch in handshake.epochs.items())
+
+
+def _was_delivered_elsewhere(handshake: Handshake) -> bool:
+    """Return whether this process of the core has delivered until now to backends that are not those of the handshake.
+
+    Another process of the core may have moved to the new one before, and what was
+    acknowledged here meanwhile is not known there.
+    """
+    return handshake.left_epochs is not None and _may_have_lost(handshake.left_epochs, handshake)
 
 
 async def _forget_unwanted(tables: Tables, name: str, handshake: Handshake, attributed: Collection[Kind]) -> None:

@@ -1,8 +1,9 @@
 """A circuit breaker: stops asking a driver that does not answer.
 
-Closed, every call goes through. Five calls without an answer in a row, or
-silence since half a minute, open it: from then on calls are refused at once,
-except one trial every ten seconds. The first answer closes it.
+Closed, every call goes through. Five calls without an answer in a row, silence
+since half a minute, or a process without a sign of life open it: from then on
+calls are refused at once, except one trial every ten seconds. The first answer
+closes it.
 """
 
 import time
@@ -17,7 +18,7 @@ class Breaker:
 
     def __init__(self, failures: int, retry: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = failures
-        self._retry = retry
+        self.retry = retry
         self._clock = clock
         self._failures = 0
         self._failing_since = 0.0
@@ -40,13 +41,17 @@ class Breaker:
         if self.pause:
             return False
         # A trial that never ends, because its caller gave up, is replaced by the next one.
-        self._next_trial = self._clock() + self._retry
+        self._next_trial = self._clock() + self.retry
         return True
 
     def succeed(self) -> None:
         """Note an answer."""
         self._failures = 0
         self._next_trial = None
+
+    def open(self) -> None:
+        """Refuse calls from now on, because it is known that they would not be answered."""
+        self._next_trial = self._clock() + self.retry
 
     def fail(self) -> bool:
         """Note a call without an answer; return whether that opened the breaker."""
@@ -57,5 +62,5 @@ class Breaker:
         if self._failures < self._limit and now - self._failing_since < PATIENCE:
             return False
         was_open = self.is_open
-        self._next_trial = now + self._retry
+        self._next_trial = now + self.retry
         return not was_open

@@ -45,10 +45,14 @@ class Rpc(Generic[RequestT, ResponseT]):
     path: str
     request: type[RequestT]
     decode: Callable[[bytes], ResponseT]
+    is_harmless: bool = False
+    """True if it has no side effects, and a user waits for it."""
 
 
-def _rpc(service: str, name: str, request: type[RequestT], response: type[ResponseT]) -> Rpc[RequestT, ResponseT]:
-    return Rpc(name, f"/{service}/{name}", request, response.FromString)
+def _rpc(
+    service: str, name: str, request: type[RequestT], response: type[ResponseT], *, is_harmless: bool = False
+) -> Rpc[RequestT, ResponseT]:
+    return Rpc(name, f"/{service}/{name}", request, response.FromString, is_harmless)
 
 
 _DRIVER = "jackfield.driver.v1.DriverService"
@@ -57,9 +61,13 @@ HANDSHAKE = _rpc(_DRIVER, "Handshake", driver_pb2.HandshakeRequest, driver_pb2.H
 GET_SCHEMAS = _rpc(_DRIVER, "GetSchemas", driver_pb2.GetSchemasRequest, driver_pb2.GetSchemasResponse)
 UPGRADE_STATES = _rpc(_DRIVER, "UpgradeStates", driver_pb2.UpgradeStatesRequest, driver_pb2.UpgradeStatesResponse)
 DRAIN = _rpc(_DRIVER, "Drain", driver_pb2.DrainRequest, driver_pb2.DrainResponse)
-PRECOMMIT = _rpc(_MECHANISM, "Precommit", mechanism_pb2.PrecommitRequest, mechanism_pb2.PrecommitResponse)
+PRECOMMIT = _rpc(
+    _MECHANISM, "Precommit", mechanism_pb2.PrecommitRequest, mechanism_pb2.PrecommitResponse, is_harmless=True
+)
 POSTCOMMIT = _rpc(_MECHANISM, "Postcommit", mechanism_pb2.PostcommitRequest, mechanism_pb2.PostcommitResponse)
-BIND_PORTS = _rpc(_MECHANISM, "BindPorts", mechanism_pb2.BindPortsRequest, mechanism_pb2.BindPortsResponse)
+BIND_PORTS = _rpc(
+    _MECHANISM, "BindPorts", mechanism_pb2.BindPortsRequest, mechanism_pb2.BindPortsResponse, is_harmless=True
+)
 HEALTH = _rpc("grpc.health.v1.Health", "Check", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse)
 WATCH = _rpc("jackfield.driver.v1.EventService", "Watch", event_pb2.WatchRequest, event_pb2.WatchResponse)
 _ALL = (HANDSHAKE, GET_SCHEMAS, UPGRADE_STATES, DRAIN, PRECOMMIT, POSTCOMMIT, BIND_PORTS, HEALTH)
@@ -72,6 +80,7 @@ class DriverClient:
         self._name = name
         self._channel = grpc.aio.insecure_channel(endpoint, options=_options(endpoint))
         self._methods: dict[str, Any] = {rpc.name: self._channel.unary_unary(rpc.path) for rpc in _ALL}
+        self._waited_for: set[Any] = set()
         self._seconds = {rpc.name: SECONDS.labels(name, rpc.name) for rpc in _ALL}
         self._answered = {rpc.name: CALLS.labels(name, rpc.name, "OK") for rpc in _ALL}
 
@@ -83,10 +92,13 @@ class DriverClient:
             Garbage: The answer cannot be decoded.
         """
         started = time.perf_counter()
+        call = None
         try:
             # The deadline belongs to gRPC: it reaches the driver, and costs no timer here.
-            answer = await self._methods[rpc.name](_encode(self._name, request), timeout=timeout)
-            response = rpc.decode(answer)
+            call = self._methods[rpc.name](_encode(self._name, request), timeout=timeout)
+            if rpc.is_harmless:
+                self._waited_for.add(call)
+            response = rpc.decode(await call)
         except DecodeError:
             self._count(rpc.name, "GARBAGE")
             raise Garbage(self._name, f"the answer to {rpc.name} cannot be decoded") from None
@@ -99,6 +111,7 @@ class DriverClient:
             self._count(rpc.name, "CANCELLED")
             _raise_unless_closed(self._name)
         finally:
+            self._waited_for.discard(call)
             self._seconds[rpc.name].observe(time.perf_counter() - started)
         self._answered[rpc.name].inc()
         return response
@@ -146,6 +159,11 @@ class DriverClient:
         while (state := self._channel.get_state()) is grpc.ChannelConnectivity.READY:
             await self._channel.wait_for_state_change(state)
 
+    def abandon(self) -> None:
+        """End the calls that users wait for; the process does not answer them."""
+        for call in [*self._waited_for]:
+            call.cancel()
+
     async def close(self, grace: float | None = None) -> None:
         """Close the channel; calls in flight get *grace* seconds to end."""
         await self._channel.close(grace)
@@ -188,4 +206,4 @@ def _raise_unless_closed(name: str) -> NoReturn:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-    raise NoVerdict(name, "the connection was closed", code="CANCELLED")
+    raise NoVerdict(name, "it does not answer, or the connection was closed", code="CANCELLED")

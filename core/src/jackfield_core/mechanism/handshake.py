@@ -50,8 +50,17 @@ def introduction(core_instance_id: str, deployment_id: str) -> driver_pb2.Handsh
     )
 
 
-def read(name: str, response: driver_pb2.HandshakeResponse) -> Handshake:
-    """Return what the driver called *name* says of itself.
+def told(introduction: driver_pb2.HandshakeRequest, state_version: int | None) -> driver_pb2.HandshakeRequest:
+    """Return the introduction for a driver whose state is to be written in *state_version*; None if in its newest."""
+    request = driver_pb2.HandshakeRequest()
+    request.CopyFrom(introduction)
+    if state_version is not None:
+        request.write_state_version = state_version
+    return request
+
+
+def read(name: str, request: driver_pb2.HandshakeRequest, response: driver_pb2.HandshakeResponse) -> Handshake:
+    """Return what the driver called *name* says of itself in answer to *request*.
 
     Raises:
         Unfit: It is another driver, speaks no contract of ours, or could not load.
@@ -83,6 +92,7 @@ def read(name: str, response: driver_pb2.HandshakeResponse) -> Handshake:
         backends=backends,
         features=features,
         state_versions=_state_versions(response) if response.HasField("state_version") else None,
+        told_state_version=request.write_state_version if request.HasField("write_state_version") else None,
         schema_digest=response.schema_digest if "attributes" in features else b"",
     )
 

@@ -8,7 +8,7 @@ garbage. Neither is ever quoted.
 
 from collections.abc import Mapping
 
-from jackfield.driver.v1 import mechanism_pb2
+from jackfield.driver.v1 import change_pb2, mechanism_pb2
 from msgspec import Struct
 
 from jackfield_core.attributes.attribute import Attribute, Misfit
@@ -22,30 +22,38 @@ _NONE: Mapping[str, Attribute] = {}
 Answer = mechanism_pb2.Accept | mechanism_pb2.Done
 
 
+class WrongStateVersion(Garbage):
+    """Raised for a state of a version that is not to be written, as far as this process knows."""
+
+
 class Terms(Struct, frozen=True):
     """What the answers of one driver are held to.
 
-    *state_version* is the one to write, None for any; *attributes* are the
-    driver's own, by kind and name.
+    *state_versions* are those that may be written, none means any; *attributes*
+    are the driver's own, by kind and name.
     """
 
     driver: str
     max_state_bytes: int
-    state_version: int | None = None
+    state_versions: frozenset[int] = frozenset()
     attributes: Mapping[Kind, Mapping[str, Attribute]] = {}
 
 
 def state(terms: Terms, answer: Answer) -> State | None:
     """Return the state to keep, None to keep what there is, or raise Garbage."""
-    if not answer.HasField("state"):
-        return None
-    version, data = answer.state.version, answer.state.data
+    return checked_state(terms, answer.state) if answer.HasField("state") else None
+
+
+def checked_state(terms: Terms, state: change_pb2.DriverState) -> State:
+    """Return a state that keeps the terms, or raise Garbage."""
+    version, data = state.version, state.data
     if len(data) > terms.max_state_bytes or version > _LARGEST_STATE_VERSION:
         raise Garbage(
             terms.driver, f"a state of version {version} has {len(data)} of at most {terms.max_state_bytes} bytes"
         )
-    if terms.state_version is not None and version != terms.state_version:
-        raise Garbage(terms.driver, f"a state is of version {version}, and {terms.state_version} is to be written")
+    if terms.state_versions and version not in terms.state_versions:
+        wanted = " or ".join(map(str, sorted(terms.state_versions)))
+        raise WrongStateVersion(terms.driver, f"a state is of version {version}, and {wanted} is to be written")
     return version, data
 
 

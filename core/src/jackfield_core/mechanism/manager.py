@@ -8,12 +8,11 @@ the configured order speaks, so the same request gets the same answer.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import structlog
 from jackfield.driver.v1 import mechanism_pb2
-from prometheus_client import Counter
 
 from jackfield_core import config
 from jackfield_core.db.unit_of_work import Change
@@ -21,7 +20,8 @@ from jackfield_core.errors import DriverRejected, DriverUnavailable
 from jackfield_core.mechanism import translate, verdicts
 from jackfield_core.mechanism.answers import BindAnswer, BindAsk, Failed, Garbage, NoVerdict, PostcommitOutcome
 from jackfield_core.mechanism.client import BIND_PORTS, POSTCOMMIT, PRECOMMIT
-from jackfield_core.mechanism.entry import DriverEntry
+from jackfield_core.mechanism.entry import Condition, DriverEntry
+from jackfield_core.mechanism.kept import Terms, WrongStateVersion
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.mechanism.together import together
 from jackfield_core.mechanism.translate import ChangeMessage, Host
@@ -30,8 +30,6 @@ from jackfield_core.observability.repeats import Repeats
 from jackfield_core.types import Action
 
 log = structlog.get_logger()
-
-GARBAGE = Counter("jackfield_driver_garbage", "Answers that break the contract.", ["driver"])
 
 T = TypeVar("T")
 _NO_HOSTS: Mapping[str, Host] = {}
@@ -70,9 +68,12 @@ class MechanismManager:
         if not asked:
             return
         for entry, _, _ in asked:
-            if entry.is_required and not entry.is_ready:
-                raise _unavailable(entry, f"it is {entry.condition}")
-        answers = await together([_judge(one, hosts) for one in asked])
+            if entry.is_required and entry.condition is not Condition.READY:
+                raise _unavailable(entry, f"it is {entry.condition}: {entry.reason}")
+        answers = await together([self._judge(one, hosts) for one in asked])
+        for answer in answers:
+            if isinstance(answer, Garbage):
+                self._registry.note_garbage(answer)
         _decide(asked, answers, self._repeats)
 
     async def postcommit(
@@ -90,9 +91,9 @@ class MechanismManager:
         request = mechanism_pb2.PostcommitRequest(changes=changes, epoch=epoch)
         try:
             response = await entry.call(POSTCOMMIT, request, timeout)
-            return verdicts.read_postcommit(entry.terms, changes, response)
+            return await self._read(entry, lambda terms: verdicts.read_postcommit(terms, changes, response))
         except Garbage as error:
-            note_garbage(error)
+            self._registry.note_garbage(error)
             raise
 
     async def bind_ports(self, name: str, host: Host, asks: Sequence[BindAsk], timeout: float) -> list[BindAnswer]:
@@ -107,8 +108,35 @@ class MechanismManager:
         try:
             return [answer for answers in await together(calls) for answer in answers]
         except Garbage as error:
-            note_garbage(error)
+            self._registry.note_garbage(error)
             raise
+
+    async def _judge(self, asked: _Asked, hosts: Mapping[str, Host]) -> list[Verdict] | NoVerdict:
+        """Return the verdicts of one driver on its changes, or why there are none."""
+        entry, changes, deadline = asked
+        batches = _batches(changes, entry.limits.max_batch)
+        try:
+            judged = await together([self._judge_batch(entry, batch, deadline, hosts) for batch in batches])
+        except NoVerdict as error:
+            return error
+        return judged[0] if len(judged) == 1 else [verdict for batch in judged for verdict in batch]
+
+    async def _judge_batch(
+        self, entry: DriverEntry, changes: Sequence[Change], deadline: float, hosts: Mapping[str, Host]
+    ) -> list[Verdict]:
+        request = _precommit_request(entry, changes, hosts)
+        left = max(0.0, deadline - time.monotonic())
+        request.budget.FromMicroseconds(int(left * 1e6))
+        response = await entry.call(PRECOMMIT, request, left)
+        return await self._read(entry, lambda terms: verdicts.read_precommit(terms, request.changes, response))
+
+    async def _read(self, entry: DriverEntry, read: Callable[[Terms], T]) -> T:
+        """Read an answer; once more if an operator may have finalised an upgrade without this process knowing."""
+        try:
+            return read(entry.terms)
+        except WrongStateVersion:
+            await self._registry.refresh()
+            return read(entry.terms)
 
     def _who_is_asked(self, changes: Sequence[Change]) -> list[_Asked]:
         """Return what each interested driver is asked, in driver order."""
@@ -124,22 +152,9 @@ def _position(asked: _Asked) -> int:
     return asked.entry.position
 
 
-async def _judge(asked: _Asked, hosts: Mapping[str, Host]) -> list[Verdict] | NoVerdict:
-    """Return the verdicts of one driver on its changes, or why there are none."""
-    entry, changes, deadline = asked
-    batches = _batches(changes, entry.limits.max_batch)
-    try:
-        judged = await together([_judge_batch(entry, batch, deadline, hosts) for batch in batches])
-    except NoVerdict as error:
-        if isinstance(error, Garbage):
-            note_garbage(error)
-        return error
-    return judged[0] if len(judged) == 1 else [verdict for batch in judged for verdict in batch]
-
-
-async def _judge_batch(
-    entry: DriverEntry, changes: Sequence[Change], deadline: float, hosts: Mapping[str, Host]
-) -> list[Verdict]:
+def _precommit_request(
+    entry: DriverEntry, changes: Sequence[Change], hosts: Mapping[str, Host]
+) -> mechanism_pb2.PrecommitRequest:
     request = mechanism_pb2.PrecommitRequest()
     for index, change in enumerate(changes):
         original = None if change.action is Action.CREATE else translate.encode_original(change)
@@ -153,10 +168,7 @@ async def _judge_batch(
             change.states.get(entry.name),
             _own_attributes(entry, change),
         )
-    left = max(0.0, deadline - time.monotonic())
-    request.budget.FromMicroseconds(int(left * 1e6))
-    response = await entry.call(PRECOMMIT, request, left)
-    return verdicts.read_precommit(entry.terms, request.changes, response)
+    return request
 
 
 def _own_attributes(entry: DriverEntry, change: Change) -> Mapping[str, bytes]:
@@ -219,9 +231,3 @@ def _pass_if_advisory(entry: DriverEntry, reason: str, repeats: Repeats) -> None
 
 def _unavailable(entry: DriverEntry, reason: str) -> DriverUnavailable:
     return DriverUnavailable(f'Mechanism driver "{entry.name}" gave no verdict: {reason}', driver=entry.name)
-
-
-def note_garbage(error: Garbage) -> None:
-    """Count and log an answer that breaks the contract."""
-    GARBAGE.labels(error.driver).inc()
-    log.error("driver.garbage", driver=error.driver, reason=error.text)

@@ -10,15 +10,23 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
+import structlog
+from prometheus_client import Counter
+
 from jackfield_core import config
-from jackfield_core.attributes.catalogue import Attributes, Catalogue
+from jackfield_core.attributes.catalogue import Catalogue, load_declarations
 from jackfield_core.db.driver import Interest
 from jackfield_core.db.unit_of_work import Tables
-from jackfield_core.mechanism.answers import Handshake
+from jackfield_core.mechanism.answers import Garbage, Handshake
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.handshake import introduction
 from jackfield_core.mechanism.keeper import Keeper
+from jackfield_core.mechanism.memory import INTERVAL, Memory
 from jackfield_core.types import Action, Kind
+
+log = structlog.get_logger()
+
+GARBAGE = Counter("jackfield_driver_garbage", "Answers that break the contract.", ["driver"])
 
 OnReady = Callable[[str, Handshake], Awaitable[None]]
 """Called with the name of a driver that has introduced itself, before it counts as ready."""
@@ -34,8 +42,14 @@ class Registry:
     """
 
     def __init__(
-        self, settings: config.Settings, *, deployment_id: str = "jackfield", health_interval: float = 5.0
+        self,
+        settings: config.Settings,
+        *,
+        memory: Memory | None = None,
+        deployment_id: str = "jackfield",
+        health_interval: float = 5.0,
     ) -> None:
+        self._memory = memory or Memory()
         self._settings = settings.mechanism
         self._health_interval = health_interval
         self._introduction = introduction(str(uuid.uuid4()), deployment_id)
@@ -87,6 +101,7 @@ class Registry:
 
     async def load(self, tables: Tables) -> None:
         """Read what drivers said of themselves when they were last seen."""
+        self.attributes.load(await load_declarations(tables))
         records = await tables.drivers.list()
         for entry in self._entries:
             entry.record = records.get(entry.name)
@@ -95,8 +110,11 @@ class Registry:
     async def start(self) -> None:
         """Start to keep the drivers connected; return at once, whether they are there or not."""
         for entry in self._entries:
-            keeper = Keeper(entry, self._settings, self._introduction, self._introduced, self._health_interval)
+            keeper = Keeper(
+                entry, self._settings, self._introduction, self._introduced, self.refresh, self._health_interval
+            )
             self._tasks.append(asyncio.create_task(keeper.run(), name=f"driver {entry.name}"))
+        self._tasks.append(asyncio.create_task(self._keep_refreshing(), name="records of drivers"))
 
     async def stop(self) -> None:
         """Close all connections."""
@@ -104,6 +122,28 @@ class Registry:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        await self._memory.stop()
+
+    def note_garbage(self, error: Garbage) -> None:
+        """Count an answer that breaks the contract; too many in a short time mean quarantine."""
+        GARBAGE.labels(error.driver).inc()
+        log.error("driver.garbage", driver=error.driver, reason=error.text)
+        self._memory.garbled(self._by_name[error.driver], error)
+
+    async def refresh(self) -> None:
+        """Take note of what other processes of the core and operators have noted."""
+        records = await self._memory.recall()
+        for name, record in records.items():
+            if entry := self._by_name.get(name):
+                entry.recalled(record)
+        if any(self.attributes.digest(name) != record.schema_digest for name, record in records.items()):
+            await self._memory.recall_declarations(self.attributes)
+        self._index()
+
+    async def _keep_refreshing(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL)
+            await self.refresh()
 
     async def _introduced(self, entry: DriverEntry, handshake: Handshake) -> None:
         # New debts follow the new interests before anybody is told: whoever then
@@ -112,13 +152,16 @@ class Registry:
         self._index()
         for callback in self._subscribers:
             await callback(entry.name, handshake)
+        if handshake.schemas is not None:
+            self.attributes.replace(entry.name, handshake.schema_digest, handshake.schemas)
+        await self.refresh()
 
     def _index(self) -> None:
         """Work out once who is told of what: every change asks."""
         owed: dict[tuple[Kind, Action], list[str]] = {}
         judges: dict[tuple[Kind, Action], list[DriverEntry]] = {}
         for entry in self._entries:
-            entry.attributes = self._told_attributes(entry)
+            self._index_attributes(entry)
             interests = _EVERYTHING if entry.interests is None else entry.interests
             for kind, action, phase in _told(interests):
                 if phase == "postcommit":
@@ -129,11 +172,12 @@ class Registry:
         self._judges = {key: tuple(entries) for key, entries in judges.items()}
         self._binders = tuple(entry for entry in self._entries if entry.bind is not None)
 
-    def _told_attributes(self, entry: DriverEntry) -> dict[Kind, Attributes]:
-        """Return the attributes of which a driver is told; a process that did not name the feature hears of none."""
-        if entry.handshake is None or "attributes" not in entry.handshake.features:
-            return {}
-        return {kind: own for kind in Kind if (own := self.attributes.of_driver(entry.name, kind))}
+    def _index_attributes(self, entry: DriverEntry) -> None:
+        """Work out which attributes a driver is told of; a process that did not name the feature has none."""
+        has_attributes = entry.handshake is not None and "attributes" in entry.handshake.features
+        kinds = tuple(Kind) if has_attributes else ()
+        entry.attributes = {kind: own for kind in kinds if (own := self.attributes.of_driver(entry.name, kind))}
+        entry.settable = {kind: own for kind in kinds if (own := self.attributes.settable_by(entry.name, kind))}
 
 
 def _told(interests: Sequence[Interest]) -> set[tuple[Kind, Action, str]]:

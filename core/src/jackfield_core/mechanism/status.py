@@ -19,6 +19,11 @@ LONGEST_PAUSE = 86400.0
 LONGEST_TEXT = 1000
 """Characters of what is kept of a driver's words."""
 
+DRAINING = "DRAINING"
+"""Reason of a process that takes nothing new."""
+NEVER_LEFT = "failed to connect"
+"""How gRPC's text begins when a call found no connection to leave on."""
+
 DetailT = TypeVar("DetailT", bound=Message)
 
 
@@ -28,12 +33,15 @@ def no_verdict(name: str, error: grpc.aio.AioRpcError) -> NoVerdict:
     status = _rich_status(error)
     info = _detail(status, error_details_pb2.ErrorInfo())
     if info is None or info.domain != name:
-        return NoVerdict(name, _text(code, error, []), code=code)
+        is_sent = not (error.details() or "").startswith(NEVER_LEFT)
+        return NoVerdict(name, _text(code, error, []), code=code, attempted=is_sent)
     return NoVerdict(
         name,
         _text(code, error, _violations(status)),
         code=code,
         reason=clean(info.reason, 63),
+        # A process that drains has done nothing, and says so.
+        attempted=info.reason != DRAINING,
         has_error_info=True,
         retry_after=_retry_after(status),
     )

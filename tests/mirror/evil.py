@@ -124,11 +124,11 @@ class Evil(grpc.GenericRpcHandler):
 
     async def _answer(self, rpc: str, request: Any, context: Any) -> Message | bytes:
         self.calls[rpc] += 1
-        good = getattr(self, f"_{rpc.lower()}")(request)
+        good: Message = getattr(self, f"_{rpc.lower()}")(request)
         manner = manners.MODES.get(self.mode)
         if manner is None or (self.on and rpc not in self.on):
             return self._remember(rpc, request, good)
-        answer = await manner(self, rpc, request, good, context)
+        answer: Message | bytes | None = await manner(self, rpc, request, good, context)
         return self._remember(rpc, request, good) if answer is None else answer
 
     def _remember(self, rpc: str, request: Any, good: Message) -> Message:

@@ -56,10 +56,10 @@ class EvilProcess:
         self.endpoint = f"unix://{folder}/{name}.sock"
         self._control = folder / f"{name}.control"
         self._version = 1
-        command = [BIN / "python", "-m", "mirror.evil", "--name", name, "--listen", self.endpoint]
+        who = ["--name", name, "--listen", self.endpoint, "--control", str(self._control)]
         self.process = Process(
             name,
-            [*command, "--control", self._control],
+            [BIN / "python", "-m", "mirror.evil", *who],
             log=folder / f"{name}.log",
             ready=accepts(self._control),
         )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import os
 import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import grpc
 import pytest
+from jackfield_sdk import Action, AgentSettings, Done, DriverState, Kind, ServerSettings
 from jackfield_sdk.examples.loopback.orders import Orders
-from jackfield_sdk.testing import Core
+from jackfield_sdk.testing import Core, a_network, a_segment, running
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -39,16 +43,21 @@ def test_the_tests_of_the_readme_pass(programs):
 
 
 async def test_the_driver_of_the_readme_runs_as_shown(programs):
-    """The command of the page, with a socket of this test."""
-    (command,) = [line for block in blocks("shell") for line in block.splitlines() if "toy_switch.py" in line]
-    setting, python, *arguments = shlex.split(command.replace("/tmp/", f"{programs}/"))
+    """The command of the page, with a socket and a switch of this test."""
+    (block,) = [block for block in blocks("shell") if block.startswith("mkdir")]
+    mkdir, command = block.replace("/tmp/", f"{programs}/").splitlines()
+    subprocess.run(shlex.split(mkdir), check=True)
+    setting, python, *arguments = shlex.split(command)
     assert python == "python"
     name, _, address = setting.partition("=")
     process = subprocess.Popen([sys.executable, *arguments], cwd=programs, env={name: address}, stderr=subprocess.PIPE)
     try:
         async with grpc.aio.insecure_channel(address, options=[("grpc.default_authority", "localhost")]) as channel:
             await asyncio.wait_for(channel.channel_ready(), 20)
-            assert (await Core(channel).handshake()).driver_name == "toy-switch"
+            core, network = Core(channel), a_network(a_segment("vlan", 7))
+            assert (await core.handshake()).driver_name == "toy-switch"
+            assert await core.postcommit(Action.CREATE, network, attributes={"label": "blue"}) == Done(revision=1)
+            assert (programs / "toy" / "vlan-7").read_text() == f"{network.id} blue"
         process.terminate()
         assert await asyncio.to_thread(process.wait, 10) == 0
     finally:
@@ -56,9 +65,93 @@ async def test_the_driver_of_the_readme_runs_as_shown(programs):
         process.communicate()
 
 
+@pytest.mark.slow
+def test_the_driver_of_the_readme_conforms(programs):
+    """The command of the page ends with the verdict that the page promises."""
+    pytest.importorskip("hypothesis")
+    (programs / "toy").mkdir()
+    (block,) = [block for block in blocks("shell") if "jackfield-conformance" in block]
+    with tempfile.TemporaryDirectory(prefix="jf") as short:
+        setting, program, *arguments = shlex.split(block.replace("\\\n", " "))
+        arguments = [
+            argument.replace("/tmp/toy-switch.sock", f"{short}/d.sock")
+            .replace("/tmp/toy", f"{programs}/toy")
+            .replace("python ", f"{sys.executable} ")
+            for argument in arguments
+        ]
+        name, _, _ = setting.partition("=")
+        environment = {**os.environ, name: f"unix://{short}/d.sock"}
+        assert program == "jackfield-conformance"
+        command = [sys.executable, "-m", "jackfield_sdk.conformance", *arguments]
+        result = subprocess.run(command, cwd=programs, env=environment, capture_output=True, text=True, timeout=110)
+
+    assert "toy-switch conforms" in result.stdout, result.stdout + result.stderr
+
+
+async def test_the_state_of_the_readme_is_written_as_the_core_says(programs, tmp_path, monkeypatch):
+    """Decimal while the release before may come back, hexadecimal afterwards."""
+    monkeypatch.syspath_prepend(programs)
+    driver = importlib.import_module("remembering").Remembering()
+    network = a_network()
+    async with running(driver, tmp_path) as core:
+        await core.handshake(write_state_version=1)
+        old = await core.postcommit(Action.CREATE, network)
+        await core.handshake(write_state_version=2)
+        new = await core.postcommit(Action.UPDATE, network, 2, state=old.state)
+        upgraded = await core.upgrade_states(2, {(Kind.NETWORK, network.id): old.state})
+
+    assert (old.state, new.state) == (DriverState(1, b"4711"), DriverState(2, b"1267"))
+    assert upgraded == {network.id: new.state}
+
+
+@pytest.mark.parametrize("settings", [ServerSettings, AgentSettings])
+def test_every_setting_is_in_a_table_with_its_default_and_its_meaning(settings):
+    """The page is where an operator looks."""
+    for name, field in settings.model_fields.items():
+        match field.default:
+            case bool(value):
+                default = f"`{str(value).lower()}`"
+            case float(value):
+                default = f"`{value:g}`"
+            case None:
+                default = ""
+            case value:
+                default = "name of this machine" if field.default_factory else f"`{value}`"
+        assert f"| `{name}` | {default} | {field.description} |" in README
+
+
+async def test_the_two_releases_of_the_readme_share_a_fabric(tmp_path):
+    """The second finds what the first has done, in the same epoch."""
+    (block,) = [block for block in blocks("shell") if "--version 2.0" in block]
+    network, seen = a_network(), []
+    processes = []
+    try:
+        for command in block.replace("/tmp/", f"{tmp_path}/").splitlines():
+            program, *options = shlex.split(command)
+            assert program == "jackfield-loopback"
+            command = [sys.executable, "-m", "jackfield_sdk.examples.loopback", *options]
+            processes.append(subprocess.Popen(command, stderr=subprocess.PIPE))
+            address = options[options.index("--listen") + 1]
+            async with grpc.aio.insecure_channel(address, options=[("grpc.default_authority", "localhost")]) as channel:
+                await asyncio.wait_for(channel.channel_ready(), 20)
+                core = Core(channel)
+                handshake = await core.handshake()
+                await core.postcommit(Action.CREATE, network)
+                owned = [each.id for each in await core.list_owned()]
+                seen.append((handshake.driver_version, handshake.state_version.writes, owned))
+                epoch = handshake.backends[0].epoch
+                seen.append(epoch)
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+    assert seen == [("1.0", 1, [network.id]), epoch, ("2.0", 2, [network.id]), epoch]
+
+
 async def test_the_loopback_command_of_the_readme_runs_as_shown(tmp_path):
     """Every option of the page exists, and its script is read."""
-    (block,) = [block for block in blocks("shell") if block.startswith("jackfield-loopback")]
+    (block,) = [block for block in blocks("shell") if "--reserved-vlan" in block]
     command, echo = block.replace("\\\n", " ").replace("/tmp/", f"{tmp_path}/").strip().splitlines()
     _, *options = shlex.split(command)
     subprocess.run(["bash", "-c", echo], check=True)

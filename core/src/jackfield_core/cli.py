@@ -23,7 +23,9 @@ from jackfield_core.db import migrate
 from jackfield_core.db.base import now
 from jackfield_core.db.delivery import Debt, DeliveryTable
 from jackfield_core.db.engine import Database
+from jackfield_core.finalize import NotFinalized, finalize_driver
 from jackfield_core.inspection import Inspection, inspect_drivers, release_driver
+from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.observability import logging
 from jackfield_core.segments.manager import SegmentManager
 
@@ -149,6 +151,40 @@ def driver_release(
     typer.echo(f'Driver "{name}" is released. It was quarantined because: {before.quarantine_reason}')
 
 
+@driver.command("finalize")
+def driver_finalize(
+    name: Annotated[str, typer.Argument(help="Name of the driver, as in the settings.")],
+    config_file: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End the upgrade of a driver: its stored states go over to its newest version.
+
+    Until then the core keeps them in the version of the release before, so the
+    driver can be rolled back; afterwards it cannot. Run it when the new release
+    has proved itself. It can be interrupted and run again, and everything
+    serves meanwhile. Ends with 1 if the driver could not read some states:
+    those are kept as they are, and listed.
+    """
+    settings = _settings(config_file)
+    _expect_schema(settings)
+    if name not in {driver.name for driver in settings.drivers}:
+        _end(f'there is no driver "{name}" in the settings')
+    try:
+        outcome = _ask_database(finalize_driver(settings, name, _print_progress))
+    except (NotFinalized, NoVerdict) as error:
+        _end(str(error))
+    if json:
+        typer.echo(msgspec.json.encode(outcome).decode())
+    else:
+        typer.echo(
+            f'Driver "{name}" keeps its states in version {outcome.version}; {outcome.rewritten} were rewritten.'
+        )
+        for kept in outcome.kept:
+            typer.echo(f"not readable: {kept.kind} {kept.resource_id}, version {kept.version}: {kept.reason}")
+    if outcome.kept:
+        raise typer.Exit(1)
+
+
 @delivery.command("list")
 def delivery_list(
     config_file: ConfigOption = None,
@@ -246,6 +282,11 @@ def _warnings(settings: config.Settings) -> list[str]:
     if settings.database.url.startswith("sqlite") and settings.roles != ["api", "dispatcher", "nodes"]:
         warnings.append("roles are split, but SQLite serves one process; use PostgreSQL")
     return warnings
+
+
+def _print_progress(seen: int, total: int) -> None:
+    if total:
+        typer.echo(f"{seen} of {total} states", err=True)
 
 
 def _masked(url: str) -> str:

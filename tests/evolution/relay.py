@@ -22,7 +22,7 @@ class Relay(grpc.GenericRpcHandler):
 
     def __init__(self, socket: Path, target: Path) -> None:
         self._socket = socket
-        self._channel = grpc.aio.insecure_channel(f"unix://{target}", [("grpc.default_authority", "localhost")])
+        self._channel: Any = grpc.aio.insecure_channel(f"unix://{target}", [("grpc.default_authority", "localhost")])
         self._server = grpc.aio.server()
         self._server.add_generic_rpc_handlers((self,))
         self.exchanges: list[Exchange] = []

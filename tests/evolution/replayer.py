@@ -109,6 +109,4 @@ def _results(recording: Recording) -> dict[Key, tuple[Any, Any]]:
 
 
 async def _check(_request: bytes, _context: Any) -> bytes:
-    return bytes(
-        health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING).SerializeToString()
-    )
+    return bytes(health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING).SerializeToString())

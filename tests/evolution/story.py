@@ -23,7 +23,8 @@ HOST = "host-1"
 class Story:
     """The story, while it is told to one core."""
 
-    def __init__(self, site: Site, api: httpx.AsyncClient) -> None:
+    def __init__(self, subject: Subject, site: Site, api: httpx.AsyncClient) -> None:
+        self._attributes = subject.attributes
         self._site = site
         self._api = api
         self._ids: dict[str, str] = {}
@@ -53,7 +54,7 @@ class Story:
         return {"network_id": self._ids[network], "mac_address": f"02:00:00:00:00:{len(self._ids):02x}"}
 
     async def _create(self, kind: str, name: str, /, **body: Any) -> None:
-        answer = await self._api.post(f"/{kind}s", json={kind: body})
+        answer = await self._api.post(f"/{kind}s", json={kind: {**body, **self._attributes.get(kind, {})}})
         if answer.status_code == 201:
             self._ids[name] = answer.json()[kind]["id"]
         await self._end_of_step(f"create {kind} {name}", answer)
@@ -79,7 +80,7 @@ class Story:
 async def tell(subject: Subject, site: Site) -> dict[str, Any]:
     """Tell the story to a running core; return the answers of the API and the end of the database."""
     async with _agent(subject, site), httpx.AsyncClient(base_url=f"{site.url}/v2.0", timeout=20) as api:
-        story = Story(site, api)
+        story = Story(subject, site, api)
         await story.tell()
         return {"answers": story.answers, **site.end(story.names)}
 

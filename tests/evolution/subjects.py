@@ -1,10 +1,10 @@
 """The drivers that are recorded: how each is started, and what it needs."""
 
-import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from support.processes import Process, accepts
 
@@ -23,6 +23,8 @@ class Subject:
     command: Callable[[str], list[str]]
     environment: Mapping[str, str] = field(default_factory=dict)
     has_agent: bool = False
+    attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Vendor attributes that a user sets at creation, by kind."""
 
     def process(self, socket: Path, log: Path) -> Process:
         """Describe the driver's process on *socket*."""
@@ -47,8 +49,8 @@ def _ovs(_listen: str) -> list[str]:
 SUBJECTS = {
     subject.name: subject
     for subject in (
-        Subject("loopback", _loopback),
-        Subject("nodejs", _nodejs),
+        Subject("loopback", _loopback, attributes={"network": {"loopback:colour": "red"}}),
+        Subject("nodejs", _nodejs, attributes={"port": {"nodejs:queue": 3}}),
         Subject("ovs", _ovs, {"JACKFIELD_DRIVER_LISTEN": "{listen}"}, has_agent=True),
     )
 }
@@ -58,8 +60,8 @@ def in_release(subject: Subject, path: str) -> Subject:
     """Return *subject* as it is in a release that lies on this Python path."""
     program = Path(subject.command("")[0]).name
     module = {"jackfield-loopback": "jackfield_sdk.examples.loopback"}[program]
-    return Subject(
-        subject.name,
-        lambda listen: [sys.executable, "-m", module, *subject.command(listen)[1:]],
-        {**subject.environment, "PYTHONPATH": path + os.pathsep + os.environ.get("PYTHONPATH", "")},
+    return replace(
+        subject,
+        command=lambda listen: [sys.executable, "-m", module, *subject.command(listen)[1:]],
+        environment={**subject.environment, "PYTHONPATH": path},
     )

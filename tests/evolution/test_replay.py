@@ -89,12 +89,12 @@ async def test_core_notices_a_driver_that_says_something_else(folder: Path) -> N
     """A recording with another verdict in it does not lead to the same end: the comparison has teeth."""
     subject, recording = SUBJECTS["loopback"], load(FOLDER / "loopback.jsonl")
     async with Replayer(recording, folder / "r.sock") as replayer:
-        replayer.forget("network#3", "create")
+        replayer.forget("port#1", "update")
         async with Site(subject.name, folder / "r.sock") as site:
             end = await tell(subject, site)
 
-    assert [key.resource for key in replayer.unheard]
-    assert end["answers"]["create network blue"] == 503
+    assert {(key.resource, key.action) for key in replayer.unheard} == {("port#1", "update")}
+    assert end["answers"]["update port bound"] == 503
     assert end != recording.end
 
 
@@ -110,7 +110,8 @@ def _calls(recording: Recording) -> list[Any]:
 
 async def _ask(socket: Path, rpc: str, request: bytes) -> Any:
     options = [("grpc.default_authority", "localhost")]
-    async with grpc.aio.insecure_channel(f"unix://{socket}", options) as channel:
+    channel: Any = grpc.aio.insecure_channel(f"unix://{socket}", options)
+    async with channel:
         return MESSAGES[rpc][1].FromString(await channel.unary_unary(PATHS[rpc])(request, timeout=10))
 
 

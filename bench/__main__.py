@@ -1,4 +1,4 @@
-"""``python -m bench``: measure the core beside its floor, and print one table.
+"""``python -m bench``: measure the core beside its floor, and what drivers cost beside its limits.
 
 Sequential phases give latency and the CPU of the core process per object;
 concurrent phases give throughput. Everything runs on this machine, so absolute
@@ -18,34 +18,43 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from bench import floor
+from bench import floor, overhead
 from bench.client import Client, Phase
-from bench.stack import Stack
+from bench.stack import Stack, fabrics
 
 HOST = "bench-host"
+SECTIONS = ("requests", "overhead")
 
 
 def main() -> int:
     """Run the bench."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--sections", nargs="*", choices=SECTIONS, default=SECTIONS, help="by default all")
     parser.add_argument("--drivers", type=int, nargs="*", default=[0, 1, 4], help="numbers of drivers (default 0 1 4)")
     parser.add_argument("--ports", type=int, default=300, help="ports in each port phase (default 300)")
     parser.add_argument("--lists", type=int, nargs="*", default=[1000, 5000], help="sizes of lists (default 1000 5000)")
     parser.add_argument("--database", choices=["postgresql", "sqlite"], default="postgresql")
+    parser.add_argument(
+        "--rounds", type=int, default=80, help="rounds of creates (default 80)"
+    )
+    parser.add_argument("--owed", type=int, default=5000, help="ports that a driver is owed (default 5000)")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     results: list[dict[str, Any]] = []
-    for count in arguments.drivers:
-        results += asyncio.run(_measure(count, arguments))
+    if "requests" in arguments.sections:
+        for count in arguments.drivers:
+            results += asyncio.run(_measure(count, arguments))
+    figures = asyncio.run(_overhead(arguments)) if "overhead" in arguments.sections else []
     if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1))
-    return 1 if any(row["errors"] for row in results) else 0
+        overheads = [figure.row() for figure in figures]
+        arguments.json.write_text(json.dumps({"requests": results, "overhead": overheads}, indent=1))
+    return 1 if any(row["errors"] for row in results) or any(figure.is_over for figure in figures) else 0
 
 
 async def _measure(drivers: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure the core with *drivers* drivers that take part in precommit and postcommit."""
     phases: list[Phase] = []
-    async with Stack(drivers, arguments.database) as stack:
+    async with Stack(fabrics(drivers), arguments.database) as stack:
         async with Client(stack.url, stack.core_pid, HOST, _progress(phases)) as client:
             await _phases(client, arguments.ports, arguments.lists, bound=drivers > 0)
         rows = [{"drivers": drivers, **phase.row()} for phase in phases]
@@ -54,6 +63,15 @@ async def _measure(drivers: int, arguments: argparse.Namespace) -> list[dict[str
         rows.append(await floor.measure(arguments.database, arguments.ports, create["core_cpu_ms"]))
     _print(f"{drivers} drivers, {arguments.database}", rows)
     return rows
+
+
+async def _overhead(arguments: argparse.Namespace) -> list[overhead.Figure]:
+    """Measure what one more driver costs; on PostgreSQL, which the limits are for."""
+    figures = await overhead.measure(rounds=arguments.rounds, owed=arguments.owed)
+    print("overhead: CPU of the core process")
+    for figure in figures:
+        print(f"  {figure}")
+    return figures
 
 
 async def _phases(client: Client, count: int, lists: Sequence[int], *, bound: bool) -> None:

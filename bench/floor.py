@@ -25,7 +25,7 @@ from jackfield_core.db.port import Port
 from jackfield_core.mechanism.client import DriverClient
 from jackfield_core.services.spec import NetworkCreate, PortCreate, SubnetCreate
 
-from bench.stack import Stack
+from bench.stack import Stack, fabrics
 
 CALLS = ("BindPorts", "Precommit", "Postcommit")
 
@@ -44,7 +44,7 @@ async def measure(database: str, count: int, core_cpu_ms: float) -> dict[str, An
     """Return the floor's figures as a row of the bench."""
     if database != "postgresql":
         return {"phase": "floor: skipped on SQLite", "errors": 0}
-    async with Stack(1, database) as stack:
+    async with Stack(fabrics(1), database) as stack:
         steps, port = await _record(stack)
         cpu, seconds = await _play(stack, steps, port, count)
     floor_ms = cpu / count * 1000

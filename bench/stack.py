@@ -3,6 +3,8 @@
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from support.ports import free_port
@@ -12,15 +14,34 @@ from support.processes import Process, accepts, answers
 BIN = Path(sys.executable).parent
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fabric:
+    """A loopback driver, and what it takes part in."""
+
+    name: str
+    bind: bool = False
+    precommit: bool = True
+    postcommit: bool = True
+
+    @property
+    def options(self) -> list[str]:
+        """Return what its command is told."""
+        given = {"bind": self.bind, "precommit": self.precommit, "postcommit": self.postcommit}
+        return ["--name", self.name, *(f"--{name}" if value else f"--no-{name}" for name, value in given.items())]
+
+
+def fabrics(count: int) -> list[Fabric]:
+    """Return drivers that take part in everything; only the first one binds."""
+    return [Fabric(name=f"fabric-{number}", bind=number == 0) for number in range(count)]
+
+
 class Stack:
-    """One core process, *drivers* loopback drivers, and a database of its own.
+    """One core process, loopback drivers, and a database of its own; *batch* bounds the changes in one call."""
 
-    Every driver takes part in precommit and postcommit; the first one binds.
-    """
-
-    def __init__(self, drivers: int, database: str) -> None:
-        self._drivers = [f"fabric-{number}" for number in range(drivers)]
+    def __init__(self, drivers: Sequence[Fabric], database: str, *, batch: int | None = None) -> None:
+        self._fabrics = drivers
         self._database = database
+        self._batch = batch
         self._postgres: PostgresServer | None = None
         self._processes: list[Process] = []
 
@@ -50,6 +71,10 @@ class Stack:
         """Process id of the core."""
         return self._processes[-1].pid
 
+    def driver(self, name: str) -> Process:
+        """Return the process of a driver, to stop it and start it again."""
+        return next(process for process in self._processes if process.name == name)
+
     def endpoint(self, name: str) -> str:
         """Return the address of a driver."""
         return f"unix://{self.folder}/{name}.sock"
@@ -63,18 +88,20 @@ class Stack:
 
     def _settings(self) -> str:
         drivers = "".join(
-            f'[[drivers]]\nname = "{name}"\nendpoint = "{self.endpoint(name)}"\n' for name in self._drivers
+            f'[[drivers]]\nname = "{fabric.name}"\nendpoint = "{self.endpoint(fabric.name)}"\n'
+            for fabric in self._fabrics
         )
+        batch = f"[dispatcher]\nbatch = {self._batch}\n" if self._batch else ""
         return (
             f'[api]\nlisten = "127.0.0.1:{self.port}"\n[database]\nurl = "{self.database_url}"\n'
-            f'[nodes]\nlisten = "unix://{self.folder}/nodes.sock"\n[logging]\nlevel = "WARNING"\n{drivers}'
+            f'[nodes]\nlisten = "unix://{self.folder}/nodes.sock"\n[logging]\nlevel = "WARNING"\n{batch}{drivers}'
         )
 
     def _start(self) -> None:
-        for number, name in enumerate(self._drivers):
-            binds = "--bind" if number == 0 else "--no-bind"
-            options = ["--listen", self.endpoint(name), "--name", name, "--vif-type", "ovs", binds]
-            command: list[str | Path] = [BIN / "jackfield-loopback", *options]
+        for fabric in self._fabrics:
+            name = fabric.name
+            listen = ["--listen", self.endpoint(name), "--vif-type", "ovs"]
+            command: list[str | Path] = [BIN / "jackfield-loopback", *listen, *fabric.options]
             socket_path = self.folder / f"{name}.sock"
             self._launch(Process(name, command, log=self.folder / f"{name}.log", ready=accepts(socket_path)))
         core: list[str | Path] = [BIN / "jackfield", "serve", "--migrate", "--config", self.config]

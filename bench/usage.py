@@ -1,10 +1,9 @@
 """CPU time and memory of a process and its children, from the operating system."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
-
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +19,18 @@ def of(pid: int) -> Usage:
     cpu, resident = 0.0, 0
     for process in _tree(pid):
         try:
-            fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+            cpu += time.clock_gettime(_cpu_clock(process))
             pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
         except OSError:
             continue
-        cpu += sum(int(field) for field in fields[11:15]) / _TICK
         resident += pages * os.sysconf("SC_PAGE_SIZE")
     return Usage(cpu, resident)
+
+
+def _cpu_clock(pid: int) -> int:
+    # As clock_getcpuclockid(3) has it on Linux, of which Python has only the variant for threads.
+    # It counts nanoseconds, where /proc counts ticks of 10 ms.
+    return (~pid << 3) | 2
 
 
 def _tree(pid: int) -> list[int]:

@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -225,19 +225,19 @@ def creditors() -> Creditors:
 
 
 @pytest.fixture
-def wakings() -> list[None]:
-    """Count how often those who wait for work were woken."""
+def wakings() -> list[Collection[str]]:
+    """Note who was woken: for each time the drivers that are owed something."""
     return []
 
 
 @pytest.fixture
-def unit_of_work(database: Database, creditors: Creditors, wakings: list[None]) -> UnitOfWork:
+def unit_of_work(database: Database, creditors: Creditors, wakings: list[Collection[str]]) -> UnitOfWork:
     """Open transactions on a fresh database."""
     return UnitOfWork(
         database,
         creditors,
         lambda change: f"{change.kind} {change.original.revision_number if change.original else 0}".encode(),
-        lambda: wakings.append(None),
+        wakings.append,
     )
 
 

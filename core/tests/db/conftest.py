@@ -22,7 +22,7 @@ def story(database_url: str) -> Iterator[Callable[..., Any]]:
             return Database(config.Database(url=database_url))
 
         database = runner.run(open_database())
-        work = UnitOfWork(database, None, None, lambda: None)  # type: ignore[arg-type]
+        work = UnitOfWork(database, None, None, lambda _: None)  # type: ignore[arg-type]
         yield lambda function, *arguments: runner.run(function(work, *arguments))
         runner.run(database.close())
 

@@ -120,7 +120,7 @@ async def test_processes_that_write_at_once_all_commit(database_url, unit_of_wor
         "from jackfield_core.db.unit_of_work import UnitOfWork\n"
         "async def main():\n"
         "    database = Database(config.Database(url=sys.argv[1]))\n"
-        "    work = UnitOfWork(database, None, None, lambda: None)\n"
+        "    work = UnitOfWork(database, None, None, lambda _: None)\n"
         "    async def once():\n"
         "        async with work() as tx:\n"
         "            await tx.networks.touch(sys.argv[2])\n"

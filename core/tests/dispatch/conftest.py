@@ -176,7 +176,7 @@ class Core:
         limits = {} if timeout is None else {"timeout": lambda _changes: timeout}
         self.dispatcher = Dispatcher(self.registry, self.manager, database, settings, **limits)
         self.unit_of_work = UnitOfWork(
-            database, self.registry, translate.encode_original, lambda: self.dispatcher.wake()
+            database, self.registry, translate.encode_original, lambda drivers: self.dispatcher.wake(drivers)
         )
 
     async def start(self) -> None:

@@ -182,7 +182,7 @@ class Core:
             self.registry, database, self.dispatcher.wake, self.garbage.append, repair_interval=repair_interval
         )
         self.unit_of_work = UnitOfWork(
-            database, self.registry, translate.encode_original, lambda: self.dispatcher.wake()
+            database, self.registry, translate.encode_original, lambda drivers: self.dispatcher.wake(drivers)
         )
 
     async def start(self) -> None:

@@ -287,7 +287,7 @@ async def site(database: Database, tmp_path: Any) -> AsyncIterator[Site]:
     """A node service on a Unix socket, over an empty database."""
     services: list[NodeService] = []
 
-    def wake() -> None:
+    def wake(_drivers: object) -> None:
         for service in services:
             service.wake()
 

@@ -76,7 +76,7 @@ async def registry(settings: config.Settings, fabric: Fabric) -> AsyncIterator[R
 @pytest.fixture
 async def services(settings: config.Settings, database: Database, registry: Registry) -> Services:
     """Build all services the way the application does."""
-    work = UnitOfWork(database, registry, translate.encode_original, lambda: None)
+    work = UnitOfWork(database, registry, translate.encode_original, lambda _: None)
     mechanism = MechanismManager(registry, settings.mechanism)
     segments = SegmentManager(settings.segments)
     async with work() as tx:

@@ -4,7 +4,9 @@ A service opens a unit of work, changes rows through its tables, and records
 what it changed. Leaving the block writes the ledger (what each interested
 driver is owed from now on) and the change feed (which hosts have to look), and
 commits all of it at once. Raising leaves nothing behind. After the commit
-everybody who waits for work is woken, without being told why.
+everybody who waits for work is woken, without being told why. Of the drivers'
+lanes only those are woken that are owed something: a look at the ledger costs a
+transaction, and a driver that does not take part is to cost nothing.
 """
 
 import contextlib
@@ -81,6 +83,8 @@ class Creditors(Protocol):
 
 EncodeOriginal = Callable[[Change], bytes]
 """Encodes the state before a change the way drivers will get it as ``original``."""
+Wake = Callable[[Collection[str]], None]
+"""Called after a commit with the drivers that it owes something."""
 
 
 class Tables:
@@ -111,6 +115,8 @@ class Transaction(Tables):
         self._encode_original = encode_original
         self._touched: dict[tuple[str, str], None] = {}
         self.changes: list[Change] = []
+        self.owed: set[str] = set()
+        """Drivers that are owed something by this transaction."""
 
     def record(self, *changes: Change) -> Sequence[Change]:
         """Note changes for the ledger and the hosts; return them."""
@@ -139,6 +145,7 @@ class Transaction(Tables):
         changed: list[Entry] = []
         for change in self.changes:
             drivers = self._creditors.owed(change.kind, change.action)
+            self.owed.update(drivers)
             if change.action is Action.DELETE:
                 await self._bury(change, drivers)
             elif change.action is Action.CREATE:
@@ -179,9 +186,7 @@ class Transaction(Tables):
 class UnitOfWork:
     """Opens transactions; one for the whole process."""
 
-    def __init__(
-        self, database: Database, creditors: Creditors, encode_original: EncodeOriginal, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, database: Database, creditors: Creditors, encode_original: EncodeOriginal, wake: Wake) -> None:
         self._database = database
         self._creditors = creditors
         self._encode_original = encode_original
@@ -194,7 +199,7 @@ class UnitOfWork:
             tx = Transaction(connection, self._creditors, self._encode_original)
             yield tx
             await tx.finish()
-        self._wake()
+        self._wake(tx.owed)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Tables]:

@@ -7,7 +7,7 @@ that may have waited for it.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from jackfield_core import config
 from jackfield_core.db.claim import ClaimTable, Settled
@@ -18,6 +18,7 @@ from jackfield_core.dispatch.reception import Reception
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.registry import Registry
+from jackfield_core.types import Action, Kind
 
 STOP_GRACE = 5.0
 """Seconds that calls under way get when the process stops."""
@@ -39,6 +40,7 @@ class Dispatcher:
         *,
         timeout: Callable[[int], float] = call_timeout,
     ) -> None:
+        self._registry = registry
         self._database = database
         registry.subscribe(Reception(database, registry.attributes).welcome)
         self._lanes = [
@@ -73,10 +75,11 @@ class Dispatcher:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def wake(self) -> None:
-        """Look at the ledger soon."""
+    def wake(self, drivers: Collection[str] | None = None) -> None:
+        """Look at the ledger soon, for *drivers* or for all."""
         for lane in self._lanes:
-            lane.wake()
+            if drivers is None or lane.entry.name in drivers:
+                lane.wake()
 
     def _neighbours(self, entry: DriverEntry) -> tuple[Sequence[str], Sequence[str]]:
         prompt = [lane.entry for lane in self._lanes if lane.is_prompt]
@@ -86,8 +89,13 @@ class Dispatcher:
 
     def _wake_neighbours(self, entry: DriverEntry, settled: Sequence[Settled]) -> None:
         """Wake the lanes that may have waited for *entry* to take its turn."""
-        ended = any(one.tombstone for one in settled)
-        made = any(not one.tombstone for one in settled)
+        behind = self._told({one.kind for one in settled if not one.tombstone})
+        before = self._told({one.kind for one in settled if one.tombstone})
         for lane in self._lanes:
-            if (made and lane.entry.position > entry.position) or (ended and lane.entry.position < entry.position):
+            waiting = behind if lane.entry.position > entry.position else before
+            if lane.entry is not entry and lane.entry.name in waiting:
                 lane.wake()
+
+    def _told(self, kinds: Collection[str]) -> set[str]:
+        """Return the drivers that hear of *kinds* after the commit."""
+        return {name for kind in kinds for action in Action for name in self._registry.owed(Kind(kind), action)}

@@ -1,0 +1,172 @@
+"""What one more driver costs the core, beside what it may cost.
+
+Cores that differ by one driver run side by side and take turns of a few creates
+each, in an order that rotates, so that whatever else the machine does falls on
+all of them alike; a figure is the median of what they differ by in a round. Delivery is
+measured by itself: a driver that comes back with nothing in its memory is owed
+every port again, and what counts is the CPU of the core process from then until
+its ledger is empty. Everything that the core does meanwhile is in it.
+"""
+
+import asyncio
+import contextlib
+import statistics
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import asyncpg
+
+from bench import usage
+from bench.client import Client, Phase
+from bench.stack import Fabric, Stack
+
+HOST = "bench-host"
+BATCH = 500
+_TURN = 10
+"""Creates in a turn: so few that a round is over before the machine is another one."""
+_PATIENCE = 120.0
+"""Seconds after which a ledger that is not empty is an error."""
+
+_BINDER = Fabric(name="fabric", bind=True)
+_JUDGE = Fabric(name="judge", postcommit=False)
+_BYSTANDER = Fabric(name="bystander", precommit=False, postcommit=False)
+_BACKEND = Fabric(name="backend", precommit=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure beside its limit."""
+
+    what: str
+    unit: str
+    limit: float | None
+    rounds: Sequence[float]
+
+    @property
+    def median(self) -> float:
+        """Return the figure itself."""
+        return statistics.median(self.rounds)
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether the figure is above its limit."""
+        return self.limit is not None and self.median >= self.limit
+
+    def row(self) -> dict[str, Any]:
+        """Return the figure for ``--json``."""
+        return {**asdict(self), "median": self.median, "is_over": self.is_over}
+
+    def __str__(self) -> str:
+        limit = f"limit {self.limit:g} {self.unit}{', EXCEEDED' if self.is_over else ''}" if self.limit else "no limit"
+        spread = f"{min(self.rounds):.3f} to {max(self.rounds):.3f}"
+        return f"{self.what}: {self.median:.3f} {self.unit} ({limit}; {spread} in {len(self.rounds)} rounds)"
+
+
+async def measure(*, rounds: int, owed: int) -> list[Figure]:
+    """Return the figures: *rounds* of creates, and a few of *owed* delivered ports."""
+    return [await _delivery(max(3, rounds // _TURN), owed), *await _creates(rounds)]
+
+
+async def _creates(rounds: int) -> list[Figure]:
+    """Measure creates of bound ports without, with a judging, and with an uninvolved driver."""
+    async with contextlib.AsyncExitStack() as stacks:
+        cores = [await stacks.enter_async_context(_Core([_BINDER, *more])) for more in ((), (_JUDGE,), (_BYSTANDER,))]
+        for core in cores:
+            await core.create(10 * _TURN)
+        taken = [await _turn(cores, first % len(cores)) for first in range(rounds)]
+    return [
+        Figure("create of a bound port, one driver", "ms", None, [plain for plain, _, _ in taken]),
+        Figure("one more driver that judges it adds", "ms", 0.6, [judged - plain for plain, judged, _ in taken]),
+        Figure("one more driver that does not adds", "ms", 0.1, [aside - plain for plain, _, aside in taken]),
+    ]
+
+
+async def _turn(cores: Sequence["_Core"], first: int) -> list[float]:
+    """Have every core create some ports, beginning with the one at *first*; return milliseconds for one, by core."""
+    order = [*range(first, len(cores)), *range(first)]
+    taken = {number: await cores[number].create(_TURN) for number in order}
+    return [taken[number] for number in range(len(cores))]
+
+
+async def _delivery(rounds: int, owed: int) -> Figure:
+    """Measure the delivery of *owed* bound ports to one driver, in batches."""
+    async with _Core([_BINDER, _BACKEND], batch=BATCH) as core:
+        await core.create_owed(owed, _BACKEND)
+        await core.deliver_again(_BACKEND)
+        taken = [await core.deliver_again(_BACKEND) for _ in range(rounds)]
+    what = f"postcommit of {owed} bound ports, per change, in batches of {BATCH}"
+    return Figure(what, "µs", 30.0, [seconds / owed * 1e6 for seconds in taken])
+
+
+class _Core:
+    """A stack with one network, driven through its API."""
+
+    def __init__(self, drivers: Sequence[Fabric], *, batch: int | None = None) -> None:
+        self._stack = Stack(drivers, "postgresql", batch=batch)
+        self._name = " and ".join(driver.name for driver in drivers)
+        self._open = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> "_Core":
+        stack = await self._open.enter_async_context(self._stack)
+        try:
+            self._client = await self._open.enter_async_context(Client(stack.url, stack.core_pid, HOST, self._note))
+            self._database = await asyncpg.connect(stack.database_url)
+            self._open.push_async_callback(self._database.close)
+            self._network: str = (await self._client.create_network()())["id"]
+            await self._client.create_subnet(self._network)()
+        except BaseException:
+            await self._open.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    async def create(self, ports: int) -> float:
+        """Create *ports* one after the other, and deliver them; return milliseconds of CPU for each."""
+        before = self._cpu()
+        await self._client.phase("create port", [self._client.create_port(self._network)] * ports)
+        await self._until_paid()
+        return (self._cpu() - before) / ports * 1000
+
+    async def create_owed(self, ports: int, fabric: Fabric) -> None:
+        """Create *ports* while a driver is away, and deliver them when it is back."""
+        self._stack.driver(fabric.name).stop()
+        bulk = self._client.create_ports(self._network, 100, bound=True)
+        await self._client.phase("create owed ports", [bulk] * (ports // 100), weight=100)
+        await self.deliver_again(fabric)
+
+    async def deliver_again(self, fabric: Fabric) -> float:
+        """Have a driver lose its memory; return seconds of CPU until it has been told everything again."""
+        driver, epochs = self._stack.driver(fabric.name), await self._epochs(fabric)
+        driver.stop()
+        before = self._cpu()
+        driver.start()
+        # The new epoch and the debts that follow from it are written in one transaction.
+        await _until(lambda: self._differ(fabric, epochs))
+        await self._until_paid()
+        return self._cpu() - before
+
+    async def _until_paid(self) -> None:
+        await _until(lambda: self._database.fetchval("SELECT NOT EXISTS (SELECT FROM delivery WHERE owed)"))
+
+    async def _differ(self, fabric: Fabric, epochs: str) -> bool:
+        return await self._epochs(fabric) != epochs
+
+    async def _epochs(self, fabric: Fabric) -> str:
+        return str(await self._database.fetchval("SELECT epochs FROM driver WHERE name = $1", fabric.name))
+
+    def _cpu(self) -> float:
+        return usage.of(self._stack.core_pid).cpu
+
+    def _note(self, phase: Phase) -> None:
+        if phase.errors:
+            raise RuntimeError(f"{phase.name} with {self._name}: {phase.errors[0]}")
+
+
+async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Return when *condition* holds; it is the database that is asked, which costs the core nothing."""
+    async with asyncio.timeout(_PATIENCE):
+        while not await condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

@@ -87,6 +87,22 @@ def test_refusal_in_another_language_reaches_the_user(api: httpx.Client, cloud: 
     assert _fabric(tmp_path)["network"] == {}
 
 
+def test_attribute_of_a_vendor_is_checked_judged_and_shown(api: httpx.Client, driver: Process) -> None:
+    """The core checks it by the schema, also while the driver is down; the driver refuses what only it can judge."""
+    network = _create(api, "network", {})["id"]
+
+    port = _create(api, "port", {"network_id": network, "nodejs:queue": 3})
+    assert port["nodejs:queue"] == 3
+    judged = api.post("/ports", json={"port": {"network_id": network, "nodejs:queue": 7}})
+    assert judged.status_code == 400
+    assert "queue 7 is reserved for control frames" in judged.text
+    driver.stop()
+    checked = api.post("/ports", json={"port": {"network_id": network, "nodejs:queue": 8}})
+    assert checked.status_code == 400
+    assert "nodejs:queue" in checked.text
+    assert api.get(f"/ports/{port['id']}").json()["port"]["nodejs:queue"] == 3
+
+
 def test_driver_stops_in_order_and_gives_its_socket_back(driver: Process, tmp_path: Path) -> None:
     """SIGTERM ends it with status 0, and the next one starts at the same address, also after kill -9."""
     assert driver.stop() == 0

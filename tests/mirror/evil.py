@@ -122,13 +122,13 @@ class Evil(grpc.GenericRpcHandler):
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
-    async def _answer(self, rpc: str, request: Any, context: Any) -> Message | bytes:
+    async def _answer(self, rpc: str, request: Any, context: Any) -> Any:
         self.calls[rpc] += 1
-        good: Message = getattr(self, f"_{rpc.lower()}")(request)
+        good = getattr(self, f"_{rpc.lower()}")(request)
         manner = manners.MODES.get(self.mode)
         if manner is None or (self.on and rpc not in self.on):
             return self._remember(rpc, request, good)
-        answer: Message | bytes | None = await manner(self, rpc, request, good, context)
+        answer = await manner(self, rpc, request, good, context)
         return self._remember(rpc, request, good) if answer is None else answer
 
     def _remember(self, rpc: str, request: Any, good: Message) -> Message:
@@ -155,7 +155,7 @@ class Evil(grpc.GenericRpcHandler):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.changed.wait(), 10)
 
-    def _check(self, _request: Any) -> Message:
+    def _check(self, _request: Any) -> Any:
         return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
 
     def _drain(self, _request: Any) -> Message:

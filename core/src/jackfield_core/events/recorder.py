@@ -10,7 +10,7 @@ watches and records the same, and only the first one changes anything. What is n
 news costs one query.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 from msgspec.structs import replace
@@ -36,7 +36,7 @@ class Recorder:
     """Records what one driver observed; may be repeated after an error of the database.
 
     *required* returns the drivers that must know a port before it is ACTIVE;
-    *wake* is called when something is owed.
+    *wake* is called with the driver when it is owed something.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Recorder:
         entry: DriverEntry,
         database: Database,
         required: Callable[[], Sequence[str]],
-        wake: Callable[[], None],
+        wake: Callable[[Collection[str]], None],
     ) -> None:
         self._entry = entry
         self._database = database
@@ -92,7 +92,7 @@ class Recorder:
             count = await tables.deliveries.owe_all_again(name)
         changed = sorted(id for id in epochs if epochs[id] != record.epochs.get(id))
         log.warning("driver.owed_all_again", driver=name, changes=count, backends=changed[:_NAMED])
-        self._wake()
+        self._wake([self._entry.name])
         return True
 
     async def _owe(self, drifts: Sequence[Drifted]) -> bool:
@@ -108,7 +108,7 @@ class Recorder:
                     count += await owe_again(connection, self._entry.name, kind, ids[kind], as_new=as_new)
         if count:
             log.warning("driver.drifted", driver=self._entry.name, changes=count, first=drifts[0].message)
-            self._wake()
+            self._wake([self._entry.name])
         return count > 0
 
     def _note_health(self, backends: Sequence[Backend]) -> bool:

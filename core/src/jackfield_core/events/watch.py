@@ -6,7 +6,7 @@ whether another one is still alive.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from jackfield_core.db.engine import Database
 from jackfield_core.events.recorder import Recorder
@@ -16,13 +16,13 @@ from jackfield_core.mechanism.registry import Registry
 
 
 class EventWatch:
-    """A watcher for each driver of *registry*; *wake* is called when something is owed again."""
+    """A watcher for each driver of *registry*; *wake* is called with drivers that are owed something again."""
 
     def __init__(
         self,
         registry: Registry,
         database: Database,
-        wake: Callable[[], None],
+        wake: Callable[[Collection[str]], None],
         on_garbage: Callable[[Garbage], None],
         *,
         repair_interval: float = REPAIR_INTERVAL,

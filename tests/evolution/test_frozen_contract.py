@@ -104,6 +104,13 @@ def test_linter_is_told_everything() -> None:
     assert "ignore" not in settings
 
 
+def test_contract_is_frozen_if_the_changelog_says_so() -> None:
+    """The promise and the image come together."""
+    is_promised = "v1 is frozen" in (ROOT / "CHANGELOG.md").read_text()
+
+    assert is_promised == (ROOT / "proto/frozen/jackfield-v1.binpb").is_file()
+
+
 def _edit(path: Path, before: str, after: str) -> None:
     text = path.read_text()
     assert text.count(before) == 1, f"{path.name} has {text.count(before)} of {before!r}"

@@ -220,6 +220,30 @@ async def test_a_state_of_another_version_than_told_is_a_fault_that_is_named(dri
     assert failed.operator_message == "the driver wrote state of version 2, and was told to write 1"
 
 
+async def test_a_hook_that_was_at_work_while_an_upgrade_was_finalised_did_no_wrong(tmp_path):
+    """Its state is rewritten on the way out, because the core no longer takes the older version."""
+
+    class Upgrading(RecordingDriver):
+        state_versions = StateVersions(1, 2)
+
+        def upgrade_state(self, kind, id, state, to_version):
+            return DriverState(to_version, state.data.upper())
+
+    driver = Upgrading()
+    async with running(driver, tmp_path) as core:
+
+        async def finalised_meanwhile(context: NetworkContext) -> Done:
+            state = DriverState(driver.write_state_version, b"x")
+            await core.handshake(write_state_version=2)
+            return Done(state)
+
+        driver.script.answer("create_network_postcommit", finalised_meanwhile)
+        await core.handshake(write_state_version=1)
+        done = await core.postcommit(Action.CREATE, a_network())
+
+    assert done.state == DriverState(2, b"X")
+
+
 async def test_a_state_of_a_driver_that_declares_none_is_a_fault_that_is_named(tmp_path):
     """The core pins versions, so it has to know them."""
     driver = RecordingDriver()

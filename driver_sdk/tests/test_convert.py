@@ -22,15 +22,25 @@ from jackfield_sdk import (
     Nic,
 )
 from jackfield_sdk._convert import decode, sync
-from jackfield_sdk.testing import _wire, a_host, a_network, a_network_view, a_port, a_port_view, a_segment, a_subnet
-from jackfield_sdk.testing._wire import Wanted
+from jackfield_sdk.testing import (
+    _changes,
+    _views,
+    a_host,
+    a_network,
+    a_network_view,
+    a_port,
+    a_port_view,
+    a_segment,
+    a_subnet,
+)
+from jackfield_sdk.testing._changes import Wanted
 from jackfield_sdk.views import ForwardingEntry
 
 
 def decoded(wanted):
-    change = _wire.change("1", wanted)
+    change = _changes.change("1", wanted)
     names = {kind: frozenset(wanted.attributes) for kind in Kind}
-    return decode.Decoder(12.5, names).change(_wire.kind_of(wanted.current), wanted.action, change)
+    return decode.Decoder(12.5, names).change(_changes.kind_of(wanted.current), wanted.action, change)
 
 
 def test_a_network_arrives_whole():
@@ -144,7 +154,7 @@ def test_absent_values_are_none_and_not_empty():
 def test_what_a_batch_shares_is_built_once():
     """A thousand ports of one network see the same object."""
     network, decoder = a_network(), decode.Decoder(None)
-    changes = [_wire.change("1", Wanted(Action.CREATE, a_port(network), network=network)) for _ in range(2)]
+    changes = [_changes.change("1", Wanted(Action.CREATE, a_port(network), network=network)) for _ in range(2)]
 
     first, second = (decoder.change(Kind.PORT, Action.CREATE, change) for change in changes)
 
@@ -154,7 +164,7 @@ def test_what_a_batch_shares_is_built_once():
 def test_a_change_whose_parts_do_not_fit_is_malformed_without_quoting_it():
     """The text of a broken field may be a secret, so the error does not repeat it."""
     network = a_network()
-    change = _wire.change("1", Wanted(Action.CREATE, a_port(network), network=network))
+    change = _changes.change("1", Wanted(Action.CREATE, a_port(network), network=network))
     change.current.port.binding.profile = b'{"password": "s3cret"'
 
     with pytest.raises(decode.Malformed) as broken:
@@ -207,5 +217,5 @@ def test_views_arrive_whole():
         vif_details={"bridge_name": "br-int"},
     )
 
-    assert sync.network_view("7", _wire.upsert(network).network) == network
-    assert sync.port_view("8", _wire.upsert(port).port) == port
+    assert sync.network_view("7", _views.upsert(network).network) == network
+    assert sync.port_view("8", _views.upsert(port).port) == port

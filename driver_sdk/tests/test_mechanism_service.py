@@ -33,7 +33,7 @@ from jackfield_sdk import (
     Veto,
 )
 from jackfield_sdk.testing import Failed, RecordingDriver, a_host, a_network, a_port, a_segment, a_subnet, running
-from jackfield_sdk.testing._wire import Wanted, change
+from jackfield_sdk.testing._changes import Wanted, change
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from jackfield_sdk import Action, Rejected, ServerSettings
 from jackfield_sdk._servicer import Hooks, Process
 from jackfield_sdk._servicer.mechanism_service import MechanismService
 from jackfield_sdk.testing import RecordingDriver, a_network, a_segment
-from jackfield_sdk.testing._wire import Wanted, change
+from jackfield_sdk.testing._changes import Wanted, change
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ not declare is a fault of the driver, and ends up in its log by name.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import structlog
 from jackfield.driver.v1 import change_pb2, driver_pb2, mechanism_pb2
 
@@ -25,6 +27,15 @@ ATTRIBUTES = "attributes"
 STATES = "states"
 
 Kept = mechanism_pb2.Accept | mechanism_pb2.Done
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The resource that a hook is called for, and the version of state that it is told to write."""
+
+    kind: Kind
+    id: str
+    state_version: int
 
 
 class Custody:
@@ -57,16 +68,27 @@ class Custody:
             log.info("state.version_pinned", driver=self._driver.name, version=told)
         self._driver.pinned_state_version = told
 
-    def hand_over(self, kind: Kind, answer: Accepted | Done, message: Kept) -> None:
+    def hand_over(self, change: Told, answer: Accepted | Done, message: Kept) -> None:
         """Put what `answer` wants kept into `message`; Faulty if the driver may not want that."""
         if answer.state is not None:
-            state = self.state(answer.state, self._driver.write_state_version)
+            state = self._state_for_now(change, answer.state)
             if STATES in self._core_keeps:
                 message.state.CopyFrom(state)
         if answer.attributes:
-            values = self.declared.encode(kind, answer.attributes)
+            values = self.declared.encode(change.kind, answer.attributes)
             if ATTRIBUTES in self._core_keeps:
                 message.attributes.update(values)
+
+    def told(self, kind: Kind, id: str) -> Told:
+        """Remember what a hook is told that is called now."""
+        return Told(kind, id, self._driver.write_state_version)
+
+    def _state_for_now(self, change: Told, value: DriverState) -> change_pb2.DriverState:
+        now = self._driver.write_state_version
+        if value.version == change.state_version != now:
+            # The operator finalised an upgrade while the hook was at work. It did as it was told.
+            value = self._driver.upgrade_state(change.kind, change.id, value, now)
+        return self.state(value, now)
 
     def state(self, value: DriverState, version: int) -> change_pb2.DriverState:
         """Write a state of `version`; Faulty for another version, or more bytes than allowed."""

@@ -105,10 +105,11 @@ class MechanismService(MechanismServiceServicer):
             hook = self._precommit.get((kind, action))
             if hook is None:
                 return encode.verdict(change.change_id, None)
+            told = self._process.custody.told(kind, change.id)
             answer = await self._hooks.call(hook, decoder.change(kind, action, change))
             result = encode.verdict(change.change_id, answer)
             if answer is not None:
-                self._process.custody.hand_over(kind, answer, result.accept)
+                self._process.custody.hand_over(told, answer, result.accept)
             return result
         except Rejected as rejected:
             return encode.reject(change.change_id, rejected)
@@ -136,10 +137,11 @@ class MechanismService(MechanismServiceServicer):
         if held is not None:
             return encode.outcome(change.change_id, held, None)
         hook = self._postcommit.get((kind, action))
+        told = self._process.custody.told(kind, change.id)
         answer = None if hook is None else await self._hooks.call(hook, decoder.change(kind, action, change))
         result = encode.outcome(change.change_id, change.revision, answer)
         if isinstance(answer, Done):
-            self._process.custody.hand_over(kind, answer, result.done)
+            self._process.custody.hand_over(told, answer, result.done)
         if result.HasField("done"):
             self._held.acknowledge(resource, result.done.revision, delete=delete)
             if delete and kind is Kind.PORT:

@@ -32,8 +32,9 @@ from jackfield_sdk.errors import Rejected
 from jackfield_sdk.resources import Host, Kind, Network, Port, Segment
 from jackfield_sdk.serve import RunningServer, start_server
 from jackfield_sdk.settings import ServerSettings
-from jackfield_sdk.testing import _wire
-from jackfield_sdk.testing._wire import Failed, Resource, Wanted
+from jackfield_sdk.testing import _answers, _changes
+from jackfield_sdk.testing._answers import Failed
+from jackfield_sdk.testing._changes import Resource, Wanted
 
 __all__ = ["Core", "Failed", "Wanted", "running"]
 
@@ -94,12 +95,12 @@ class Core:
         request = driver_pb2.UpgradeStatesRequest(
             to_version=to_version,
             states=[
-                driver_pb2.KeyedState(kind=encode.KINDS[kind], id=id, state=_wire.state(state))
+                driver_pb2.KeyedState(kind=encode.KINDS[kind], id=id, state=_changes.state(state))
                 for (kind, id), state in states.items()
             ],
         )
         response = await self._call(self._driver.UpgradeStates, request)
-        return {result.id: _wire.upgraded(result) for result in response.results}
+        return {result.id: _answers.upgraded(result) for result in response.results}
 
     async def drain(self, grace: float) -> int:
         """Ask the driver to finish; return how many calls are left after `grace` seconds."""
@@ -120,7 +121,7 @@ class Core:
             changes=_numbered(changes), budget=None if budget is None else encode.duration(budget)
         )
         response = await self._call(self._mechanism.Precommit, request)
-        return [_wire.verdict(result) for result in _in_order(response.results, len(request.changes))]
+        return [_answers.verdict(result) for result in _in_order(response.results, len(request.changes))]
 
     async def postcommit(
         self, action: Action, current: Resource, revision: int = 1, **more: Any
@@ -132,7 +133,7 @@ class Core:
         """Have a batch made true."""
         request = mechanism_pb2.PostcommitRequest(changes=_numbered(changes), epoch=self.epoch)
         response = await self._call(self._mechanism.Postcommit, request)
-        return [_wire.outcome(result) for result in _in_order(response.results, len(request.changes))]
+        return [_answers.outcome(result) for result in _in_order(response.results, len(request.changes))]
 
     async def bind(
         self,
@@ -145,11 +146,11 @@ class Core:
         """Have one port bound; all segments of its network are offered unless told."""
         offered = network.segments if segments is None else segments
         request = mechanism_pb2.BindPortsRequest(
-            host=_wire.host(host), requests=[_wire.bind_request("0", port, network, offered, level)]
+            host=_changes.host(host), requests=[_changes.bind_request("0", port, network, offered, level)]
         )
         response = await self._call(self._mechanism.BindPorts, request)
         (result,) = response.results
-        return _wire.binding(result)
+        return _answers.binding(result)
 
     async def list_owned(self, *kinds: Kind) -> list[Owned | Unreachable]:
         """List what the driver owns on its backends."""
@@ -196,7 +197,7 @@ async def running(
 
 
 def _numbered(changes: Iterable[Wanted]) -> list[Any]:
-    return [_wire.change(str(number), wanted) for number, wanted in enumerate(changes)]
+    return [_changes.change(str(number), wanted) for number, wanted in enumerate(changes)]
 
 
 def _in_order(results: Iterable[Any], expected: int) -> list[Any]:

@@ -20,7 +20,7 @@ from jackfield.node.v1.node_pb2_grpc import NodeServiceServicer, add_NodeService
 from jackfield_sdk._convert import sync
 from jackfield_sdk._convert.sync import Failure
 from jackfield_sdk._transport import server_options
-from jackfield_sdk.testing import _wire
+from jackfield_sdk.testing import _views
 from jackfield_sdk.views import NetworkView, PortReport, PortState, PortView, ViewKind
 
 _STATES = {
@@ -71,7 +71,7 @@ class Session:
         self._nonce += 1
         message = node_pb2.SyncResponse(
             nonce=str(self._nonce),
-            upserts=[_wire.upsert(view) for view in push.upserts],
+            upserts=[_views.upsert(view) for view in push.upserts],
             removals=[node_pb2.Removal(kind=sync.KIND_MESSAGES[kind], id=id) for kind, id in push.removals],
             in_sync=push.in_sync,
         )

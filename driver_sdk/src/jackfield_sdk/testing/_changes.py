@@ -1,4 +1,4 @@
-"""The core's half of the translation: values of a test to messages, and answers back to values."""
+"""The core's way to say things: resources, changes and requests to bind, as messages."""
 
 from __future__ import annotations
 
@@ -11,35 +11,18 @@ from typing import Any
 from jackfield.driver.v1 import (
     binding_pb2,
     change_pb2,
-    driver_pb2,
     mechanism_pb2,
     network_pb2,
     port_pb2,
     segment_pb2,
     subnet_pb2,
 )
-from jackfield.node.v1 import node_pb2
 
 from jackfield_sdk._convert import encode
-from jackfield_sdk.answers import Accepted, Bound, Done, InProgress, NextLevel, Skip, Veto
 from jackfield_sdk.context import Action, DriverState
-from jackfield_sdk.errors import Rejected
 from jackfield_sdk.resources import Host, Kind, Network, Port, Segment, Subnet
-from jackfield_sdk.views import NetworkView, PortView
 
 Resource = Network | Subnet | Port
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """An `Error` of the contract, as the core reads it; `disposition` and `effect` by their names."""
-
-    disposition: str
-    reason: str
-    user_message: str
-    operator_message: str
-    effect: str
-    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,76 +125,6 @@ def host(value: Host) -> binding_pb2.Host:
             for nic in value.nics
         ],
     )
-
-
-def verdict(message: mechanism_pb2.PrecommitResult) -> Accepted | Rejected | Failed:
-    """Read a verdict."""
-    match message.WhichOneof("verdict"):
-        case "accept":
-            return Accepted(_state(message.accept), _attributes(message.accept.attributes))
-        case "reject":
-            refusal = message.reject
-            return Rejected(refusal.message, reason=refusal.reason, field=refusal.field)
-        case "failed":
-            return failed(message.failed)
-    raise AssertionError("a result without a verdict")
-
-
-def outcome(message: mechanism_pb2.PostcommitResult) -> Done | InProgress | Failed:
-    """Read what became of a change."""
-    match message.WhichOneof("outcome"):
-        case "done":
-            return Done(_state(message.done), _attributes(message.done.attributes), message.done.revision)
-        case "in_progress":
-            return InProgress(message.in_progress.retry_after.ToTimedelta().total_seconds())
-        case "failed":
-            return failed(message.failed)
-    raise AssertionError("a result without an outcome")
-
-
-def upgraded(message: driver_pb2.UpgradeStatesResult) -> DriverState | Failed:
-    """Read a rewritten state, or why there is none."""
-    match message.WhichOneof("outcome"):
-        case "state":
-            return DriverState(message.state.version, message.state.data)
-        case "error":
-            return failed(message.error)
-    raise AssertionError("a result without an outcome")
-
-
-def binding(message: mechanism_pb2.BindResult) -> Bound | NextLevel | Skip | Veto:
-    """Read the answer to a request to bind."""
-    match message.WhichOneof("outcome"):
-        case "bound":
-            bound = message.bound
-            return Bound(bound.segment_id, bound.vif_type, json.loads(bound.vif_details), bound.wired)
-        case "next":
-            wanted = message.next.wanted
-            return NextLevel(message.next.segment_id, wanted.network_type, wanted.physical_network or None)
-        case "skip":
-            return Skip(message.skip.reason)
-        case "veto":
-            return Veto(message.veto.reason)
-    raise AssertionError("a result without an answer")
-
-
-def failed(message: change_pb2.Error) -> Failed:
-    """Read an error."""
-    return Failed(
-        change_pb2.Disposition.Name(message.disposition).removeprefix("DISPOSITION_"),
-        message.reason,
-        message.user_message,
-        message.operator_message,
-        change_pb2.Effect.Name(message.effect).removeprefix("EFFECT_"),
-        message.retry_after.ToTimedelta().total_seconds() if message.HasField("retry_after") else None,
-    )
-
-
-def upsert(view: NetworkView | PortView) -> node_pb2.Upsert:
-    """Write a view to make true."""
-    if isinstance(view, NetworkView):
-        return node_pb2.Upsert(version=view.version, network=_network_view(view))
-    return node_pb2.Upsert(version=view.version, port=_port_view(view))
 
 
 def _resource(value: Resource) -> change_pb2.Resource:
@@ -317,49 +230,3 @@ def _levels(port: Port) -> list[binding_pb2.BindingLevel]:
         binding_pb2.BindingLevel(level=each.level, driver=each.driver, segment_id=each.segment_id)
         for each in port.binding.levels
     ]
-
-
-def _network_view(view: NetworkView) -> node_pb2.NetworkView:
-    return node_pb2.NetworkView(
-        id=view.id,
-        segment_id=view.segment_id,
-        network_type=view.network_type,
-        physical_network=view.physical_network,
-        segmentation_id=view.segmentation_id,
-        mtu=view.mtu,
-        endpoints=view.endpoints,
-        forwarding=[
-            node_pb2.ForwardingEntry(
-                mac_address=entry.mac_address, ip_addresses=entry.ip_addresses, endpoint=entry.endpoint
-            )
-            for entry in view.forwarding
-        ],
-    )
-
-
-def _port_view(view: PortView) -> node_pb2.PortView:
-    return node_pb2.PortView(
-        id=view.id,
-        network_id=view.network_id,
-        mac_address=view.mac_address,
-        ip_addresses=view.ip_addresses,
-        admin_state_up=view.admin_state_up,
-        device_id=view.device_id,
-        device_owner=view.device_owner,
-        port_security_enabled=view.port_security_enabled,
-        allowed_address_pairs=[
-            node_pb2.AllowedAddressPair(mac_address=pair.mac_address, ip_address=pair.ip_address)
-            for pair in view.allowed_address_pairs
-        ],
-        vif_type=view.vif_type,
-        vnic_type=view.vnic_type,
-        vif_details=json.dumps(dict(view.vif_details)).encode(),
-    )
-
-
-def _state(message: mechanism_pb2.Accept | mechanism_pb2.Done) -> DriverState | None:
-    return DriverState(message.state.version, message.state.data) if message.HasField("state") else None
-
-
-def _attributes(values: Mapping[str, bytes]) -> dict[str, Any]:
-    return {name: json.loads(value) for name, value in values.items()}

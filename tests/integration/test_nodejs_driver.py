@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
+from jackfield.driver.v1 import change_pb2, mechanism_pb2
+from jackfield.driver.v1.mechanism_pb2_grpc import MechanismServiceStub
 from support import ledger, nodejs
 from support.cloud import Cloud
 from support.processes import Process
@@ -101,6 +104,28 @@ def test_attribute_of_a_vendor_is_checked_judged_and_shown(api: httpx.Client, dr
     assert checked.status_code == 400
     assert "nodejs:queue" in checked.text
     assert api.get(f"/ports/{port['id']}").json()["port"]["nodejs:queue"] == 3
+
+
+def test_secrets_stay_out_of_the_log(tmp_path: Path) -> None:
+    """The most talkative log shows every request, and stars where the contract marks a field as sensitive."""
+    nodejs.require()
+    change = change_pb2.Change(change_id="1", kind=change_pb2.RESOURCE_KIND_PORT, id="p", revision=1)
+    change.action = change_pb2.ACTION_CREATE
+    change.current.port.binding.profile = b'{"password": "hunter2"}'
+    change.attributes["queue"] = b'"hunter2"'
+    change.state.data = b"hunter2"
+    request = mechanism_pb2.PostcommitRequest(changes=[change])
+    socket = tmp_path / "n.sock"
+
+    with nodejs.driver(socket, "--log-level", "debug", log=tmp_path / "nodejs.log") as driver:
+        channel = grpc.insecure_channel(f"unix://{socket}", [("grpc.default_authority", "localhost")])
+        with channel:
+            [result] = MechanismServiceStub(channel).Postcommit(request, timeout=5).results
+        logged = driver.output()
+
+    assert result.failed.reason == "STATE_UNREADABLE"
+    assert '"profile":"***"' in logged
+    assert "hunter2" not in logged + str(result)
 
 
 def test_driver_stops_in_order_and_gives_its_socket_back(driver: Process, tmp_path: Path) -> None:

@@ -34,14 +34,16 @@ export class Events {
   }
 }
 
-// What one watcher has not been sent yet: the last state of each port.
+// What one watcher has not been sent yet: the last state of each port, if it asked for ports.
 class Watcher {
-  constructor() {
+  constructor(kinds) {
+    this.wantsPorts = !kinds.length || kinds.includes('RESOURCE_KIND_PORT');
     this.waiting = new Map();
     this.wake = () => {};
   }
 
   put(key, event) {
+    if (!this.wantsPorts) return;
     this.waiting.set(key, event);
     this.wake();
   }
@@ -68,11 +70,11 @@ export function eventService(life, fabric, events) {
   return {
     watch: streaming(life, 'Watch', 'WatchRequest', async (request, call) => {
       life.requireServing();
-      const watcher = new Watcher();
+      const watcher = new Watcher(request.kinds);
       call.once('cancelled', () => watcher.wake());
       events.watchers.add(watcher);
       try {
-        await stream(life, fabric(), events, watcher, request.kinds, call);
+        await stream(life, fabric(), events, watcher, call);
       } finally {
         events.watchers.delete(watcher);
       }
@@ -80,17 +82,16 @@ export function eventService(life, fabric, events) {
   };
 }
 
-async function stream(life, fabric, events, watcher, kinds, call) {
+async function stream(life, fabric, events, watcher, call) {
   let sequence = 0;
   const send = (event) => write(call, { ...event, sequence: String((sequence += 1)), observeTime: now() });
-  const ports = !kinds.length || kinds.includes('RESOURCE_KIND_PORT');
   await send({ backend: backendOf(fabric) });
-  for (const event of ports ? [...events.ports.values()] : []) await send(event);
+  for (const event of watcher.wantsPorts ? [...events.ports.values()] : []) await send(event);
   await send({ inSync: {} });
   while (!call.cancelled && !events.isClosed) {
     if (!watcher.waiting.size) await watcher.rest();
     const news = watcher.take();
-    for (const event of ports ? news : []) await send(event);
+    for (const event of news) await send(event);
     if (!news.length && !events.isClosed) await send({ heartbeat: { queueDepth: life.changesInFlight } });
   }
 }

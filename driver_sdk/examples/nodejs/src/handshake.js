@@ -13,16 +13,14 @@ const CONTRACT_MAJOR = 1;
 const VERSION = '0.1.0';
 const FEATURES = ['attributes', 'states', 'watch', 'list_owned', 'diff'];
 
-// What is not declared is not sent. Precommit of subnets, and of deletions, is not
-// declared, because there is nothing to judge, and then it costs nothing.
-const INTERESTS = [
-  ...Object.keys(KINDS).map((kind) => ({ kind, actions: Object.keys(ACTIONS), phases: ['PHASE_POSTCOMMIT'] })),
-  ...['RESOURCE_KIND_NETWORK', 'RESOURCE_KIND_PORT'].map((kind) => ({
-    kind,
-    actions: ['ACTION_CREATE', 'ACTION_UPDATE'],
-    phases: ['PHASE_PRECOMMIT'],
-  })),
-];
+// What is not declared is not sent. Precommit of subnets is not declared, because there
+// is nothing to judge, and then it costs nothing.
+const JUDGED = ['RESOURCE_KIND_NETWORK', 'RESOURCE_KIND_PORT'];
+const INTERESTS = Object.keys(KINDS).map((kind) => ({
+  kind,
+  actions: Object.keys(ACTIONS),
+  phases: JUDGED.includes(kind) ? ['PHASE_PRECOMMIT', 'PHASE_POSTCOMMIT'] : ['PHASE_POSTCOMMIT'],
+}));
 
 export function driverService(life, fabric, options) {
   return {
@@ -46,9 +44,8 @@ export function driverService(life, fabric, options) {
 // Answers at once, whatever the device does: the core waits 2 s and no more.
 function introduce(life, fabric, { binds, networkTypes }, request) {
   life.coreFeatures = new Set(request.features);
-  // Absent: the core holds no state of this driver yet. The name is that of the oneof
-  // behind "optional", which tells an absent number from 0.
-  life.writeStateVersion = request._writeStateVersion ? request.writeStateVersion : undefined;
+  // Absent, and so undefined: the core holds no state of this driver yet.
+  life.writeStateVersion = request.writeStateVersion;
   const identity = {
     driverName: life.name,
     driverVersion: VERSION,

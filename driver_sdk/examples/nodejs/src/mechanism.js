@@ -43,9 +43,10 @@ export function mechanismService(life, fabric, events, save, options) {
 function verdictOn(life, reservedVlans, change) {
   const changeId = change.changeId;
   try {
-    const { kind, value } = understood(change);
-    if (kind === 'network') judgeVlans(reservedVlans, value);
-    if (kind === 'port') judgeQueue(life.name, change.attributes);
+    const { kind, action, value } = understood(change);
+    // What must not be made may always be taken away.
+    if (kind === 'network' && action !== 'delete') judgeVlans(reservedVlans, value);
+    if (kind === 'port' && action !== 'delete') judgeQueue(life.name, change.attributes);
     return { changeId, accept: {} };
   } catch (thrown) {
     if (thrown instanceof Rejected) {

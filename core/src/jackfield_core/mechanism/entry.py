@@ -295,9 +295,11 @@ class DriverEntry:
 
     def _note_silence(self, error: NoVerdict, unanswered: Unanswered | None) -> None:
         """Count a call without an answer; see to it that somebody tries again if that opened the breaker."""
-        if not self.breaker.fail() and not (self.breaker.is_open and unanswered is None):
+        is_news = self.breaker.fail()
+        if not is_news and not (self.breaker.is_open and unanswered is None):
             return
-        log.warning("driver.breaker_opened", driver=self.name, reason=error.text)
+        if is_news:
+            log.warning("driver.breaker_opened", driver=self.name, reason=error.text)
         self.ready.clear()
         if unanswered is not None and self.connection is not None:
             self._doubt.await_recovery(self.connection.client, unanswered)

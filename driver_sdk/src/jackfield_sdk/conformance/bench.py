@@ -47,6 +47,7 @@ class Bench:
         """Run one case; `Broken` if the rule is, `NotJudged` if the driver lacks what it needs."""
         core = self.core
         core.transcript.clear()
+        core.scope.clear()
         for need in rule.needs:
             self._require(need, arguments.get("kind"))
         before = list(core.made)

@@ -64,6 +64,8 @@ class Core:
         # Everything that was made, and the part of it that is there for the whole run.
         self.made: list[Resource] = []
         self.residents: list[Resource] = []
+        # What the case in progress made; it answers for nothing that others left behind.
+        self.scope: set[tuple[str, str]] = set()
         self.before: Listing = {}
         self.foreign = ""
         self.watcher: Watcher | None = None
@@ -228,13 +230,20 @@ class Core:
         kinds = self.params.owned_kinds
         return [each for each in resources if kinds is None or each.kind in kinds]
 
-    async def expect_listing(self) -> None:
-        """Compare the listing with the model; `Broken` says in what they differ. Skipped without the feature."""
+    async def expect_listing(self, *, whole: bool = False) -> None:
+        """Compare the listing with the model; `Broken` says in what they differ. Skipped without the feature.
+
+        A case compares what it made itself, unless it asks for the `whole` listing.
+        """
         if not self.facts.names("list_owned"):
             return
-        wanted = expected(self.listable(self.made))
+        wanted = expected(each for each in self.listable(self.made) if not each.uncertain)
         uncertain = {(each.kind, each.id) for each in self.made if each.uncertain}
-        said = differences({key: value for key, value in (await self.ours()).items() if key not in uncertain}, wanted)
+        found = {key: value for key, value in (await self.ours()).items() if key not in uncertain}
+        if not whole:
+            found = {key: value for key, value in found.items() if key in self.scope}
+            wanted = {key: value for key, value in wanted.items() if key in self.scope}
+        said = differences(found, wanted)
         require(not said, "; ".join(said[:5]), "the listing equals what was acknowledged")
 
     async def _owe_everything(self) -> None:
@@ -247,6 +256,7 @@ class Core:
 
     def _add(self, resource: Resource) -> Resource:
         resource.attributes = self.attributes(resource.kind)
+        self.scope.add((resource.kind, resource.id))
         self.made.append(resource)
         return resource
 

@@ -27,7 +27,7 @@ def listing_after(group: str) -> Callable[..., None]:
     async def test(core: Core, after: str) -> None:  # noqa: ARG001 - it names the case
         if not core.residents:
             await _settle_down(core)
-        await core.expect_listing()
+        await core.expect_listing(whole=True)
 
     after: Callable[[Callable[..., None]], Callable[..., None]] = pytest.mark.parametrize("after", [f"after {group}"])
     return after(test)

@@ -137,7 +137,6 @@ class Wire:
         """Read a stream that does not end by itself; AioRpcError if it breaks."""
         async for part in self._stream(method, request, timeout):
             self._scrutiny.answer(method, part)
-            self._transcript.record(method, _for_record(request), part)
             yield part
 
     async def _attempt(self, method: str, request: Message | bytes, timeout: float) -> Any:

@@ -199,9 +199,10 @@ async def _is_there(core: Core, method: str, request: object) -> bool:
 
 
 def _lasting(message: driver_pb2.HandshakeResponse) -> str:
-    """Return what one process says alike every time: all but the health of its backends."""
+    """Return what is alike in every handshake; the instance_id has a rule of its own."""
     copy = driver_pb2.HandshakeResponse()
     copy.CopyFrom(message)
+    copy.ClearField("instance_id")
     for backend in copy.backends:
         backend.ClearField("health")
         backend.ClearField("message")

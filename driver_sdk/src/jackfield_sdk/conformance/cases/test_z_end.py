@@ -54,6 +54,7 @@ async def test_no_secret_in_log(core: Core) -> None:
 async def test_errors_are_marked(core: Core) -> None:
     """Look at all errors of the run, and at a few more."""
     await _provoke(core)
+    await _overfill(core)
     found = _found(core, "I5")
     require(not found, "; ".join(found[:3]), "ErrorInfo whose domain is the driver's name")
 
@@ -132,6 +133,18 @@ async def _provoke(core: Core) -> None:
             for version in (writes, writes + 1)
         ]
         await core.wire.attempt("UpgradeStates", driver_pb2.UpgradeStatesRequest(to_version=writes, states=states))
+
+
+async def _overfill(core: Core) -> None:
+    """Send one change more than the handshake allows, where changes are taken."""
+    too_many = core.facts.max_batch + 1
+    if kinds := core.facts.kinds("postcommit"):
+        change = core.change(await core.stand(kinds[0]))
+        await core.wire.attempt("Postcommit", core.request([change] * too_many), 30.0)
+    if core.facts.message.HasField("bind"):
+        wanted = await a_request(core)
+        message = mechanism_pb2.BindPortsRequest(host=core.mint.host(), requests=[wanted] * too_many)
+        await core.wire.attempt("BindPorts", message, 30.0)
 
 
 async def _damaged(core: Core, kind: str, secret: bytes) -> list[change_pb2.Change]:

@@ -1,0 +1,71 @@
+"""Drivers with exactly one defect each, and the rule that has to catch it.
+
+All of them are the loopback driver with one thing wrong: in a hook (`hooks`), or in what the SDK
+would not let a driver get wrong (`services`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jackfield_sdk.examples.loopback import LoopbackDriver
+from planted import hooks, services
+from planted.services import Services
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A defect by name, the rule that it breaks, and which cases are run to see that no other is blamed.
+
+    `alone` is True if the driver has to run in a process of its own, because a case ends it.
+    """
+
+    name: str
+    rule: str
+    only: str
+    driver: type[LoopbackDriver] = LoopbackDriver
+    services: Services = field(default_factory=Services)
+    alone: bool = False
+
+
+DEFECTS = [
+    Defect("changes its instance id", "A4", "A", services=Services(driver=services.NewIdEveryTime)),
+    Defect("serves what it does not name", "A5", "A", services=Services(driver=services.HidesDiff)),
+    Defect("is slow to introduce itself", "A9", "A9", services=Services(driver=services.SlowHandshake)),
+    Defect("is deaf to a drain", "A10", "A10", services=Services(process=services.DeafToDrain), alone=True),
+    Defect("acts in precommit", "B1", "B", hooks.ActsInPrecommit),
+    Defect("judges by chance", "B2", "B2,B3,B4,B6,B8,B9", hooks.JudgesByChance),
+    Defect("guesses unknown kinds", "B9", "B", services=Services(mechanism=services.GuessesKinds)),
+    Defect("fails on repetition", "C1", "C1,C5,C6,C7,C10,C13,C14,C18,C19", hooks.FailsOnRepetition),
+    Defect("lets a lower revision overwrite", "C4", "C1,C4,C5,C7,C8,C18,C19", hooks.Overwrites,
+           Services(mechanism=services.ForgetsWhatIsHeld)),
+    Defect("fails to delete the unknown", "C7", "C4,C5,C7,C18", hooks.FailsToDeleteTheUnknown),
+    Defect("forgets a delete", "C8", "C1,C4,C5,C7,C8", hooks.ForgetsDeletes),
+    Defect("answers twice", "C10", "C10,C13", services=Services(mechanism=services.AnswersTwice)),
+    Defect("answers an unknown id", "C10", "C10,C13", services=Services(mechanism=services.AnswersUnknownId)),
+    Defect("one failure fails the batch", "C11", "C1,C10,C11,C13,C14,C18,C19",
+           services=Services(mechanism=services.AllOrNothing)),
+    Defect("takes any batch", "C13", "C5,C10,C12,C13", services=Services(process=services.TakesAnything)),
+    Defect("answers a revision too high", "C18", "C1,C5,C18,C19", hooks.RevisionTooHigh),
+    Defect("forgets everything when it is killed", "C15", "C15", hooks.SameEpochForEver, alone=True),
+    Defect("binds a segment that was not offered", "D3", "D",
+           services=Services(mechanism=services.BindsUnoffered)),
+    Defect("acts while it binds", "D1", "D", hooks.ActsInBind),
+    Defect("leaks a secret into an error", "E3", "E3,I5,I6", hooks.LeaksSecret),
+    Defect("logs a secret", "E8", "E3,E8,I5,I6", hooks.LogsSecret, alone=True),
+    Defect("ignores write_state_version", "E5", "E", services=Services(custody=services.WritesNewestState)),
+    Defect("changes its schema digest", "F2", "F", services=Services(driver=services.NewDigestEveryTime)),
+    Defect("leaves ports out of its listing", "G1", "G1", hooks.LeavesPortsOut),
+    Defect("touches foreign objects", "G2", "C1,C7,C8,G2", hooks.TouchesForeign),
+    Defect("acts in a dry run", "G4", "G4,G6", hooks.ActsInDiff),
+    Defect("counts events wrongly", "H2", "H1,H2,H3", services=Services(events=services.NumbersEventsAlike)),
+    Defect("marks no errors as its own", "I5", "I5,I6,E3", services=Services(mechanism=services.NamesAnotherDomain)),
+    Defect("lets an exception out", "I6", "I2,I5,I6,E3", services=Services(mechanism=services.RaisesRaw)),
+]  # fmt: skip
+
+SOUND = Defect("none", "", "")
+
+
+def defect_of(name: str) -> Defect:
+    """Return the defect of a name; "none" is the sound driver."""
+    return next(each for each in [*DEFECTS, SOUND] if each.name == name)

@@ -1,0 +1,155 @@
+"""Defects that a vendor puts into his own hooks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Iterable, Iterator
+
+from jackfield_sdk import (
+    Action,
+    BindContext,
+    Bound,
+    ChangeContext,
+    DeviceConflict,
+    Done,
+    Infeasible,
+    Kind,
+    NetworkContext,
+    Owned,
+    Rejected,
+    Skip,
+)
+from jackfield_sdk.answers import PostcommitAnswer
+from jackfield_sdk.examples.loopback import Fabric, Held, LoopbackDriver, LoopbackOptions
+
+
+class ActsInPrecommit(LoopbackDriver):
+    """Prepares the device while it judges."""
+
+    async def _judge(self, kind: Kind, context: ChangeContext) -> None:
+        if kind is Kind.NETWORK and context.action is Action.CREATE:
+            self.fabric.write(kind, context)
+
+
+class JudgesByChance(LoopbackDriver):
+    """Rejects every third port."""
+
+    _asked = itertools.count(1)
+
+    async def _judge(self, kind: Kind, context: ChangeContext) -> None:
+        if kind is Kind.PORT and next(self._asked) % 3 == 0:
+            raise Rejected("the moon is full")
+
+
+class FailsOnRepetition(LoopbackDriver):
+    """Takes a change that it made before for somebody else's."""
+
+    async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
+        found = self.fabric.held(kind).get(context.current.id)
+        if found is not None and found.revision == context.revision:
+            raise DeviceConflict(f"{kind} {context.current.id} exists")
+        return await super()._act(kind, context)
+
+
+class Overwrites(LoopbackDriver):
+    """Makes true whatever comes, in the order in which it comes."""
+
+    async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
+        if context.action is not Action.DELETE:
+            self.fabric.forget(kind, context.current.id)
+        return await super()._act(kind, context)
+
+
+class FailsToDeleteTheUnknown(LoopbackDriver):
+    """Cannot delete what is not there."""
+
+    async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
+        if context.action is Action.DELETE and context.current.id not in self.fabric.held(kind):
+            raise Infeasible(f"there is no {kind} {context.current.id}")
+        return await super()._act(kind, context)
+
+
+class ForgetsDeletes(LoopbackDriver):
+    """Calls a delete done, and leaves the subnet on the device."""
+
+    async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
+        if kind is Kind.SUBNET and context.action is Action.DELETE:
+            return None
+        return await super()._act(kind, context)
+
+
+class RevisionTooHigh(LoopbackDriver):
+    """Counts its own revisions."""
+
+    async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
+        await super()._act(kind, context)
+        return Done(revision=context.revision + 1)
+
+
+class SameEpochForEver(LoopbackDriver):
+    """Has its fabric in memory, and does not say that a new process has lost it."""
+
+    def __init__(self, fabric: Fabric, options: LoopbackOptions) -> None:
+        super().__init__(fabric, options)
+        fabric.epoch = "for ever"
+
+
+class ActsInBind(LoopbackDriver):
+    """Reserves a place for the port while it binds."""
+
+    async def bind_port(self, context: BindContext) -> Bound | Skip:
+        self.fabric.ports[context.port.id] = Held(0, context.port)
+        return await super().bind_port(context)
+
+
+class LeaksSecret(LoopbackDriver):
+    """Tells the user which secret was wrong."""
+
+    async def create_network_precommit(self, context: NetworkContext) -> None:
+        secret = context.attributes.get("secret")
+        if not isinstance(secret, str):
+            raise Rejected(f"{secret} is no text", reason="BAD_SECRET")
+
+
+class LogsSecret(LoopbackDriver):
+    """Prints what it works with."""
+
+    async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
+        print(f"{kind} {context.current.id}: {dict(context.attributes)}", flush=True)
+        return await super()._act(kind, context)
+
+
+class LeavesPortsOut(LoopbackDriver):
+    """Does not list ports."""
+
+    async def list_owned(self, kinds: frozenset[Kind]) -> AsyncIterator[Owned]:
+        async for owned in super().list_owned(kinds):
+            if owned.kind is not Kind.PORT:
+                yield owned
+
+
+class TouchesForeign(LoopbackDriver):
+    """Sweeps everything away that it does not know when it deletes a network."""
+
+    def __init__(self, fabric: Fabric, options: LoopbackOptions) -> None:
+        super().__init__(fabric, options)
+        fabric.networks["somebody-elses"] = Held(3, None)
+
+    async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
+        if kind is Kind.NETWORK and context.action is Action.DELETE:
+            self.fabric.networks.pop("somebody-elses", None)
+        return await super()._act(kind, context)
+
+
+class ActsInDiff(LoopbackDriver):
+    """Finds out what would be done by doing it."""
+
+    async def diff(self, context: ChangeContext) -> Iterable[str]:
+        lines = await super().diff(context)
+        if context.action is Action.CREATE:
+            self.fabric.write(next(_kinds(context)), context)
+        return lines
+
+
+def _kinds(context: ChangeContext) -> Iterator[Kind]:
+    return (kind for kind in Kind if type(context.current).__name__.lower() == kind)

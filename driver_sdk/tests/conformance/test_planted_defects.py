@@ -1,0 +1,60 @@
+"""Drivers with one defect each are caught by the rule that they break, and by no other."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ENVIRONMENT, Judged
+from planted import DEFECTS, SOUND, Defect
+
+TOGETHER = [SOUND, *[defect for defect in DEFECTS if not defect.alone]]
+
+
+@pytest.fixture(scope="module")
+def addresses() -> Iterator[dict[str, str]]:
+    """Serve all drivers that may share a process; their addresses by name."""
+    with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+        told = {defect.name: f"unix://{folder}/{number}.sock" for number, defect in enumerate(TOGETHER)}
+        command = [sys.executable, "-m", "planted", *[word for pair in told.items() for word in pair]]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield told
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+            process.stdout.close()
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: f"{defect.rule} {defect.name}")
+def test_a_defect_is_caught_by_its_rule(
+    defect: Defect, judge: Callable[..., Judged], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The rule that a driver breaks fails, and no other rule does."""
+    if defect.alone:
+        with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+            address = f"unix://{folder}/0.sock"
+            command = f"{sys.executable} -m planted '{defect.name}' {address}"
+            judged = judge("--endpoint", address, "--command", command, "--only", defect.only, "--seed", "7")
+    else:
+        address = request.getfixturevalue("addresses")[defect.name]
+        judged = judge("--endpoint", address, "--only", defect.only, "--seed", "7")
+
+    assert judged.rules("failed") == {defect.rule}, judged.output
+    assert judged.code == 1
+    assert f"{defect.rule} " in judged.output
+
+
+def test_the_sound_driver_conforms(judge: Callable[..., Judged], addresses: dict[str, str]) -> None:
+    """The driver that all others were made from breaks no rule."""
+    judged = judge("--endpoint", addresses[SOUND.name])
+
+    assert judged.rules("failed") == set(), judged.output
+    assert judged.code == 0
+    assert len(judged.rules("passed")) > 50

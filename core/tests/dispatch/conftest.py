@@ -86,6 +86,7 @@ class Driver(RecordingDriver):
 
 _METHODS = {
     "Handshake": driver_pb2.HandshakeRequest,
+    "GetSchemas": driver_pb2.GetSchemasRequest,
     "Postcommit": mechanism_pb2.PostcommitRequest,
     "Check": health_pb2.HealthCheckRequest,
 }
@@ -103,6 +104,7 @@ class RawDriver(grpc.GenericRpcHandler):
         self.kinds = [Kind.NETWORK, Kind.SUBNET, Kind.PORT]
         self.actions = list(_ACTIONS)
         self.max_batch = 0
+        self.schemas: list[driver_pb2.AttributeSchema] = []
         self._server: grpc.aio.Server | None = None
 
     async def up(self) -> None:
@@ -158,7 +160,12 @@ class RawDriver(grpc.GenericRpcHandler):
             contract_major=1,
             interests=interests,
             limits=capability_pb2.Limits(max_batch=self.max_batch),
+            features=["attributes"] if self.schemas else [],
+            schema_digest=b"digest" if self.schemas else b"",
         )
+
+    async def _getschemas(self, _request: Any, _context: Any) -> Message:
+        return driver_pb2.GetSchemasResponse(digest=b"digest", schemas=self.schemas)
 
     async def _postcommit(self, request: Any, context: Any) -> Any:
         self.requests.append(request)

@@ -118,11 +118,14 @@ def test_a_pool_has_no_more_threads_than_it_may_and_no_more_than_it_needs():
 
 
 HANGING = """
-import sys, threading
+import asyncio, sys, threading
 from jackfield_sdk import MechanismDriver, ServerSettings, serve
 
 class Hanging(MechanismDriver):
     name = "hanging"
+
+    async def start(self):
+        self._for_ever = asyncio.create_task(asyncio.to_thread(threading.Event().wait))
 
     def create_network_postcommit(self, context):
         print("began", flush=True)

@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
+from jackfield_sdk._ending import blocking_executor, leave
 from jackfield_sdk._logging import configure_logging
 from jackfield_sdk._servicer import SERVICES, Hooks, Process, add_servicers
 from jackfield_sdk._signals import on_stop_signals
@@ -99,10 +100,12 @@ async def start_server(driver: MechanismDriver, settings: ServerSettings) -> Run
 async def _serve_until_told(driver: MechanismDriver, settings: ServerSettings) -> None:
     told = asyncio.Event()
     on_stop_signals(told.set)
+    executor = blocking_executor()
     server = await start_server(driver, settings)
     await told.wait()
     log.info("driver.stopping", driver=driver.name)
     await server.stop()
+    await leave(executor)
 
 
 async def _start(process: Process, timeout: float) -> str | None:

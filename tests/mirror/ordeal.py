@@ -120,6 +120,10 @@ class Ordeal:
         """Return what the core logged of this driver, by name."""
         return Counter(line["event"] for line in self._lines() if line.get("driver") == self.evil.name)
 
+    def condition(self) -> str:
+        """Return what the core says of the driver to whoever asks whether it is ready."""
+        return self.stage.conditions()[self.evil.name]
+
     def metric(self, name: str, **labels: str) -> float:
         """Return a metric of this driver."""
         return self.stage.metric(name, driver=self.evil.name, **labels)

@@ -195,6 +195,11 @@ class Stage:
 
         wait_until(is_ready, what="all drivers to be ready", timeout=PATIENCE)
 
+    def conditions(self) -> dict[str, str]:
+        """Return what the core says of each driver."""
+        drivers: dict[str, str] = httpx.get(f"{self._cloud.url}/readyz").json()["drivers"]
+        return drivers
+
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric over all samples with *labels*."""
         text = httpx.get(f"{self._cloud.url}/metrics").text

@@ -3,24 +3,37 @@
 from collections.abc import Callable
 
 import pytest
+from support.waiting import wait_until
 
 from mirror.ordeal import Ordeal
-from mirror.stage import POLICIES
+from mirror.stage import POLICIES, Stage
 
 both = pytest.mark.parametrize("policy", POLICIES)
 
 
 def suffer(ordeal: Ordeal, because: str) -> None:
-    """Take garbage after the commit and before it: the change is owed, and counts as not judged."""
+    """Take garbage three times: nothing of it counts, and then nothing is asked any more."""
     with ordeal as spoiled:
         spoiled.turn(on=["Precommit"])
-        spoiled.refused_or_passed(because=because)
-        spoiled.turn()
-        if not spoiled.is_required:
-            spoiled.owed(because="GARBAGE")
-        spoiled.others_do_not_notice()
-    assert spoiled.events()["driver.garbage"] >= 1
-    assert spoiled.metric("jackfield_driver_garbage_total") >= 1
+        for _ in range(3):
+            spoiled.refused_or_passed(because=because)
+        expect_quarantine(spoiled)
+    # It was another version that healed it.
+    assert spoiled.events()["driver.released"] == 1
+
+
+def expect_quarantine(spoiled: Ordeal) -> None:
+    """Expect that the driver is called no more, and that users and operators are told why."""
+    wait_until(lambda: "quarantined" in spoiled.condition(), what="the quarantine")
+    before = spoiled.evil.calls
+    spoiled.refused_or_passed(because="quarantined")
+    spoiled.others_do_not_notice()
+    after = spoiled.evil.calls
+    assert [rpc for rpc in ("Precommit", "Postcommit", "BindPorts") if after[rpc] != before[rpc]] == []
+    assert "three answers within ten minutes broke the contract" in spoiled.condition()
+    assert 1 <= spoiled.events()["driver.garbage"] <= 3
+    assert spoiled.events()["driver.quarantined"] == 1
+    assert spoiled.metric("jackfield_driver_garbage_total") >= 3
 
 
 @both
@@ -66,6 +79,21 @@ def test_higher_revision(ordeal: Callable[..., Ordeal]) -> None:
     with ordeal() as liar:
         liar.turn()
         liar.owed(because="GARBAGE")
-        liar.others_do_not_notice()
+        expect_quarantine(liar)
 
-    assert liar.events()["driver.garbage"] >= 1
+
+def test_operator_ends_a_quarantine(stage: Stage) -> None:
+    """`jackfield driver release` frees a driver in all processes, and shows that it was not free."""
+    with Ordeal(stage, "required", "garbage") as spoiled:
+        spoiled.turn(on=["Precommit"])
+        for _ in range(3):
+            spoiled.create()
+        wait_until(lambda: "quarantined" in spoiled.condition(), what="the quarantine")
+        assert "quarantined" in stage.command("driver", "list")
+        spoiled.evil.turn("good")
+        assert spoiled.create().status_code == 503
+
+        stage.command("driver", "release", spoiled.evil.name)
+
+        stage.until_ready()
+        assert spoiled.create().status_code == 201

@@ -10,6 +10,7 @@ and a test can read what the devices hold without asking anybody.
 
 import contextlib
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ class Cloud:
         policy: str = "required",
         options: Sequence[str] = (),
         keep_state: bool = True,
+        spare: bool = False,
         settings: str = "",
     ) -> None:
         """Describe the cloud; nothing runs yet.
@@ -47,20 +49,19 @@ class Cloud:
             policy: ``required`` or ``advisory``, for all drivers.
             options: Further options of every loopback driver.
             keep_state: Whether drivers write their state files, which costs them a little for every change.
+            spare: Whether each driver has a second endpoint, where :meth:`release` starts its next version.
             settings: Further TOML for the cores.
 
         """
         # A short path: the name of a Unix socket has room for 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="jfcloud-", dir="/tmp"))
         self._stack = contextlib.ExitStack()
-        self.drivers = {
-            name: self._driver(name, number == 0, (*(self._state(name) if keep_state else ()), *options))
+        self._options = {
+            name: ("--bind" if number == 0 else "--no-bind", *(self._state(name) if keep_state else ()), *options)
             for number, name in enumerate(drivers)
         }
-        listed = "".join(
-            f'[[drivers]]\nname = "{name}"\nendpoint = "unix://{self.folder}/{name}.sock"\npolicy = "{policy}"\n'
-            for name in drivers
-        )
+        self.drivers = {name: self._driver(name, self._endpoint(name)) for name in drivers}
+        listed = "".join(self._listed(name, policy, spare) for name in drivers)
         ports = [free_port() for _ in range(cores)]
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.configs = []
@@ -88,6 +89,18 @@ class Cloud:
         """Return what a driver's fabric holds: kind to id to revision."""
         return revisions_in(self.folder / f"{name}.db")
 
+    def release(self, name: str, *options: str, at_spare: bool) -> Process:
+        """Start another release of a driver at its second endpoint, or at its first one again."""
+        process = self._driver(name, self._endpoint(name, spare=at_spare), *options)
+        self._stack.callback(process.stop)
+        return process.start()
+
+    def command(self, *arguments: str) -> str:
+        """Run ``jackfield`` with the first core's settings; return what it prints."""
+        command = [str(BIN / "jackfield"), *arguments, "--config", str(self.configs[0])]
+        result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+        return result.stdout
+
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
@@ -103,13 +116,20 @@ class Cloud:
     def _state(self, name: str) -> tuple[str, str]:
         return "--state-file", str(self.folder / f"{name}.db")
 
-    def _driver(self, name: str, binds: bool, options: Sequence[str]) -> Process:
-        endpoint = self.folder / f"{name}.sock"
+    def _endpoint(self, name: str, *, spare: bool = False) -> Path:
+        return self.folder / (f"{name}-spare.sock" if spare else f"{name}.sock")
+
+    def _listed(self, name: str, policy: str, spare: bool) -> str:
+        paths = [self._endpoint(name), *([self._endpoint(name, spare=True)] if spare else [])]
+        endpoints = ", ".join(f'"unix://{path}"' for path in paths)
+        return f'[[drivers]]\nname = "{name}"\nendpoints = [{endpoints}]\npolicy = "{policy}"\n'
+
+    def _driver(self, name: str, endpoint: Path, *options: str) -> Process:
         command = [
             BIN / "jackfield-loopback", "--name", name, "--listen", f"unix://{endpoint}",
-            "--bind" if binds else "--no-bind", *options,
+            *self._options[name], *options,
         ]  # fmt: skip
-        return Process(name, command, log=self.folder / f"{name}.log", ready=accepts(endpoint))
+        return Process(name, command, log=self.folder / f"{endpoint.stem}.log", ready=accepts(endpoint))
 
     def _core(self, number: int, config: Path) -> Process:
         return Process(

@@ -34,9 +34,7 @@ def main() -> int:
     parser.add_argument("--ports", type=int, default=300, help="ports in each port phase (default 300)")
     parser.add_argument("--lists", type=int, nargs="*", default=[1000, 5000], help="sizes of lists (default 1000 5000)")
     parser.add_argument("--database", choices=["postgresql", "sqlite"], default="postgresql")
-    parser.add_argument(
-        "--rounds", type=int, default=80, help="rounds of creates (default 80)"
-    )
+    parser.add_argument("--rounds", type=int, default=80, help="rounds of creates (default 80)")
     parser.add_argument("--owed", type=int, default=5000, help="ports that a driver is owed (default 5000)")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()

@@ -3,9 +3,9 @@
 Cores that differ by one driver run side by side and take turns of a few creates
 each, in an order that rotates, so that whatever else the machine does falls on
 all of them alike; a figure is the median of what they differ by in a round. Delivery is
-measured by itself: a driver that comes back with nothing in its memory is owed
-every port again, and what counts is the CPU of the core process from then until
-its ledger is empty. Everything that the core does meanwhile is in it.
+measured by itself: ports are created while a driver is away, and later it is owed
+all of them anew; what counts is the CPU of the core process from then until the
+ledger is empty. Everything that the core does meanwhile is in it.
 """
 
 import asyncio
@@ -27,6 +27,12 @@ _TURN = 10
 """Creates in a turn: so few that a round is over before the machine is another one."""
 _PATIENCE = 120.0
 """Seconds after which a ledger that is not empty is an error."""
+
+_OWE_ALL_AGAIN = """
+    UPDATE delivery SET owed = true, acknowledged_revision = NULL, owed_since = now() AT TIME ZONE 'UTC',
+        due_at = now() AT TIME ZONE 'UTC'
+    WHERE driver = $1 AND kind = 'port'
+"""
 
 _BINDER = Fabric(name="fabric", bind=True)
 _JUDGE = Fabric(name="judge", postcommit=False)
@@ -132,30 +138,22 @@ class _Core:
 
     async def create_owed(self, ports: int, fabric: Fabric) -> None:
         """Create *ports* while a driver is away, and deliver them when it is back."""
-        self._stack.driver(fabric.name).stop()
+        driver = self._stack.driver(fabric.name)
+        driver.stop()
         bulk = self._client.create_ports(self._network, 100, bound=True)
         await self._client.phase("create owed ports", [bulk] * (ports // 100), weight=100)
-        await self.deliver_again(fabric)
+        driver.start()
+        await self._until_paid()
 
     async def deliver_again(self, fabric: Fabric) -> float:
-        """Have a driver lose its memory; return seconds of CPU until it has been told everything again."""
-        driver, epochs = self._stack.driver(fabric.name), await self._epochs(fabric)
-        driver.stop()
+        """Owe a driver all ports, as if its fabric had lost them; return seconds of CPU until it has them again."""
         before = self._cpu()
-        driver.start()
-        # The new epoch and the debts that follow from it are written in one transaction.
-        await _until(lambda: self._differ(fabric, epochs))
+        await self._database.execute(_OWE_ALL_AGAIN, fabric.name)
         await self._until_paid()
         return self._cpu() - before
 
     async def _until_paid(self) -> None:
         await _until(lambda: self._database.fetchval("SELECT NOT EXISTS (SELECT FROM delivery WHERE owed)"))
-
-    async def _differ(self, fabric: Fabric, epochs: str) -> bool:
-        return await self._epochs(fabric) != epochs
-
-    async def _epochs(self, fabric: Fabric) -> str:
-        return str(await self._database.fetchval("SELECT epochs FROM driver WHERE name = $1", fabric.name))
 
     def _cpu(self) -> float:
         return usage.of(self._stack.core_pid).cpu

@@ -6,6 +6,7 @@ import time
 import pytest
 from jackfield_core.errors import DriverUnavailable
 from jackfield_core.mechanism.answers import NoVerdict
+from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.breaker import PATIENCE, Breaker
 from jackfield_core.mechanism.entry import Condition
 
@@ -107,9 +108,9 @@ async def test_delivery_is_not_attempted_while_open(world, rows):
     fabric.hangs("Postcommit")
     core = await world.core(fabric, breaker_failures=1, breaker_retry=60)
     with pytest.raises(NoVerdict) as tried:
-        await core.manager.postcommit("fabric", [], 1, 0.1)
+        await core.manager.postcommit("fabric", Batch(1), 0.1)
     with pytest.raises(NoVerdict) as refused:
-        await core.manager.postcommit("fabric", [], 1, 0.1)
+        await core.manager.postcommit("fabric", Batch(1), 0.1)
 
     assert tried.value.attempted
     assert not refused.value.attempted

@@ -7,18 +7,20 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from jackfield.driver.v1 import change_pb2, mechanism_pb2
-from jackfield_core.mechanism import translate
 from jackfield_core.mechanism.answers import Done, Failed, Garbage, InProgress, NoVerdict
+from jackfield_core.mechanism.batch import Batch
 from jackfield_core.types import Action
 
 
 @pytest.fixture
-def changes(rows):
+def batch(rows):
     """Return two changes as the dispatcher would send them; their ids are "a" and "b"."""
     tree = rows.tree()
-    first = translate.change(rows.create_network(tree), change_id="a", action=Action.CREATE)
+    batch = Batch(1_700_000_000_000_000)
+    batch.add(rows.create_network(tree), change_id="a", action=Action.CREATE)
     port = rows.create_port(rows.port(tree=tree, revision=5), tree)
-    return [first, translate.change(port, change_id="b", action=Action.UPDATE, original=b"", state=(1, b"kept"))]
+    batch.add(port, change_id="b", action=Action.UPDATE, original=b"", state=(1, b"kept"))
+    return batch
 
 
 def done(id, revision, **more):
@@ -31,7 +33,7 @@ def respond(*results):
     return mechanism_pb2.PostcommitResponse(results=results)
 
 
-async def test_changes_arrive_and_outcomes_return(world, changes):
+async def test_changes_arrive_and_outcomes_return(world, batch):
     """Every change gets its outcome as plain values, whatever the order of the answer."""
     fabric = await world.driver("fabric")
     error = change_pb2.Error(
@@ -47,7 +49,7 @@ async def test_changes_arrive_and_outcomes_return(world, changes):
     fabric.answers("Postcommit", respond(failed, done("a", 1, state=state)))
     core = await world.core(fabric)
 
-    outcome = await core.manager.postcommit("fabric", changes, 1_700_000_000_000_000, 5.0)
+    outcome = await core.manager.postcommit("fabric", batch, 5.0)
 
     assert outcome == {
         "a": Done(1, (1, b"vlan 7")),
@@ -60,7 +62,7 @@ async def test_changes_arrive_and_outcomes_return(world, changes):
     assert request.changes[1].HasField("original")
 
 
-async def test_work_in_progress_is_asked_for_again(world, changes):
+async def test_work_in_progress_is_asked_for_again(world, batch):
     """A driver that needs longer says when to ask again; nonsense is put right."""
     fabric = await world.driver("fabric")
     later = mechanism_pb2.InProgress(retry_after=Duration(seconds=2))
@@ -74,17 +76,17 @@ async def test_work_in_progress_is_asked_for_again(world, changes):
     )
     core = await world.core(fabric)
 
-    assert await core.manager.postcommit("fabric", changes, 1, 5.0) == {"a": InProgress(2.0), "b": InProgress(0.0)}
+    assert await core.manager.postcommit("fabric", batch, 5.0) == {"a": InProgress(2.0), "b": InProgress(0.0)}
 
 
-async def test_error_without_words_is_retried(world, changes):
+async def test_error_without_words_is_retried(world, batch):
     """What an error leaves open is taken for the worst: retry, and the change may have been made."""
     fabric = await world.driver("fabric")
     blank = mechanism_pb2.PostcommitResult(change_id="b", failed=change_pb2.Error(reason="x" * 100))
     fabric.answers("Postcommit", respond(done("a", 1), blank))
     core = await world.core(fabric)
 
-    outcome = await core.manager.postcommit("fabric", changes, 1, 5.0)
+    outcome = await core.manager.postcommit("fabric", batch, 5.0)
 
     assert outcome["b"] == Failed("retry", "x" * 63, "", "", None, "maybe")
 
@@ -102,20 +104,20 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("answer", GARBAGE.values(), ids=GARBAGE.keys())
-async def test_garbage_discards_the_whole_answer(world, changes, answer):
+async def test_garbage_discards_the_whole_answer(world, batch, answer):
     """One wrong result and nothing of the answer counts; the driver stays connected."""
     fabric = await world.driver("fabric")
     fabric.answers("Postcommit", answer)
     core = await world.core(fabric)
 
     with pytest.raises(Garbage):
-        await core.manager.postcommit("fabric", changes, 1, 5.0)
+        await core.manager.postcommit("fabric", batch, 5.0)
 
     fabric.behaves()
-    assert set(await core.manager.postcommit("fabric", changes, 1, 5.0)) == {"a", "b"}
+    assert set(await core.manager.postcommit("fabric", batch, 5.0)) == {"a", "b"}
 
 
-async def test_silence_ends_with_the_deadline(world, changes):
+async def test_silence_ends_with_the_deadline(world, batch):
     """A call that hangs ends after its timeout, with an unknown outcome."""
     fabric = await world.driver("fabric")
     fabric.hangs("Postcommit")
@@ -123,7 +125,7 @@ async def test_silence_ends_with_the_deadline(world, changes):
 
     started = time.monotonic()
     with pytest.raises(NoVerdict) as caught:
-        await core.manager.postcommit("fabric", changes, 1, 0.2)
+        await core.manager.postcommit("fabric", batch, 0.2)
 
     assert time.monotonic() - started < 1
     assert (caught.value.code, caught.value.attempted, caught.value.has_error_info) == (
@@ -133,20 +135,20 @@ async def test_silence_ends_with_the_deadline(world, changes):
     )
 
 
-async def test_too_large_a_request_is_told_apart(world, changes):
+async def test_too_large_a_request_is_told_apart(world, batch):
     """A message that is too large says so, so that the dispatcher can halve the batch."""
     fabric = await world.driver("fabric")
     core = await world.core(fabric)
-    changes[0].attributes["acme"] = b"x" * (17 << 20)
+    batch.request.changes[0].attributes["acme"] = b"x" * (17 << 20)
 
     with pytest.raises(NoVerdict) as caught:
-        await core.manager.postcommit("fabric", changes, 1, 5.0)
+        await core.manager.postcommit("fabric", batch, 5.0)
 
     assert caught.value.code == "RESOURCE_EXHAUSTED"
     assert not caught.value.has_error_info
 
 
-async def test_only_the_drivers_own_error_info_counts(world, changes):
+async def test_only_the_drivers_own_error_info_counts(world, batch):
     """ErrorInfo of the driver's domain is its word, with its wish for the next call; that of others is noise."""
     fabric = await world.driver("fabric")
     core = await world.core(fabric)
@@ -159,7 +161,7 @@ async def test_only_the_drivers_own_error_info_counts(world, changes):
 
     async def answer():
         with pytest.raises(NoVerdict) as caught:
-            await core.manager.postcommit("fabric", changes, 1, 5.0)
+            await core.manager.postcommit("fabric", batch, 5.0)
         return caught.value.has_error_info, caught.value.reason, caught.value.retry_after
 
     fabric.aborts("Postcommit", grpc.StatusCode.RESOURCE_EXHAUSTED, "busy", spoken_by("fabric"))
@@ -170,7 +172,7 @@ async def test_only_the_drivers_own_error_info_counts(world, changes):
     assert await answer() == (False, "", None)
 
 
-async def test_fields_that_the_driver_cannot_take_reach_the_operator(world, changes):
+async def test_fields_that_the_driver_cannot_take_reach_the_operator(world, batch):
     """BadRequest is read with the driver's ErrorInfo, on one line; a wish to be left alone for ever is cut to a day."""
     fabric = await world.driver("fabric")
     core = await world.core(fabric)
@@ -183,18 +185,18 @@ async def test_fields_that_the_driver_cannot_take_reach_the_operator(world, chan
     fabric.aborts("Postcommit", grpc.StatusCode.INVALID_ARGUMENT, "no", details)
 
     with pytest.raises(NoVerdict) as caught:
-        await core.manager.postcommit("fabric", changes, 1, 5.0)
+        await core.manager.postcommit("fabric", batch, 5.0)
 
     assert caught.value.text == "INVALID_ARGUMENT: no; changes[0].kind: not  served"
     assert (caught.value.reason, caught.value.retry_after) == ("MALFORMED", 86400.0)
 
 
-async def test_driver_that_is_not_there_is_not_attempted(world, changes):
+async def test_driver_that_is_not_there_is_not_attempted(world, batch):
     """Without a connection nothing is tried, and the dispatcher learns that."""
     fabric = await world.driver("fabric", start=False)
     core = await world.core(fabric, wait=False)
 
     with pytest.raises(NoVerdict) as caught:
-        await core.manager.postcommit("fabric", changes, 1, 5.0)
+        await core.manager.postcommit("fabric", batch, 5.0)
 
     assert not caught.value.attempted

@@ -10,6 +10,7 @@ from jackfield.driver.v1 import capability_pb2
 from jackfield_core.db.base import now
 from jackfield_core.db.driver import DriverRecord, Interest
 from jackfield_core.mechanism.answers import NoVerdict
+from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.entry import Condition
 from jackfield_core.types import Action, Kind
 
@@ -146,7 +147,7 @@ async def test_hung_calls_end_when_the_driver_is_given_up(world):
     fabric = await world.driver("fabric")
     core = await world.core(fabric, health_interval=0.1, handshake_timeout=0.2)
     fabric.hangs("Postcommit")
-    called = asyncio.create_task(core.manager.postcommit("fabric", [], 1, 60.0))
+    called = asyncio.create_task(core.manager.postcommit("fabric", Batch(1), 60.0))
     await world.eventually(lambda: fabric.requests("Postcommit"))
     fabric.hangs("Check")
 
@@ -174,7 +175,7 @@ async def test_draining_driver_gets_no_new_calls(world):
     await world.eventually(lambda: core.entry(fabric).condition is Condition.DRAINING)
 
     with pytest.raises(NoVerdict) as caught:
-        await core.manager.postcommit("fabric", [], 1, 1.0)
+        await core.manager.postcommit("fabric", Batch(1), 1.0)
     assert not caught.value.attempted
 
     fabric.behaves()
@@ -192,7 +193,7 @@ async def test_process_that_takes_over_the_address_is_found(world):
     async with asyncio.timeout(5):
         while not new.requests("Postcommit"):
             readiness.append(entry.is_ready)
-            await core.manager.postcommit("fabric", [], 1, 1.0)
+            await core.manager.postcommit("fabric", Batch(1), 1.0)
 
     assert all(readiness)
     assert entry.handshake.instance_id == new.instance_id
@@ -246,7 +247,7 @@ async def test_unfit_driver_is_not_called(world, spoiled):
     assert not core.entry(fabric).is_ready
     assert core.entry(fabric).reason
     with pytest.raises(NoVerdict):
-        await core.manager.postcommit("fabric", [], 1, 1.0)
+        await core.manager.postcommit("fabric", Batch(1), 1.0)
     assert fabric.requests("Postcommit") == []
 
     fabric.behaves()
@@ -268,7 +269,7 @@ async def test_driver_that_never_introduces_itself_harms_nobody(world, evil):
     await world.eventually(lambda: len(mute.requests("Handshake")) > 1)
 
     assert not core.entry(mute).is_ready
-    assert await core.manager.postcommit("good", [], 1, 1.0) == {}
+    assert await core.manager.postcommit("good", Batch(1), 1.0) == {}
 
 
 async def test_handshakes_that_fail_become_rarer(world):
@@ -321,4 +322,4 @@ async def test_stop_closes_everything(world):
 
     assert not core.entry(fabric).is_ready
     with pytest.raises(NoVerdict):
-        await core.manager.postcommit("fabric", [], 1, 1.0)
+        await core.manager.postcommit("fabric", Batch(1), 1.0)

@@ -8,6 +8,7 @@ from jackfield_core.db.agent import Agent
 from jackfield_core.db.base import now
 from jackfield_core.db.unit_of_work import Change
 from jackfield_core.mechanism import translate
+from jackfield_core.mechanism.batch import Batch
 from jackfield_core.types import Action, AddressPair, BindingLevel, DhcpOption, HostRoute, Kind
 from msgspec.structs import replace
 
@@ -24,6 +25,13 @@ def an_agent(kind="Open vSwitch agent", *, age=0.0, at=None, **columns):
     return Agent(**values)
 
 
+def told(change, *, hosts=(), **more):
+    """Return the message for *change*, as a driver hears of it."""
+    batch = Batch(1, {host.name: host for host in hosts})
+    batch.add(change, change_id="c", **more)
+    return batch.request.changes[0]
+
+
 def test_port_is_told_whole(rows):
     """Everything that users set on a port reaches the driver."""
     tree = rows.tree()
@@ -34,20 +42,18 @@ def test_port_is_told_whole(rows):
     )
     levels = (BindingLevel(0, "fabric", "seg-net-1"),)
 
-    message = translate.change(
-        Change(Kind.PORT, Action.CREATE, port, None, tree, levels=levels), change_id="c", action=Action.CREATE
-    )
+    message = told(Change(Kind.PORT, Action.CREATE, port, None, tree, levels=levels), action=Action.CREATE)
 
-    told = message.current.port
-    assert (told.id, told.network_id, told.mac_address) == ("port-1", "net-1", "fa:16:3e:00:00:01")
-    assert [(ip.subnet_id, ip.ip_address) for ip in told.fixed_ips] == [("sub-net-1", "192.0.2.11")]
-    assert [(pair.ip_address, pair.mac_address) for pair in told.allowed_address_pairs] == [
+    described = message.current.port
+    assert (described.id, described.network_id, described.mac_address) == ("port-1", "net-1", "fa:16:3e:00:00:01")
+    assert [(ip.subnet_id, ip.ip_address) for ip in described.fixed_ips] == [("sub-net-1", "192.0.2.11")]
+    assert [(pair.ip_address, pair.mac_address) for pair in described.allowed_address_pairs] == [
         ("192.0.2.0/25", "fa:16:3e:00:00:02")
     ]
-    assert [(option.name, option.value, option.ip_version) for option in told.dhcp_options] == [("mtu", "1400", 4)]
-    assert told.binding.host == "host-1"
-    assert told.binding.vif_details == b'{"port_filter":true}'
-    assert [(level.level, level.driver, level.segment_id) for level in told.binding.levels] == [
+    assert [(option.name, option.value, option.ip_version) for option in described.dhcp_options] == [("mtu", "1400", 4)]
+    assert described.binding.host == "host-1"
+    assert described.binding.vif_details == b'{"port_filter":true}'
+    assert [(level.level, level.driver, level.segment_id) for level in described.binding.levels] == [
         (0, "fabric", "seg-net-1")
     ]
     assert message.project_id == "project"
@@ -58,23 +64,22 @@ def test_subnet_is_told_whole(rows):
     tree = rows.tree()
     subnet = replace(tree.subnets[0], host_routes=(HostRoute("198.51.100.0/24", "192.0.2.9"),))
 
-    message = translate.change(
-        Change(Kind.SUBNET, Action.CREATE, subnet, None, tree), change_id="c", action=Action.CREATE
-    )
+    message = told(Change(Kind.SUBNET, Action.CREATE, subnet, None, tree), action=Action.CREATE)
 
-    told = message.current.subnet
-    assert (told.cidr, told.gateway_ip, told.ip_version, told.enable_dhcp) == ("192.0.2.0/24", "192.0.2.1", 4, True)
-    assert [(pool.start, pool.end) for pool in told.allocation_pools] == [("192.0.2.10", "192.0.2.20")]
-    assert [(route.destination, route.nexthop) for route in told.host_routes] == [("198.51.100.0/24", "192.0.2.9")]
-    assert list(told.dns_nameservers) == ["192.0.2.2"]
-    assert not told.HasField("ipv6_ra_mode")
-    assert not told.HasField("segment_id")
+    described = message.current.subnet
+    assert (described.cidr, described.gateway_ip, described.ip_version) == ("192.0.2.0/24", "192.0.2.1", 4)
+    assert described.enable_dhcp
+    assert [(pool.start, pool.end) for pool in described.allocation_pools] == [("192.0.2.10", "192.0.2.20")]
+    assert [(route.destination, route.nexthop) for route in described.host_routes] == [("198.51.100.0/24", "192.0.2.9")]
+    assert list(described.dns_nameservers) == ["192.0.2.2"]
+    assert not described.HasField("ipv6_ra_mode")
+    assert not described.HasField("segment_id")
     assert message.related.network.name == "blue"
 
 
 def test_network_brings_its_segments_and_nothing_else(rows):
     """A network is told with all segments and without surroundings."""
-    message = translate.change(rows.create_network(), change_id="c", action=Action.CREATE)
+    message = told(rows.create_network(), action=Action.CREATE)
 
     (segment,) = message.current.network.segments
     assert (segment.network_type, segment.physical_network, segment.segmentation_id) == ("vlan", "leaf1", 7)
@@ -88,11 +93,11 @@ def test_same_rows_same_digest(rows):
     change = rows.create_network(tree)
     renamed = rows.create_network(replace(tree, network=replace(tree.network, name="red")))
 
-    one = translate.change(change, change_id="1", action=Action.CREATE)
-    two = translate.change(change, change_id="2", action=Action.UPDATE, original=b"", state=(1, b"s"))
+    one = told(change, action=Action.CREATE)
+    two = told(change, action=Action.UPDATE, original=b"", state=(1, b"s"))
 
     assert one.digest == two.digest == hashlib.sha256(translate.encode(tree.network, tree)).digest()
-    assert one.digest != translate.change(renamed, change_id="1", action=Action.CREATE).digest
+    assert one.digest != told(renamed, action=Action.CREATE).digest
 
 
 def test_original_is_the_state_before(rows):
@@ -101,7 +106,7 @@ def test_original_is_the_state_before(rows):
     after = rows.tree(revision=2, vlan=8)
     change = Change(Kind.NETWORK, Action.UPDATE, after.network, before.network, after, original_tree=before)
 
-    message = translate.change(change, change_id="c", action=Action.UPDATE, original=translate.encode_original(change))
+    message = told(change, action=Action.UPDATE, original=translate.encode_original(change))
 
     assert message.original.network.segments[0].segmentation_id == 7
     assert message.current.network.segments[0].segmentation_id == 8
@@ -112,7 +117,7 @@ def test_deletion_has_a_revision_of_its_own(rows):
     """A deletion is one revision above the last state, so that a driver can tell it from that."""
     change = rows.create_network()
 
-    message = translate.change(change, change_id="c", action=Action.DELETE)
+    message = told(change, action=Action.DELETE)
 
     assert message.action == change_pb2.ACTION_DELETE
     assert message.revision == change.current.revision_number + 1
@@ -148,9 +153,45 @@ def test_bound_port_brings_its_host(rows):
     change = rows.create_port(rows.port(tree=tree, host="host-1"), tree)
     host = translate.host("host-1", [an_agent()], now(), 75.0)
 
-    known = translate.change(change, change_id="c", action=Action.CREATE, host=host)
-    unknown = translate.change(change, change_id="c", action=Action.CREATE)
+    known = told(change, action=Action.CREATE, hosts=[host])
+    unknown = told(change, action=Action.CREATE)
 
     assert known.related.host.agents[0].alive
     assert unknown.related.host.name == "host-1"
     assert not unknown.related.host.agents
+
+
+def test_ports_of_one_batch_bring_what_each_stands_on(rows):
+    """What ports share is translated once, and still every port has its own network, subnets, segments and host."""
+    blue, red = rows.tree("net-1"), rows.tree("net-2")
+    level = BindingLevel(0, "fabric", "seg-net-1")
+    ports = [
+        Change(Kind.PORT, Action.CREATE, rows.port("p1", tree=blue, host="host-1"), None, blue, levels=(level,)),
+        Change(Kind.PORT, Action.CREATE, rows.port("p2", tree=blue, host="host-1"), None, blue, levels=(level,)),
+        Change(Kind.PORT, Action.CREATE, rows.port("p3", tree=blue, host="host-2"), None, blue),
+        Change(Kind.PORT, Action.CREATE, replace(rows.port("p4", tree=blue), fixed_ips=()), None, blue),
+        Change(Kind.PORT, Action.CREATE, rows.port("p5", tree=red), None, red),
+        Change(Kind.SUBNET, Action.CREATE, red.subnets[0], None, red),
+    ]
+    batch = Batch(1)
+    for number, change in enumerate(ports):
+        batch.add(change, change_id=str(number), action=Action.CREATE)
+
+    assert [_standing(message) for message in batch.request.changes] == [
+        ("net-1", ["sub-net-1"], ["seg-net-1"], "host-1"),
+        ("net-1", ["sub-net-1"], ["seg-net-1"], "host-1"),
+        ("net-1", ["sub-net-1"], [], "host-2"),
+        ("net-1", [], [], ""),
+        ("net-2", ["sub-net-2"], [], ""),
+        ("net-2", [], [], ""),
+    ]
+
+
+def _standing(message):
+    related = message.related
+    return (
+        related.network.id,
+        [subnet.id for subnet in related.subnets],
+        [segment.id for segment in related.segments],
+        related.host.name,
+    )

@@ -15,10 +15,9 @@ from jackfield_core.db.delivery import Debt
 from jackfield_core.db.tree import load_trees
 from jackfield_core.db.unit_of_work import Change, Resource, Tables
 from jackfield_core.mechanism import translate
-from jackfield_core.mechanism.translate import ChangeMessage, Host
+from jackfield_core.mechanism.batch import Batch
+from jackfield_core.mechanism.translate import NO_ATTRIBUTES, Host
 from jackfield_core.types import Action, Kind
-
-_NO_ATTRIBUTES: Mapping[str, bytes] = {}
 
 
 class Item(Struct, frozen=True):
@@ -26,28 +25,33 @@ class Item(Struct, frozen=True):
 
     debt: Debt
     change: Change
-    host: Host | None = None
-    attributes: Mapping[str, bytes] = {}
+    attributes: Mapping[str, bytes] = NO_ATTRIBUTES
 
-    def message(self, change_id: str) -> ChangeMessage:
-        """Return what the driver is told, under the revision that the ledger asks for.
+    def tell(self, batch: Batch, change_id: str) -> None:
+        """Add to *batch* what the driver is told, under the revision that the ledger asks for.
 
         The row of a network may be ahead of that: its revision also counts
         changes of its subnets, of which drivers hear as such.
         """
         debt, action = self.debt, self.change.action
         state = None if debt.state_version is None else (debt.state_version, debt.state or b"")
-        message = translate.change(
+        batch.add(
             self.change,
             change_id=change_id,
             action=action,
+            revision=debt.desired_revision,
             original=debt.original if action is Action.UPDATE else None,
-            host=self.host,
             state=state,
             attributes=self.attributes,
         )
-        message.revision = debt.desired_revision
-        return message
+
+
+class Loaded(Struct, frozen=True):
+    """What debts are about: items, the hosts of bound ports by name, and ids of resources gone without a trace."""
+
+    items: Sequence[Item]
+    hosts: Mapping[str, Host]
+    lost: Sequence[str]
 
 
 async def load(
@@ -56,15 +60,12 @@ async def load(
     creates: frozenset[str],
     names: Mapping[Kind, Collection[str]],
     agent_down_time: float,
-) -> tuple[list[Item], list[str]]:
+) -> Loaded:
     """Read what *debts* are about, parents before children, ends in reverse and last.
 
     *creates* are the kinds whose creation the driver wants to hear of; it hears
     of the others as updates from the first time on. *names* are those of its
     own attributes.
-
-    Returns:
-        The items, and the ids of resources that are gone without a trace.
     """
     resources = await _resources(tables, debts)
     trees = await load_trees(tables.connection, {debt.network_id for debt in debts})
@@ -82,9 +83,8 @@ async def load(
         change = Change(
             Kind(debt.kind), _action(debt, creates), current, None, tree, levels=levels.get(debt.resource_id, ())
         )
-        own = attributes.get(debt.resource_id, _NO_ATTRIBUTES)
-        items.append(Item(debt, change, translate.host_of(change, hosts), own))
-    return items, lost
+        items.append(Item(debt, change, attributes.get(debt.resource_id, NO_ATTRIBUTES)))
+    return Loaded(items, hosts, lost)
 
 
 def _order(debt: Debt) -> tuple[bool, int]:

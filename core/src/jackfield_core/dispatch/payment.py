@@ -15,9 +15,10 @@ from jackfield_core.db.delivery import Debt
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.dispatch.backoff import Backoff
-from jackfield_core.dispatch.loading import Item, load
+from jackfield_core.dispatch.loading import Loaded, load
 from jackfield_core.dispatch.settlement import Outcome, Settlement, settle
 from jackfield_core.mechanism.answers import Failed, NoVerdict
+from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.types import Action, Kind
@@ -70,10 +71,11 @@ class Payments:
         Raises:
             NoVerdict: The driver gave no outcome; nothing is written yet.
         """
-        items = await self._load(claim)
+        loaded = await self._load(claim)
+        items = loaded.items
         if not items:
             return Settlement()
-        outcomes = await self._call(claim, items, timeout)
+        outcomes = await self._call(claim, loaded, timeout)
         self._count(outcomes)
         return await self._write(
             claim,
@@ -104,31 +106,31 @@ class Payments:
             ],
         )
 
-    async def _load(self, claim: Claim) -> list[Item]:
+    async def _load(self, claim: Claim) -> Loaded:
         creates = frozenset(
             interest.kind
             for interest in self._entry.interests or ()
             if "postcommit" in interest.phases and Action.CREATE in interest.actions
         )
         async with self._database.reading() as connection:
-            items, lost = await load(
-                Tables(connection), claim.debts, creates, self._entry.attributes, self._agent_down_time
-            )
-        if lost:
-            log.warning("delivery.resource_gone", driver=self._entry.name, ids=lost)
-            await self._write(claim, lambda tables: tables.claims.forget(claim.name, lost))
-        return items
+            loaded = await load(Tables(connection), claim.debts, creates, self._entry.attributes, self._agent_down_time)
+        if loaded.lost:
+            log.warning("delivery.resource_gone", driver=self._entry.name, ids=loaded.lost)
+            await self._write(claim, lambda tables: tables.claims.forget(claim.name, loaded.lost))
+        return loaded
 
-    async def _call(self, claim: Claim, items: Sequence[Item], timeout: float) -> dict[str, Outcome]:
+    async def _call(self, claim: Claim, loaded: Loaded, timeout: float) -> dict[str, Outcome]:
         """Return the outcome of each item by resource id."""
-        messages = [item.message(str(index)) for index, item in enumerate(items)]
+        batch = Batch(claim.epoch, loaded.hosts)
+        for index, item in enumerate(loaded.items):
+            item.tell(batch, str(index))
         try:
-            answers = await self._manager.postcommit(self._entry.name, messages, claim.epoch, timeout)
+            answers = await self._manager.postcommit(self._entry.name, batch, timeout)
         except asyncio.CancelledError:
             # The process stops; whoever comes next need not wait for the lease to end.
             await asyncio.shield(self.release(claim))
             raise
-        return {item.debt.resource_id: answers[str(index)] for index, item in enumerate(items)}
+        return {item.debt.resource_id: answers[str(index)] for index, item in enumerate(loaded.items)}
 
     def _pauses(self, attempts: Sequence[int], at_least: float | None) -> dict[int, float]:
         """Return the pause for each number of attempts in a batch.

@@ -19,12 +19,13 @@ from jackfield_core.db.unit_of_work import Change
 from jackfield_core.errors import DriverRejected, DriverUnavailable
 from jackfield_core.mechanism import translate, verdicts
 from jackfield_core.mechanism.answers import BindAnswer, BindAsk, Failed, Garbage, NoVerdict, PostcommitOutcome
+from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.client import BIND_PORTS, POSTCOMMIT, PRECOMMIT
 from jackfield_core.mechanism.entry import Condition, DriverEntry
 from jackfield_core.mechanism.kept import Terms, WrongStateVersion
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.mechanism.together import together
-from jackfield_core.mechanism.translate import ChangeMessage, Host
+from jackfield_core.mechanism.translate import NO_ATTRIBUTES, Host, Surroundings
 from jackfield_core.mechanism.verdicts import Accepted, Rejected, Verdict
 from jackfield_core.observability.repeats import Repeats
 from jackfield_core.types import Action
@@ -33,7 +34,6 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 _NO_HOSTS: Mapping[str, Host] = {}
-_NO_ATTRIBUTES: Mapping[str, bytes] = {}
 
 
 class _Asked(NamedTuple):
@@ -70,28 +70,24 @@ class MechanismManager:
         for entry, _, _ in asked:
             if entry.is_required and entry.condition is not Condition.READY:
                 raise _unavailable(entry, f"it is {entry.condition}: {entry.reason}")
-        answers = await together([self._judge(one, hosts) for one in asked])
+        surroundings = Surroundings(hosts)
+        answers = await together([self._judge(one, surroundings) for one in asked])
         for answer in answers:
             if isinstance(answer, Garbage):
                 self._registry.note_garbage(answer)
         _decide(asked, answers, self._repeats)
 
-    async def postcommit(
-        self, name: str, changes: Sequence[ChangeMessage], epoch: int, timeout: float
-    ) -> PostcommitOutcome:
-        """Have a driver make changes true; at most its ``limits.max_batch`` of them.
-
-        *epoch* is the time of the claim in microseconds, *timeout* is in seconds.
+    async def postcommit(self, name: str, batch: Batch, timeout: float) -> PostcommitOutcome:
+        """Have a driver make changes true within *timeout* seconds; at most its ``limits.max_batch`` of them.
 
         Raises:
             NoVerdict: Not called (``attempted`` is false), or the outcome is unknown.
             Garbage: The answer breaks the contract.
         """
         entry = self._registry.entry(name)
-        request = mechanism_pb2.PostcommitRequest(changes=changes, epoch=epoch)
         try:
-            response = await entry.call(POSTCOMMIT, request, timeout)
-            return await self._read(entry, lambda terms: verdicts.read_postcommit(terms, changes, response))
+            response = await entry.call(POSTCOMMIT, batch.request, timeout)
+            return await self._read(entry, lambda terms: verdicts.read_postcommit(terms, batch.sent, response))
         except Garbage as error:
             self._registry.note_garbage(error)
             raise
@@ -111,20 +107,20 @@ class MechanismManager:
             self._registry.note_garbage(error)
             raise
 
-    async def _judge(self, asked: _Asked, hosts: Mapping[str, Host]) -> list[Verdict] | NoVerdict:
+    async def _judge(self, asked: _Asked, surroundings: Surroundings) -> list[Verdict] | NoVerdict:
         """Return the verdicts of one driver on its changes, or why there are none."""
         entry, changes, deadline = asked
         batches = _batches(changes, entry.limits.max_batch)
         try:
-            judged = await together([self._judge_batch(entry, batch, deadline, hosts) for batch in batches])
+            judged = await together([self._judge_batch(entry, batch, deadline, surroundings) for batch in batches])
         except NoVerdict as error:
             return error
         return judged[0] if len(judged) == 1 else [verdict for batch in judged for verdict in batch]
 
     async def _judge_batch(
-        self, entry: DriverEntry, changes: Sequence[Change], deadline: float, hosts: Mapping[str, Host]
+        self, entry: DriverEntry, changes: Sequence[Change], deadline: float, surroundings: Surroundings
     ) -> list[Verdict]:
-        request = _precommit_request(entry, changes, hosts)
+        request = _precommit_request(entry, changes, surroundings)
         left = max(0.0, deadline - time.monotonic())
         request.budget.FromMicroseconds(int(left * 1e6))
         response = await entry.call(PRECOMMIT, request, left)
@@ -153,7 +149,7 @@ def _position(asked: _Asked) -> int:
 
 
 def _precommit_request(
-    entry: DriverEntry, changes: Sequence[Change], hosts: Mapping[str, Host]
+    entry: DriverEntry, changes: Sequence[Change], surroundings: Surroundings
 ) -> mechanism_pb2.PrecommitRequest:
     request = mechanism_pb2.PrecommitRequest()
     for index, change in enumerate(changes):
@@ -164,7 +160,7 @@ def _precommit_request(
             str(index),
             change.action,
             original,
-            translate.host_of(change, hosts),
+            surroundings,
             change.states.get(entry.name),
             _own_attributes(entry, change),
         )
@@ -173,7 +169,7 @@ def _precommit_request(
 
 def _own_attributes(entry: DriverEntry, change: Change) -> Mapping[str, bytes]:
     declared = entry.attributes.get(change.kind)
-    return change.attributes_of(entry.name, declared) if declared else _NO_ATTRIBUTES
+    return change.attributes_of(entry.name, declared) if declared else NO_ATTRIBUTES
 
 
 async def _bind_batch(entry: DriverEntry, host: Host, asks: Sequence[BindAsk], timeout: float) -> list[BindAnswer]:

@@ -40,30 +40,31 @@ ACTIONS = {
     Action.DELETE: change_pb2.ACTION_DELETE,
 }
 
-_NO_ATTRIBUTES: Mapping[str, bytes] = {}
+NO_ATTRIBUTES: Mapping[str, bytes] = {}
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
-def change(
-    change: Change,
-    *,
-    change_id: str,
-    action: Action,
-    original: bytes | None = None,
-    host: Host | None = None,
-    state: State | None = None,
-    attributes: Mapping[str, bytes] = _NO_ATTRIBUTES,
-) -> ChangeMessage:
-    """Return the message for a change as a driver sees it.
+class Surroundings:
+    """What changes stand on: networks, subnets, segments, and those of *hosts* that they are bound to.
 
-    *action* and *original* (from :func:`encode`) are those of the driver that
-    is told, not those of the transaction. The revision of a deletion is one
-    above the last revision of the resource, as in the ledger. *attributes* are
-    the driver's own.
+    The changes of a batch mostly stand on the same, so it is translated once and
+    then copied as bytes: 2 µs a port instead of 5. A host that is missing is sent
+    with its name alone.
     """
-    message = ChangeMessage()
-    fill_change(message, change, change_id, action, original, host, state, attributes)
-    return message
+
+    def __init__(self, hosts: Mapping[str, Host]) -> None:
+        self._hosts = hosts
+        self._encoded: dict[tuple[object, ...], bytes] = {}
+
+    def fill(self, message: change_pb2.Related, change: Change) -> None:
+        """Fill an empty message with what *change* stands on."""
+        standing = _standing(change)
+        encoded = self._encoded.get(standing)
+        if encoded is None:
+            related = change_pb2.Related()
+            _fill_related(related, change, self._hosts)
+            encoded = self._encoded[standing] = related.SerializeToString()
+        message.MergeFromString(encoded)
 
 
 def fill_change(
@@ -72,11 +73,17 @@ def fill_change(
     change_id: str,
     action: Action,
     original: bytes | None,
-    host: Host | None,
+    surroundings: Surroundings,
     state: State | None,
-    attributes: Mapping[str, bytes] = _NO_ATTRIBUTES,
+    attributes: Mapping[str, bytes] = NO_ATTRIBUTES,
 ) -> None:
-    """Fill an empty message in place; see :func:`change`."""
+    """Fill an empty message with a change as a driver sees it.
+
+    *action* and *original* (from :func:`encode`) are those of the driver that
+    is told, not those of the transaction. The revision of a deletion is one
+    above the last revision of the resource, as in the ledger. *attributes* are
+    the driver's own.
+    """
     current = change.current
     message.change_id = change_id
     message.kind = KINDS[change.kind]
@@ -93,7 +100,7 @@ def fill_change(
     if original is not None:
         message.original.MergeFromString(original)
     if change.kind is not Kind.NETWORK:
-        _fill_related(message.related, change, host)
+        surroundings.fill(message.related, change)
     if state is not None:
         message.state.version, message.state.data = state
 
@@ -131,11 +138,6 @@ def host(name: str, agents: Sequence[Agent], now: datetime, agent_down_time: flo
     return message
 
 
-def host_of(change: Change, hosts: Mapping[str, Host]) -> Host | None:
-    """Return the host of a bound port out of *hosts*, or None."""
-    return hosts.get(change.current.binding.host) if hosts and isinstance(change.current, Port) else None
-
-
 def fill_bind_request(message: mechanism_pb2.BindRequest, request_id: str, ask: BindAsk) -> None:
     """Fill an empty request to bind one port at one level."""
     message.request_id = request_id
@@ -159,7 +161,21 @@ def _fill_resource(
         _fill_network(message.network, resource, tree.segments)
 
 
-def _fill_related(message: change_pb2.Related, change: Change, host: Host | None) -> None:
+def _standing(change: Change) -> tuple[object, ...]:
+    """Return what decides how the surroundings of *change* look."""
+    network, port = change.tree.network, change.current
+    if not isinstance(port, Port):
+        return network.id, network.revision_number
+    return (
+        network.id,
+        network.revision_number,
+        port.binding.host,
+        tuple([fixed_ip.subnet_id for fixed_ip in port.fixed_ips]),
+        tuple([level.segment_id for level in change.levels]),
+    )
+
+
+def _fill_related(message: change_pb2.Related, change: Change, hosts: Mapping[str, Host]) -> None:
     tree = change.tree
     _fill_network(message.network, tree.network, tree.segments)
     port = change.current
@@ -173,8 +189,8 @@ def _fill_related(message: change_pb2.Related, change: Change, host: Host | None
         for segment in tree.segments:
             if segment.id == level.segment_id:
                 _fill_segment(message.segments.add(), segment)
-    if host is not None:
-        message.host.CopyFrom(host)
+    if port.binding.host in hosts:
+        message.host.CopyFrom(hosts[port.binding.host])
     elif port.binding.host:
         message.host.name = port.binding.host
 

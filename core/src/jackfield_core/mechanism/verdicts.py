@@ -6,7 +6,7 @@ others. Texts are cut and cleaned here, because they go into the database, to
 users and to terminals.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,6 +29,7 @@ from jackfield_core.mechanism.answers import (
     State,
     Veto,
 )
+from jackfield_core.mechanism.batch import Sent
 from jackfield_core.mechanism.kept import Terms
 from jackfield_core.mechanism.translate import KIND_OF, ChangeMessage
 from jackfield_core.types import BINDING_FAILED, UNBOUND, Kind
@@ -75,10 +76,9 @@ def read_precommit(
 
 
 def read_postcommit(
-    terms: Terms, changes: Iterable[ChangeMessage], response: mechanism_pb2.PostcommitResponse
+    terms: Terms, sent: Mapping[str, Sent], response: mechanism_pb2.PostcommitResponse
 ) -> PostcommitOutcome:
-    """Return what became of *changes* by change id, or raise Garbage."""
-    sent = {change.change_id: change for change in changes}
+    """Return what became of the changes in *sent*, by change id as they are there, or raise Garbage."""
     results = _one_each(terms.driver, list(sent), response.results, _change_id)
     return {result.change_id: _outcome(terms, sent[result.change_id], result) for result in results}
 
@@ -127,13 +127,13 @@ def _verdict(terms: Terms, kind: Kind, result: mechanism_pb2.PrecommitResult) ->
     raise Garbage(terms.driver, "a result holds no verdict that the core knows")
 
 
-def _outcome(terms: Terms, sent: ChangeMessage, result: mechanism_pb2.PostcommitResult) -> Done | InProgress | Failed:
+def _outcome(terms: Terms, sent: Sent, result: mechanism_pb2.PostcommitResult) -> Done | InProgress | Failed:
     outcome = result.WhichOneof("outcome")
     if outcome == "done":
         done = result.done
         if done.revision != sent.revision:
             raise Garbage(terms.driver, f"it answered revision {done.revision} to revision {sent.revision}")
-        return Done(sent.revision, kept.state(terms, done), kept.attributes(terms, KIND_OF[sent.kind], done))
+        return Done(sent.revision, kept.state(terms, done), kept.attributes(terms, sent.kind, done))
     if outcome == "in_progress":
         return InProgress(_seconds(result.in_progress.retry_after))
     if outcome == "failed":

@@ -22,6 +22,7 @@ from jackfield_core.db.unit_of_work import Change, UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
 from jackfield_core.mechanism import translate
 from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.mechanism.memory import Memory
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Action, BindingLevel, Kind
 from jackfield_sdk import Backend, ServerSettings, start_server
@@ -104,6 +105,7 @@ class RawDriver(grpc.GenericRpcHandler):
         self.kinds = [Kind.NETWORK, Kind.SUBNET, Kind.PORT]
         self.actions = list(_ACTIONS)
         self.max_batch = 0
+        self.declares: dict[str, Any] = {}
         self.schemas: list[driver_pb2.AttributeSchema] = []
         self._server: grpc.aio.Server | None = None
 
@@ -160,8 +162,7 @@ class RawDriver(grpc.GenericRpcHandler):
             contract_major=1,
             interests=interests,
             limits=capability_pb2.Limits(max_batch=self.max_batch),
-            features=["attributes"] if self.schemas else [],
-            schema_digest=b"digest" if self.schemas else b"",
+            **self.declares,
         )
 
     async def _getschemas(self, _request: Any, _context: Any) -> Message:
@@ -175,10 +176,13 @@ class RawDriver(grpc.GenericRpcHandler):
 class Core:
     """One core process: registry, manager, dispatcher, and what services do to rows."""
 
-    def __init__(self, database: Database, rows: Any, settings: config.Settings, timeout: float | None) -> None:
+    def __init__(
+        self, database: Database, rows: Any, settings: config.Settings, timeout: float | None, *, remembers: bool
+    ) -> None:
         self.database = database
         self.rows = rows
-        self.registry = Registry(settings, health_interval=0.3)
+        memory = Memory(database) if remembers else None
+        self.registry = Registry(settings, memory=memory, health_interval=0.3)
         self.manager = MechanismManager(self.registry, settings.mechanism)
         limits = {} if timeout is None else {"timeout": lambda _changes: timeout}
         self.dispatcher = Dispatcher(self.registry, self.manager, database, settings, **limits)
@@ -320,9 +324,10 @@ class Scene:
         timeout: float | None = None,
         advisory: Sequence[str] = (),
         database: Database | None = None,
+        remembers: bool = False,
         **dispatcher: Any,
     ) -> Core:
-        """Return a running core with *drivers* in order."""
+        """Return a running core with *drivers* in order; one that *remembers* keeps reading what is known of them."""
         values = {"poll_interval": 0.1, "backoff_first": 0.05, "order_hold": 0.3, **dispatcher}
         settings = config.Settings(
             drivers=[
@@ -335,7 +340,7 @@ class Scene:
             mechanism=config.Mechanism(reconnect_interval=0.05, breaker_retry=0.2),
             dispatcher=config.Dispatcher(**values),
         )  # fmt: skip
-        core = Core(database or self.database, self.rows, settings, timeout)
+        core = Core(database or self.database, self.rows, settings, timeout, remembers=remembers)
         await core.start()
         self._stack.push_async_callback(core.stop)
         if ready:

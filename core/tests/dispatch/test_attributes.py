@@ -106,7 +106,8 @@ async def test_attribute_that_was_not_declared_so_is_garbage(scene: Any, attribu
     declared = driver_pb2.AttributeSchema(
         kind=change_pb2.RESOURCE_KIND_NETWORK, name="colour", json_schema=b'{"enum": ["red"]}'
     )
-    fabric = await scene.raw_driver("a", schemas=[declared])
+    declares = {"features": ["attributes"], "schema_digest": b"digest"}
+    fabric = await scene.raw_driver("a", schemas=[declared], declares=declares)
 
     async def answer(request: Any, _context: Any) -> Any:
         done = [

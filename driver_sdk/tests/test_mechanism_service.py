@@ -1,9 +1,8 @@
-"""Precommit, postcommit and binding over a real socket: one result per change, whatever a hook does."""
+"""Precommit and postcommit over a real socket: one result per change, whatever a hook does."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from dataclasses import replace
 
@@ -17,7 +16,6 @@ from jackfield_sdk import (
     Accepted,
     Action,
     Attribute,
-    Bound,
     DeviceConflict,
     Done,
     DriverState,
@@ -26,13 +24,11 @@ from jackfield_sdk import (
     InProgress,
     Kind,
     MechanismDriver,
-    NextLevel,
     Rejected,
     RetryLater,
     Skip,
-    Veto,
 )
-from jackfield_sdk.testing import Failed, RecordingDriver, a_host, a_network, a_port, a_segment, a_subnet, running
+from jackfield_sdk.testing import Failed, RecordingDriver, a_host, a_network, a_port, a_segment, running
 from jackfield_sdk.testing._changes import Wanted, change
 
 
@@ -292,36 +288,6 @@ async def test_a_hook_sees_the_deadline_that_comes_first(driver, core):
     assert 1 < acted.deadline - before <= core.timeout * 1.01 + (time.monotonic() - before)
 
 
-async def test_bind_port_is_asked_with_the_candidates_and_the_host(driver, core):
-    """Each kind of answer arrives as it was given."""
-    network, host = a_network(a_segment("vlan", 7), a_segment("vxlan", 70)), a_host()
-    port, (vlan, vxlan) = a_port(network), network.segments
-    answers = [
-        Bound(vxlan.id, "ovs", {"port_filter": True}, wired=True),
-        NextLevel(vlan.id, "vxlan"),
-        NextLevel(vlan.id, "vlan", "leaf1"),
-        Skip("not mine"),
-        Veto("the host is in maintenance"),
-    ]
-    driver.script.answer("bind_port", *answers)
-
-    assert [await core.bind(port, network, host) for _ in answers] == answers
-    context = driver.script.called("bind_port")[0]
-    assert (context.port, context.network, context.host) == (port, network, host)
-    assert (context.segments, context.level) == (network.segments, 0)
-
-
-async def test_errors_in_bind_port_become_a_skip_or_a_veto(driver, core):
-    """There is no error in a binding: not mine, or not for anybody."""
-    network = a_network()
-    driver.script.answer("bind_port", None, Rejected("never"), RetryLater("the controller is down"), Bound("x", "ovs"))
-
-    answers = [await core.bind(a_port(network), network, a_host()) for _ in range(4)]
-
-    assert answers[:3] == [Skip(), Veto("never"), Skip("the controller is down")]
-    assert isinstance(answers[3], Skip), "a segment that was not offered is a fault of the driver"
-
-
 async def test_a_hook_that_is_not_overridden_is_nothing_to_do(tmp_path):
     """Accept, done, skip: without a look at the change."""
 
@@ -333,59 +299,6 @@ async def test_a_hook_that_is_not_overridden_is_nothing_to_do(tmp_path):
         assert await core.precommit(Action.CREATE, network) == Accepted()
         assert await core.postcommit(Action.CREATE, network, 3) == Done(revision=3)
         assert isinstance(await core.bind(a_port(network), network, a_host()), Skip)
-
-
-class Blocking(MechanismDriver):
-    """A driver over a library that blocks."""
-
-    name = "blocking"
-
-    def __init__(self):
-        self.threads, self.free, self.inside = set(), threading.Event(), []
-
-    def create_network_postcommit(self, context):
-        self.threads.add(threading.current_thread().name)
-        self.inside.append(context.current.id)
-        self.free.wait(10)
-        self.inside.remove(context.current.id)
-
-    def create_subnet_postcommit(self, context):
-        self.threads.add(threading.current_thread().name)
-
-
-async def test_blocking_hooks_run_in_a_bounded_pool_and_hold_up_nothing(tmp_path, eventually):
-    """With every thread blocked, the handshake is still answered."""
-    driver = Blocking()
-    async with running(driver, tmp_path, threads=2) as core:
-        calls = [asyncio.create_task(core.postcommit(Action.CREATE, a_network())) for _ in range(4)]
-        await eventually(lambda: len(driver.inside) == 2)
-
-        assert (await core.handshake()).driver_name == "blocking"
-        assert len(driver.inside) == 2
-        driver.free.set()
-        assert await asyncio.gather(*calls) == [Done(revision=1)] * 4
-
-    assert len(driver.threads) == 2
-    assert threading.current_thread().name not in driver.threads
-
-
-async def test_a_call_that_was_given_up_keeps_its_lane_until_the_thread_is_out(tmp_path, eventually):
-    """A successor must not touch the device while an abandoned hook still does."""
-    driver = Blocking()
-    network = a_network()
-    async with running(driver, tmp_path) as core:
-        core.timeout = 0.2
-        with pytest.raises(grpc.aio.AioRpcError) as late:
-            await core.postcommit(Action.CREATE, network)
-        assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        core.timeout = 10
-        successor = asyncio.create_task(core.postcommit(Action.CREATE, network))
-        other = await core.postcommit(Action.CREATE, a_subnet(network), network=network)
-        assert other == Done(revision=1)
-        assert driver.inside == [network.id], "the successor waits"
-
-        driver.free.set()
-        assert await successor == Done(revision=1)
 
 
 async def test_a_large_batch_is_answered_in_order(driver, core):

@@ -13,18 +13,25 @@ CHANGE = "proto/jackfield/driver/v1/change.proto"
 REVISION = "  int64 revision = 5;"
 
 
-@pytest.fixture
-def contract(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Copy the contract and the tool that guards it, and freeze the copy."""
+    folder = tmp_path_factory.mktemp("frozen")
     for name in ("buf.yaml", "buf.gen.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "tools", folder / "tools")
     ignored = shutil.ignore_patterns("frozen", "tests", "__pycache__", "*.egg-info")
-    shutil.copytree(ROOT / "proto", tmp_path / "proto", ignore=ignored)
-    frozen = _proto(tmp_path, "--freeze")
-    assert frozen.returncode == 0, frozen.stderr
-    assert (tmp_path / "proto/frozen/jackfield-v1.binpb").stat().st_size > 1000
-    return tmp_path
+    shutil.copytree(ROOT / "proto", folder / "proto", ignore=ignored)
+    done = _proto(folder, "--freeze")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "proto/frozen/jackfield-v1.binpb").stat().st_size > 1000
+    return folder
+
+
+@pytest.fixture
+def contract(frozen: Path, tmp_path: Path) -> Path:
+    """Give each test a frozen contract of its own, to break."""
+    return shutil.copytree(frozen, tmp_path / "repository")
 
 
 def test_untouched_contract_passes(contract: Path) -> None:

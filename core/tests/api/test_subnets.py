@@ -101,3 +101,37 @@ async def test_deleted_subnet_is_gone(api: Any, network_id: str) -> None:
     await api.delete("subnet", subnet["id"])
 
     assert (await api.refused("GET", f"subnets/{subnet['id']}"))[:2] == (404, "SubnetNotFound")
+
+
+@pytest.mark.parametrize("tied_first", [True, False])
+async def test_subnets_are_all_tied_to_segments_or_none_is(api: Any, network_id: str, tied_first: bool) -> None:
+    """A second subnet that is tied otherwise than the first is refused, and nothing is written."""
+    (segment,) = await api.list("segments", f"network_id={network_id}")
+    tied, loose = {"segment_id": segment["id"]}, {"segment_id": None}
+    first, second = (tied, loose) if tied_first else (loose, tied)
+    subnet = await api.create("subnet", network_id=network_id, ip_version=4, cidr="192.0.2.0/24", **first)
+    another = {"network_id": network_id, "ip_version": 4, "cidr": "198.51.100.0/24"}
+
+    refused = await api.refused("POST", "subnets", json={"subnet": {**another, **second}})
+
+    assert refused[:2] == (400, "SubnetsNotAllAssociatedWithSegments")
+    assert "segment_id" in refused[2]
+    assert await api.list("subnets") == [subnet]
+    await api.create("subnet", **another, **first)
+
+
+async def test_dhcp_stays_while_hosts_are_told_to_use_it(api: Any, network_id: str) -> None:
+    """A subnet with IPv6 modes keeps DHCP on."""
+    subnet = await api.create(
+        "subnet",
+        network_id=network_id,
+        ip_version=6,
+        cidr="2001:db8::/64",
+        ipv6_ra_mode="slaac",
+        ipv6_address_mode="slaac",
+    )
+
+    refused = await api.refused("PUT", f"subnets/{subnet['id']}", json={"subnet": {"enable_dhcp": False}})
+
+    assert refused[:2] == (400, "InvalidInput")
+    assert (await api.get(f"subnets/{subnet['id']}"))["subnet"] == subnet

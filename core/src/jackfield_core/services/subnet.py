@@ -115,8 +115,8 @@ def _check_fits(subnet: Subnet, tree: NetworkTree) -> None:
     """Compare a new subnet with what is on its network already.
 
     Raises:
-        Invalid: It overlaps another subnet, names a segment of another network,
-            or needs a larger MTU.
+        Invalid: It overlaps another subnet, names a segment that it cannot be
+            tied to, or needs a larger MTU.
     """
     for other in tree.subnets:
         if pools.overlap(subnet.cidr, other.cidr):
@@ -125,16 +125,39 @@ def _check_fits(subnet: Subnet, tree: NetworkTree) -> None:
                 f" {subnet.network_id} overlaps with another subnet (id: {other.id}, cidr: {other.cidr}).",
                 type="InvalidInput",
             )
-    if subnet.segment_id is not None and subnet.segment_id not in {segment.id for segment in tree.segments}:
-        raise Invalid(
-            f"Invalid input for segment_id. Reason: segment {subnet.segment_id} is not of network {subnet.network_id}.",
-            type="InvalidInput",
-        )
+    _check_segment(subnet, tree)
     if subnet.ip_version == 6 and 0 < tree.network.mtu < MIN_MTU_IPV6:
         raise Invalid(
             f"Invalid input for ip_version. Reason: the MTU {tree.network.mtu} of network {subnet.network_id} is below"
             f" {MIN_MTU_IPV6}, which IPv6 needs.",
             type="InvalidInput",
+        )
+
+
+def _check_segment(subnet: Subnet, tree: NetworkTree) -> None:
+    """Check what a new subnet is tied to: on one network either all subnets are tied to segments, or none is.
+
+    Raises:
+        Invalid: The segment is of another network or dynamic, or other subnets hold it otherwise.
+    """
+    if subnet.segment_id is not None:
+        segment = next((one for one in tree.segments if one.id == subnet.segment_id), None)
+        if segment is None:
+            raise Invalid(
+                f"Invalid input for segment_id. Reason: segment {subnet.segment_id} is not of network"
+                f" {subnet.network_id}.",
+                type="InvalidInput",
+            )
+        if segment.is_dynamic:
+            raise Invalid(
+                f"A subnet cannot be associated with a dynamic segment: segment_id {segment.id}.",
+                type="SubnetCantAssociateToDynamicSegment",
+            )
+    if any((other.segment_id is None) != (subnet.segment_id is None) for other in tree.subnets):
+        raise Invalid(
+            f"All of the subnets on network '{subnet.network_id}' must either all be associated with segments or all"
+            " not associated with any segment: segment_id does not fit.",
+            type="SubnetsNotAllAssociatedWithSegments",
         )
 
 
@@ -183,9 +206,7 @@ def _check_modes(spec: SubnetCreate) -> None:
     if spec.ip_version == 4:
         raise Invalid("ipv6_ra_mode and ipv6_address_mode cannot be set on an IPv4 subnet.", type="InvalidInput")
     if not spec.enable_dhcp:
-        raise Invalid(
-            "ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False.", type="InvalidInput"
-        )
+        raise _modes_without_dhcp()
     if ra_mode and address_mode and ra_mode != address_mode:
         raise Invalid(
             f"ipv6_ra_mode set to '{ra_mode}' with ipv6_address_mode set to '{address_mode}' is not valid. If both"
@@ -201,9 +222,17 @@ def _check_modes(spec: SubnetCreate) -> None:
         )
 
 
+def _modes_without_dhcp() -> Invalid:
+    return Invalid(
+        "ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False.", type="InvalidInput"
+    )
+
+
 def _edited(before: Subnet, spec: SubnetUpdate) -> Subnet:
     """Return *before* as the user wants it, with gateway and pools that agree."""
     after = revision.changed(before, **revision.given(spec))
+    if spec.enable_dhcp is False and (before.ipv6_ra_mode or before.ipv6_address_mode):
+        raise _modes_without_dhcp()
     if spec.gateway_ip is UNSET and spec.allocation_pools is UNSET:
         return after
     gateway_ip = _gateway(before.cidr, after.gateway_ip)

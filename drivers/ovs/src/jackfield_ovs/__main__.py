@@ -5,9 +5,9 @@ Both read one TOML file: `[driver]` is for the one, `[agent]` and `[ovs]` for th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from tomllib import TOMLDecodeError
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 import typer
 from jackfield_sdk import AgentSettings, ServerSettings, run_agent, serve
@@ -25,30 +25,38 @@ main = typer.Typer(
     rich_markup_mode=None,
 )
 
+SettingsT = TypeVar("SettingsT")
 Config = Annotated[Path | None, typer.Option(help="TOML file; the environment overrules it.", exists=True)]
 
 
 @main.command()
 def driver(config: Config = None) -> None:
     """Serve the mechanism driver to the core."""
-    settings = _checked(lambda: ServerSettings(**read_table(config, "driver", "JACKFIELD_DRIVER_")))
+    settings = _checked("driver", lambda: ServerSettings(**read_table(config, "driver", "JACKFIELD_DRIVER_")))
     serve(OvsDriver(), settings)
 
 
 @main.command()
 def agent(config: Config = None) -> None:
     """Wire the ports of one Open vSwitch as the core says."""
-    link = _checked(lambda: AgentSettings(**read_table(config, "agent", "JACKFIELD_AGENT_")))
-    settings = _checked(lambda: load(config))
+    link = _checked("agent", lambda: AgentSettings(**read_table(config, "agent", "JACKFIELD_AGENT_")))
+    settings = _checked("ovs", lambda: load(config))
     run_agent(OvsAgent(settings), link)
 
 
-def _checked(read: Any) -> Any:
-    """Return the settings, or end with a sentence that names the field."""
+def _checked(table: str, read: Callable[[], SettingsT]) -> SettingsT:
+    """Return the settings of *table*, or end with a line for each field that is wrong."""
     try:
         return read()
-    except (ValidationError, TOMLDecodeError, ValueError) as error:
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, [table, *one['loc']]))}: {_fact(one['msg'])}" for one in error.errors()]
+        raise SystemExit("jackfield-ovs: the settings are not valid:\n  " + "\n  ".join(faults)) from error
+    except ValueError as error:
         raise SystemExit(f"jackfield-ovs: {error}") from error
+
+
+def _fact(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 if __name__ == "__main__":

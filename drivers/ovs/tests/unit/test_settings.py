@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jackfield_ovs.__main__ import main
 from jackfield_ovs.layout import integration_patch, physical_patch
 from jackfield_ovs.openflow import Ofctl
 from jackfield_ovs.settings import OvsSettings, load, parse_openflow
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 
 def test_the_environment_overrules_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,3 +85,24 @@ def test_patch_names_fit_into_an_interface_name() -> None:
     assert len(names) == 6
     assert max(map(len, names)) <= 15
     assert "int-br-ex" in names
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[agent]\ncore = "unix:///c.sock"\nhostt = "a"\n', "  agent.hostt: Extra inputs are not permitted"),
+        ('[agent]\ncore = "unix:///c.sock"\n[ovs]\ntunnel_ip = "blue"\n', "  ovs.tunnel_ip: value is not a valid IPv4"),
+        ('[agent]\ncore = "unix:///c.sock"\n[ovs]\ntunnel_types = ["vxlan"]\n', "  ovs: tunnel_types needs tunnel_ip"),
+    ],
+)
+def test_the_command_names_the_table_and_the_field(tmp_path: Path, text: str, line: str) -> None:
+    """What is wrong in the file ends the command with a line for people, and no address of a manual."""
+    config = tmp_path / "ovs.toml"
+    config.write_text(text)
+
+    result = CliRunner().invoke(main, ["agent", "--config", str(config)])
+
+    assert result.exit_code == 1
+    words = str(result.exception)
+    assert line in words
+    assert "errors.pydantic.dev" not in words

@@ -5,6 +5,7 @@ import sys
 import tomllib
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -32,9 +33,7 @@ from jackfield_core.segments.manager import SegmentManager
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-cli = typer.Typer(
-    name="jackfield", no_args_is_help=True, add_completion=False, help="A modular layer-2 network control plane."
-)
+cli = typer.Typer(name="jackfield", no_args_is_help=True, add_completion=False)
 db = typer.Typer(no_args_is_help=True, help="Create and upgrade the database.")
 driver = typer.Typer(no_args_is_help=True, help="Look at the mechanism drivers.")
 delivery = typer.Typer(no_args_is_help=True, help="Look at what drivers are still owed.")
@@ -54,6 +53,21 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 def main() -> None:
     """Run the command line."""
     cli()
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"jackfield {version('jackfield-core')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def jackfield(
+    is_version_asked: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """A modular layer-2 network control plane."""
 
 
 @cli.command()

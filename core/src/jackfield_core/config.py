@@ -4,8 +4,6 @@ Sources, the later one wins: defaults, a TOML file, environment variables
 (``JACKFIELD_API__LISTEN=127.0.0.1:9696``). Nothing reads the environment later.
 """
 
-import os
-import socket
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -226,8 +224,6 @@ class Settings(BaseSettings):
 
     roles: list[Role] = Field(default=["api", "dispatcher", "nodes"], min_length=1)
     """What this process does; the database is all that processes share."""
-    instance: str = Field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
-    """Name of this process in leases and logs."""
     base_mac: str = "fa:16:3e"
     """First three bytes of generated MAC addresses."""
     api: Api = Api()

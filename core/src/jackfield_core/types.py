@@ -5,14 +5,8 @@ and written to JSON columns and to the wire without a copy in between.
 """
 
 from enum import StrEnum
-from typing import NewType
 
 from msgspec import Struct
-
-NetworkId = NewType("NetworkId", str)
-SubnetId = NewType("SubnetId", str)
-SegmentId = NewType("SegmentId", str)
-PortId = NewType("PortId", str)
 
 UNBOUND = "unbound"
 BINDING_FAILED = "binding_failed"

@@ -127,6 +127,13 @@ def test_database_of_a_later_release_is_named(tmp_path: Path, command: list[str]
     assert (status, "is at revision 9999" in output, "Traceback" in output) == (2, True, False), output
 
 
+def test_version_is_printed() -> None:
+    """An operator can ask which release is installed."""
+    status, output = run("--version")
+
+    assert (status, output.split()[0]) == (0, "jackfield"), output
+
+
 def test_database_that_is_away_ends_with_a_sentence(tmp_path: Path) -> None:
     """A database that cannot be reached is no traceback."""
     path = tmp_path / "away.toml"

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from jackfield.node.v1 import node_pb2
 from jackfield_sdk import Neighbour, PortState, ViewKind
-from jackfield_sdk.testing import RecordingAgent, a_network_view, a_port_view
+from jackfield_sdk.testing import Push, RecordingAgent, a_network_view, a_port_view
 
 NETWORK, PORT = ViewKind.NETWORK, ViewKind.PORT
 
@@ -92,7 +92,7 @@ async def test_an_agent_without_news_sends_heartbeats(core, run, eventually):
     agent.script.answer("apply_network", wait)
     await run(agent, report_interval=0.03)
     session = await core.session()
-    await session.send(_push(a_network_view()))
+    await session.send(Push((a_network_view(),)))
 
     await eventually(lambda: session.reports[1:].count(node_pb2.Report()) >= 2)
     assert agent.networks == {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from jackfield_sdk.examples.loopback import LoopbackDriver
+
 from planted import hooks, services
 from planted.services import Services
 

@@ -9,6 +9,7 @@ from jackfield_sdk import RunningServer, ServerSettings, start_server
 from jackfield_sdk._logging import configure_logging
 from jackfield_sdk._signals import on_stop_signals
 from jackfield_sdk.examples.loopback import Fabric, LoopbackOptions
+
 from planted import Defect, defect_of
 
 _OPTIONS = LoopbackOptions(attributes=True, state_version=2, wired=False)

@@ -3,6 +3,8 @@
 This is what a driver in another language can get wrong, where nobody writes the wire side for it.
 """
 
+# ruff: noqa: N802 - the methods are named as the contract names them
+
 from __future__ import annotations
 
 import asyncio

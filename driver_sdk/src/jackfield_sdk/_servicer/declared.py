@@ -27,6 +27,7 @@ MAX_SCHEMA_BYTES = 64 * 1024
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _POINTER = re.compile(r"(/([^~/]|~[01])*)*")
 
 
@@ -77,11 +78,11 @@ class Declared:
             text = _json(value)
         except (TypeError, ValueError):
             raise Faulty(f'the driver set attribute "{name}" of {kind} to what is no JSON') from None
-        # The value as JSON holds it, so that a tuple counts as an array. The value itself stays out
-        # of the message, because it may be a secret.
-        error = next(validator.iter_errors(json.loads(text)), None)
-        if error is not None:
-            place = _pointer(error.schema_path)
+        # The value as JSON holds it, so that a tuple counts as an array.
+        plain = json.loads(text)
+        if not validator.is_valid(plain):
+            # The value itself stays out of the message, because it may be a secret.
+            place = _pointer(next(validator.iter_errors(plain)).schema_path)
             raise Faulty(f'the driver set attribute "{name}" of {kind} against its schema, at {place}')
         return text
 
@@ -154,7 +155,7 @@ def _canonical(message: driver_pb2.AttributeSchema) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _wrong(message: str) -> Infeasible:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support import nodejs
 
 _OVS_PARAMS = """
 agent_required = true
@@ -47,6 +48,13 @@ DRIVERS = [
         IDENTITY | {"D1", "D3", "D5", "D10"},
         _OVS_PARAMS,
     ),
+    Driver(
+        "nodejs",
+        f"node {nodejs.EXAMPLE}/src/main.js --listen {{address}} --state-file nodejs.json --heartbeat-interval 1 "
+        "--reserved-vlan 7 --network-type vlan --network-type vxlan",
+        IDENTITY | ALL | {"B4", "D2", "E1", "E5", "F1", "F2", "H4"},
+        (nodejs.EXAMPLE / "conformance.toml").read_text(),
+    ),
     Driver("linuxbridge", "jackfield-linuxbridge driver --listen {address}", IDENTITY),
     Driver("arista", "jackfield-arista driver --listen {address}", IDENTITY),
 ]
@@ -60,9 +68,12 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(200)
 @pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
 def test_the_driver_conforms(driver: Driver, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No rule is broken, and those that the driver is there for were judged."""
+    if driver.name == "nodejs":
+        nodejs.require()
     # Heartbeats that come sooner save every run the wait for one.
     monkeypatch.setenv("JACKFIELD_DRIVER_HEARTBEAT_INTERVAL", "1")
     address = f"unix://{folder}/driver.sock"
@@ -71,7 +82,7 @@ def test_the_driver_conforms(driver: Driver, folder: Path, monkeypatch: pytest.M
     command = ["jackfield-conformance", "--endpoint", address, "--command", driver.command.format(address=address)]
     command += ["--params", str(params), "--json", str(report), "--examples", "5"]
 
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=110)
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=180)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     cases = json.loads(report.read_text())["cases"]

@@ -1,17 +1,17 @@
 // EventService: what the driver observes, streamed to every core that asks.
 //
 // A watcher first gets what is the case, then `in_sync`, then what changes, and a
-// heartbeat every 10 s. Events are states, not messages: while a watcher is slow, a
+// heartbeat when nothing does. Events are states, not messages: while a watcher is slow, a
 // newer state of the same port replaces the older one.
 
 import { streaming, write } from './calls.js';
 import { now } from './contract.js';
 import { backendOf } from './handshake.js';
 
-const HEARTBEAT_MILLISECONDS = 10_000;
-
 export class Events {
-  constructor() {
+  // `heartbeatInterval` is in seconds.
+  constructor(heartbeatInterval) {
+    this.heartbeatInterval = heartbeatInterval;
     this.ports = new Map();
     this.watchers = new Set();
     this.isClosed = false;
@@ -55,11 +55,11 @@ class Watcher {
   }
 
   // Return at the next event, at the end of the stream, or when a heartbeat is due.
-  async rest() {
+  async rest(heartbeatInterval) {
     let timer;
     await new Promise((resolve) => {
       this.wake = resolve;
-      timer = setTimeout(resolve, HEARTBEAT_MILLISECONDS);
+      timer = setTimeout(resolve, heartbeatInterval * 1000);
     });
     clearTimeout(timer);
     this.wake = () => {};
@@ -89,7 +89,7 @@ async function stream(life, fabric, events, watcher, call) {
   for (const event of watcher.wantsPorts ? [...events.ports.values()] : []) await send(event);
   await send({ inSync: {} });
   while (!call.cancelled && !events.isClosed) {
-    if (!watcher.waiting.size) await watcher.rest();
+    if (!watcher.waiting.size) await watcher.rest(events.heartbeatInterval);
     const news = watcher.take();
     for (const event of news) await send(event);
     if (!news.length && !events.isClosed) await send({ heartbeat: { queueDepth: life.changesInFlight } });

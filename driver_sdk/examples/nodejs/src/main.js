@@ -22,13 +22,14 @@ const { values: options } = parseArgs({
     'reserved-vlan': { type: 'string', multiple: true, default: [] },
     'network-type': { type: 'string', multiple: true, default: [] },
     'no-bind': { type: 'boolean', default: false },
+    'heartbeat-interval': { type: 'string', default: '10' },
     'log-level': { type: 'string', default: 'info' },
   },
 });
 
 setLevel(options['log-level']);
 const life = new Life(options.name);
-const events = new Events();
+const events = new Events(Number(options['heartbeat-interval']));
 const snapshot = new Snapshot(options['state-file']);
 let fabric;
 try {

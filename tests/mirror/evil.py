@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -28,6 +29,9 @@ from grpc_health.v1 import health_pb2
 from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2, event_pb2, mechanism_pb2
 
 from mirror import manners
+
+PAUSE = 0.5
+"""Seconds that a supervisor waits before it starts a process again."""
 
 _REQUESTS = {
     "Handshake": driver_pb2.HandshakeRequest,
@@ -45,8 +49,9 @@ _PHASES = [change_pb2.PHASE_PRECOMMIT, change_pb2.PHASE_POSTCOMMIT]
 class Evil(grpc.GenericRpcHandler):
     """The driver; `mode` is one of `manners.MODES`, or "good"."""
 
-    def __init__(self, name: str, listen: str, mode: str = "good", births: int = 0) -> None:
+    def __init__(self, name: str, listen: str, memory: Path, mode: str = "good", births: int = 0) -> None:
         self.name = name
+        self.memory = memory
         self.listen = listen
         self.mode = mode
         self.on: frozenset[str] = frozenset()
@@ -54,7 +59,7 @@ class Evil(grpc.GenericRpcHandler):
         self.instance_id = str(uuid.uuid4())
         self.epoch = "1"
         self.births = births
-        self.held: dict[str, int] = {}
+        self.held: dict[str, int] = json.loads(memory.read_text()) if memory.exists() else {}
         self.known_ports: list[str] = []
         self.calls: Counter[str] = Counter()
         self.changed = asyncio.Event()
@@ -104,7 +109,9 @@ class Evil(grpc.GenericRpcHandler):
 
     def die(self) -> None:
         """End this process at once, in the middle of a call; a supervisor starts it again, no better than before."""
+        self.memory.write_text(json.dumps(self.held))
         os.closerange(3, 4096)
+        time.sleep(PAUSE)
         arguments = ["--mode", self.mode, "--births", str(self.births + 1), "--on", *self.on]
         os.execv(sys.executable, [sys.executable, "-m", "mirror.evil", *_identity(sys.argv[1:]), *arguments])
 
@@ -227,7 +234,8 @@ def _parser() -> argparse.ArgumentParser:
 async def main() -> None:
     """Serve until killed."""
     arguments = _parser().parse_args()
-    evil = Evil(arguments.name, arguments.listen, arguments.mode, arguments.births)
+    memory = arguments.control.with_suffix(".memory")
+    evil = Evil(arguments.name, arguments.listen, memory, arguments.mode, arguments.births)
     evil.on = frozenset(arguments.on)
     await evil.start()
 

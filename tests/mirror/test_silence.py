@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from support.waiting import wait_until
 
 from mirror.ordeal import Ordeal
 from mirror.stage import POLICIES
@@ -18,14 +19,14 @@ def test_hangs(ordeal: Callable[..., Ordeal], policy: str) -> None:
         hung.create()
         hung.turn()
         hung.refused_or_passed(because="DEADLINE_EXCEEDED")
+        wait_until(
+            lambda: hung.create().elapsed.total_seconds() < 0.1, what="the breaker to open", timeout=20, interval=0
+        )
+        hung.refused_or_passed(because="breaker-open")
+        assert hung.events()["driver.breaker_opened"] == 1
         hung.others_do_not_notice()
-        for _ in range(4):
-            hung.refused_or_passed()
-        at_once = hung.refused_or_passed(because="breaker-open")
-        assert at_once.elapsed.total_seconds() < 0.2
 
-    assert hung.events()["driver.breaker_opened"] == 1
-    assert hung.metric("jackfield_driver_calls_total", rpc="Precommit", code="DEADLINE_EXCEEDED") >= 5
+    assert hung.metric("jackfield_driver_calls_total", rpc="Precommit", code="DEADLINE_EXCEEDED") >= 1
 
 
 @both

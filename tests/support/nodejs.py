@@ -35,5 +35,13 @@ def require() -> None:
 
 def driver(socket: Path, *options: str, log: Path, name: str = "nodejs") -> Process:
     """Describe a driver process on *socket*, not started yet."""
-    command = ["node", EXAMPLE / "src/main.js", "--name", name, "--listen", f"unix://{socket}", *options]
+    command: list[str | Path] = [
+        "node",
+        EXAMPLE / "src/main.js",
+        "--name",
+        name,
+        "--listen",
+        f"unix://{socket}",
+        *options,
+    ]
     return Process(name, command, log=log, ready=accepts(socket))

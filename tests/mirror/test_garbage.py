@@ -6,7 +6,7 @@ import pytest
 from support.waiting import wait_until
 
 from mirror.ordeal import Ordeal
-from mirror.stage import POLICIES
+from mirror.stage import POLICIES, Stage
 
 both = pytest.mark.parametrize("policy", POLICIES)
 
@@ -80,3 +80,20 @@ def test_higher_revision(ordeal: Callable[..., Ordeal]) -> None:
         liar.turn()
         liar.owed(because="GARBAGE")
         expect_quarantine(liar)
+
+
+def test_operator_ends_a_quarantine(stage: Stage) -> None:
+    """`jackfield driver release` frees a driver in all processes, and shows that it was not free."""
+    with Ordeal(stage, "required", "garbage") as spoiled:
+        spoiled.turn(on=["Precommit"])
+        for _ in range(3):
+            spoiled.create()
+        wait_until(lambda: "quarantined" in spoiled.condition(), what="the quarantine")
+        assert "quarantined" in stage.command("driver", "list")
+        spoiled.evil.turn("good")
+        assert spoiled.create().status_code == 503
+
+        stage.command("driver", "release", spoiled.evil.name)
+
+        stage.until_ready()
+        assert spoiled.create().status_code == 201

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import tempfile
+from importlib import metadata
 from pathlib import Path
 
 from google.protobuf.text_format import MessageToString
@@ -22,7 +23,7 @@ async def record(subject: Subject) -> Path:
         with subject.process(driver, Path(folder, "driver.log")):
             async with Relay(relay, driver) as recorder, Site(subject.name, relay) as site:
                 end = await tell(subject, site)
-    path = FOLDER / f"{subject.name}.jsonl"
+    path = FOLDER / metadata.version("jackfield-sdk") / f"{subject.name}.jsonl"
     names = meaning.Names()
     sayings = [meaning.saying(names, exchange) for exchange in recorder.exchanges]
     recording.save(path, recorder.exchanges, sayings, end)

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from jackfield.driver.v1 import driver_pb2, event_pb2, mechanism_pb2
 
 FOLDER = Path(__file__).parent / "recordings"
+"""A folder for each release, a file for each of its drivers."""
 
 MESSAGES: dict[str, tuple[type[Message], type[Message]]] = {
     "Handshake": (driver_pb2.HandshakeRequest, driver_pb2.HandshakeResponse),

@@ -5,15 +5,13 @@ Exit codes: 0 the driver conforms, 1 it breaks rules, 2 it could not be judged.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
-import pkgutil
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -98,7 +96,9 @@ def conformance(
         return
     _require_pytest()
     if list_rules:
-        _list_rules()
+        from jackfield_sdk.conformance.rulebook import as_text
+
+        typer.echo(as_text())
         return
     if not endpoint:
         raise typer.BadParameter("--endpoint is needed, as unix:///path or host:port")
@@ -138,21 +138,7 @@ def _run(arguments: list[str]) -> int:
     return display.exit_code(int(status))
 
 
-def _list_rules() -> None:
-    from jackfield_sdk.conformance import cases
-    from jackfield_sdk.conformance.rules import GROUPS, rules
-
-    for module in pkgutil.iter_modules(cases.__path__):
-        importlib.import_module(f"{cases.__name__}.{module.name}")
-    group = ""
-    for rule in rules():
-        if rule.group != group:
-            group = rule.group
-            typer.echo(f"{group} {GROUPS[group]}")
-        typer.echo(f"  {rule.title:<28} {rule.sentence} ({rule.cites})")
-
-
 def _require_pytest() -> None:
-    missing: list[Any] = [name for name in ("pytest", "hypothesis") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("pytest", "hypothesis") if importlib.util.find_spec(name) is None]
     if missing:
         raise SystemExit(f"{' and '.join(missing)} missing: install jackfield-sdk[conformance]")

@@ -161,6 +161,24 @@ async def test_own_attributes(core: Core) -> None:
 
 
 @case(
+    "B7",
+    "abandoned-precommit",
+    "A Precommit that the core gave up on does no harm, and the next one is answered.",
+    "Duties of a driver 5",
+    needs=("precommit",),
+)
+async def test_abandoned_precommit(core: Core) -> None:
+    """Give up on calls after ever longer times, then wait for one."""
+    change = core.change(await core.stand(core.facts.kinds("precommit")[-1]))
+    before = await snapshot(core)
+    request = mechanism_pb2.PrecommitRequest(changes=[change])
+    for number in range(20):
+        await core.wire.attempt("Precommit", request, 0.0002 * (number + 1))
+    await core.precommit([change])
+    await require_nothing_happened(core, before)
+
+
+@case(
     "B8",
     "precommit-too-large",
     "More changes than max_batch are refused with INVALID_ARGUMENT, BATCH_TOO_LARGE, and none is looked at.",

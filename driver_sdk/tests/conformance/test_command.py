@@ -1,0 +1,167 @@
+"""The command as a vendor meets it: exit codes, reports, expected failures, and words."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from conftest import ENVIRONMENT, Judged
+
+
+@pytest.fixture(scope="module")
+def addresses() -> Iterator[dict[str, str]]:
+    """Serve the sound driver, and one that forgets deletes."""
+    with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+        told = {"none": f"unix://{folder}/0.sock", "forgets a delete": f"unix://{folder}/1.sock"}
+        command = [sys.executable, "-m", "planted", *[word for pair in told.items() for word in pair]]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield told
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+            process.stdout.close()
+
+
+Judge = Callable[..., Judged]
+
+
+def test_a_driver_that_is_away_cannot_be_judged(judge: Judge, tmp_path: Path) -> None:
+    """Exit code 2 and a sentence, if nobody answers."""
+    judged = judge("--endpoint", f"unix://{tmp_path}/nobody.sock", "--only", "A1")
+
+    assert judged.code == 2
+    assert "no handshake at" in judged.output
+    assert "Traceback" not in judged.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "--endpoint is needed"),
+        (("--endpoint", "unix:///nobody", "--command", "no-such-program"), "no-such-program"),
+        (("--endpoint", "unix:///nobody", "--params", "PARAMS"), "vlan_rnage"),
+        (("--endpoint", "unix:///nobody", "--expected-failures", "PARAMS"), "expected-failures"),
+    ],
+)
+def test_a_wrong_argument_is_told_in_a_sentence(
+    judge: Judge, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    """Exit code 2, and the word that is wrong."""
+    (tmp_path / "params.toml").write_text("vlan_rnage = [1, 2]\n")
+
+    judged = judge(*[str(tmp_path / "params.toml") if each == "PARAMS" else each for each in arguments])
+
+    assert judged.code == 2
+    assert said in judged.output
+    assert "Traceback" not in judged.output
+
+
+def test_a_failure_names_rule_call_and_contract(judge: Judge, addresses: dict[str, str]) -> None:
+    """A failure shows the rule, what was sent, masked, what came, and where the contract says it."""
+    judged = judge("--endpoint", addresses["forgets a delete"], "--only", "C8[subnet]")
+
+    assert judged.code == 1
+    assert "C8 delete [subnet]: failed" in judged.output
+    assert "proto/README.md, Duties of a driver 2 and 3" in judged.output
+    assert re.search(r"came +subnet \S+ is listed at revision 1, and must not be there", judged.output)
+    assert "action: ACTION_DELETE" in judged.output
+    assert "sentinel-" not in judged.output
+
+
+def test_an_expected_failure_is_no_failure(judge: Judge, addresses: dict[str, str], tmp_path: Path) -> None:
+    """A rule that is listed with a reason may fail."""
+    listed = tmp_path / "expected.toml"
+    listed.write_text('[expected-failures]\n"C8[subnet]" = "fixed in 4.2"\n')
+
+    judged = judge("--endpoint", addresses["forgets a delete"], "--only", "C8", "--expected-failures", str(listed))
+
+    assert judged.code == 0, judged.output
+    assert judged.rules("expected failure") == {"C8"}
+    assert "fixed in 4.2" in judged.output
+
+
+def test_an_unexpected_pass_is_a_failure(judge: Judge, addresses: dict[str, str], tmp_path: Path) -> None:
+    """A rule that is listed and holds has to come off the list."""
+    listed = tmp_path / "expected.toml"
+    listed.write_text('[expected-failures]\nA1 = "will be wrong"\n')
+
+    judged = judge("--endpoint", addresses["none"], "--only", "A1,A2", "--expected-failures", str(listed))
+
+    assert judged.code == 1
+    assert judged.rules("unexpected pass") == {"A1"}
+    assert judged.rules("passed") == {"A2"}
+    assert "take it off the list" in judged.output
+
+
+def test_reports_say_the_same(judge: Judge, addresses: dict[str, str], tmp_path: Path) -> None:
+    """JUnit, JSON and the summary agree on what passed, was skipped and failed."""
+    junit, summary = tmp_path / "junit.xml", tmp_path / "summary.md"
+    arguments = ["--only", "A,C8", "--junit", str(junit), "--summary", str(summary), "--seed", "11"]
+
+    judged = judge("--endpoint", addresses["forgets a delete"], *arguments)
+
+    suite = ElementTree.parse(junit).getroot()
+    cases = judged.report["cases"]
+    assert int(suite.attrib["tests"]) == len(cases)
+    assert int(suite.attrib["failures"]) == judged.report["counts"]["failed"] == 1
+    assert [case.attrib["name"] for case in suite if case.find("failure") is not None] == ["C8 delete [subnet]"]
+    assert judged.report["driver"]["name"] == "planted"
+    assert judged.report["seed"] == 11
+    page = summary.read_text()
+    assert page.startswith("# planted 1 does not conform to jackfield.driver.v1\n")
+    assert "- C8 delete [subnet]: " in page
+    assert "- A7 load-error: the driver could load" in page
+
+
+def test_nothing_is_left_behind(judge: Judge, addresses: dict[str, str], tmp_path: Path) -> None:
+    """A second run finds what the first one found: the suite deletes what it made, and writes nowhere else."""
+    first = judge("--endpoint", addresses["none"], "--only", "C1,C20,G2,G3")
+    second = judge("--endpoint", addresses["none"], "--only", "G2,G3")
+
+    assert (first.code, second.code) == (0, 0), first.output + second.output
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json"}
+
+
+def test_the_cases_run_under_plain_pytest(addresses: dict[str, str], tmp_path: Path) -> None:
+    """Whoever wants pytest's own output and options runs the package with the plugin."""
+    arguments = [
+        "--pyargs",
+        "jackfield_sdk.conformance",
+        "-p",
+        "jackfield_sdk.conformance.plugin",
+        "-p",
+        "no:cacheprovider",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *arguments,
+        "--endpoint",
+        addresses["forgets a delete"],
+        "--only",
+        "C8,A7",
+    ]
+
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT, timeout=110)
+
+    assert ended.returncode == 1
+    assert "1 failed, 2 passed, 1 skipped" in ended.stdout
+    assert "C8 delete [subnet]: failed" in ended.stdout
+
+
+def test_help_and_list_teach(judge: Judge) -> None:
+    """The options explain themselves, and the list has every rule with its source."""
+    assert "Exit codes: 0 the driver" in judge("--help").output
+    listed = judge("--list").output
+    assert "C4 lower-revision" in listed
+    assert "Duties of a driver 4" in listed

@@ -17,14 +17,17 @@ from grpc_health.v1 import health_pb2
 from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2, mechanism_pb2
 from jackfield_core import config
 from jackfield_core.db.base import now
+from jackfield_core.db.engine import Database
 from jackfield_core.db.network import Network
 from jackfield_core.db.port import Binding, Port
 from jackfield_core.db.segment import Segment
 from jackfield_core.db.subnet import Subnet
 from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Change
+from jackfield_core.dispatch.reception import Reception
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.mechanism.memory import Memory
 from jackfield_core.mechanism.record import released
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Action, AllocationPool, BindingLevel, FixedIp, Kind
@@ -53,6 +56,8 @@ class Abort(Exception):
 
 _METHODS = {
     "/jackfield.driver.v1.DriverService/Handshake": driver_pb2.HandshakeRequest,
+    "/jackfield.driver.v1.DriverService/GetSchemas": driver_pb2.GetSchemasRequest,
+    "/jackfield.driver.v1.DriverService/Drain": driver_pb2.DrainRequest,
     "/jackfield.driver.v1.MechanismService/Precommit": mechanism_pb2.PrecommitRequest,
     "/jackfield.driver.v1.MechanismService/Postcommit": mechanism_pb2.PostcommitRequest,
     "/jackfield.driver.v1.MechanismService/BindPorts": mechanism_pb2.BindPortsRequest,
@@ -79,6 +84,9 @@ class EvilDriver(grpc.GenericRpcHandler):
         self._server: grpc.aio.Server | None = None
         self.instance_id = ""
         self.epoch = "1"
+        self.version = "1.0"
+        self.states: capability_pb2.StateVersions | None = None
+        """Versions of state that it speaks; None if it keeps none."""
 
     def on(self, rpc: str, script: Script) -> None:
         """Answer *rpc* by *script* from now on."""
@@ -154,14 +162,19 @@ class EvilDriver(grpc.GenericRpcHandler):
     def _handshake(self, _request: Any) -> driver_pb2.HandshakeResponse:
         return driver_pb2.HandshakeResponse(
             driver_name=self.name,
-            driver_version="1.0",
+            driver_version=self.version,
             instance_id=self.instance_id,
             contract_major=1,
             interests=self.interests,
             bind=self.bind,
             limits=self.limits,
+            features=["states"] if self.states else [],
+            state_version=self.states,
             backends=[capability_pb2.Backend(id="fabric", epoch=self.epoch, message=str(len(self.calls)))],
         )
+
+    def _drain(self, _request: Any) -> Message:
+        return driver_pb2.DrainResponse()
 
     def handshake(self) -> driver_pb2.HandshakeResponse:
         """Return the good handshake, to be spoiled."""
@@ -347,30 +360,35 @@ class World:
 
     async def core(
         self,
-        *drivers: EvilDriver,
+        *drivers: EvilDriver | Sequence[EvilDriver],
         advisory: Sequence[str] = (),
         wait: bool = True,
         health_interval: float = 5.0,
+        database: Database | None = None,
         **limits: Any,
     ) -> Core:
-        """Start a core with *drivers* in order; *limits* are settings of its mechanism section."""
+        """Start a core with *drivers* in order, a pair being two processes of one; *limits* are mechanism settings."""
+        pairs = [[one] if isinstance(one, EvilDriver) else one for one in drivers]
         settings = config.Settings(
             mechanism=config.Mechanism(**limits),
             drivers=[
                 config.Driver(
-                    name=driver.name,
-                    endpoint=driver.endpoint,
-                    policy="advisory" if driver.name in advisory else "required",
+                    name=pair[0].name,
+                    endpoints=tuple(driver.endpoint for driver in pair),
+                    policy="advisory" if pair[0].name in advisory else "required",
                 )
-                for driver in drivers
+                for pair in pairs
             ],
         )
-        registry = Registry(settings, health_interval=health_interval)
+        registry = Registry(settings, memory=Memory(database), health_interval=health_interval)
+        if database:
+            registry.subscribe(Reception(database, registry.attributes).welcome)
+            await registry.refresh()
         core = Core(registry, MechanismManager(registry, settings.mechanism))
         await registry.start()
         self.stack.push_async_callback(registry.stop)
         if wait:
-            await core.until_ready(*drivers)
+            await core.until_ready(*(pair[0] for pair in pairs))
         return core
 
 

@@ -1,12 +1,11 @@
 """What mechanism drivers answer, as plain values that know nothing of the wire."""
 
-from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 
 from jackfield_core.db.attribute_schema import AttributeSchema
-from jackfield_core.db.driver import BindCapability, DriverRecord, Interest
+from jackfield_core.db.driver import BindCapability, Interest
 from jackfield_core.db.port import Port
 from jackfield_core.db.segment import Segment
 from jackfield_core.db.tree import NetworkTree
@@ -102,13 +101,16 @@ class Handshake(Struct, frozen=True):
     """Epochs of the backends that this process of the core delivered to until now, if to another instance."""
 
     @property
+    def writes_state_version(self) -> int | None:
+        """The version of state that this process writes; None if it keeps no states."""
+        if "states" not in self.features or self.state_versions is None:
+            return None
+        return self.state_versions.writes if self.told_state_version is None else self.told_state_version
+
+    @property
     def epochs(self) -> dict[str, str]:
         """Epoch of each backend: a new one means that the backend may have lost everything."""
         return {backend.id: backend.epoch for backend in self.backends}
-
-    def record(self, name: str, at: datetime) -> DriverRecord:
-        """Return what the database keeps of the driver called *name*."""
-        return DriverRecord(name, self.version, self.instance_id, self.interests, self.bind, self.epochs, at)
 
 
 class Done(Struct, frozen=True):

@@ -167,8 +167,8 @@ class Endpoint:
 
     def _must_tell_anew(self, connection: Connection) -> bool:
         """Return whether another version of state is to be written than the process was told."""
-        record, told = self._entry.record, connection.handshake.told_state_version
-        return record is not None and told is not None and record.state_version != told
+        pinned = self._entry.record.state_version if self._entry.record else None
+        return pinned is not None and connection.handshake.writes_state_version not in (None, pinned)
 
     async def _is_alive(self, connection: Connection) -> bool:
         try:

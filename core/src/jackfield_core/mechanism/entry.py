@@ -244,7 +244,7 @@ class DriverEntry:
     ) -> bool:
         """Return whether the call may be repeated, and another process is there for it."""
         drains = error.has_error_info and error.reason == DRAINING
-        is_lost = error.code == "UNAVAILABLE" and not error.has_error_info
+        is_lost = error.code in ("UNAVAILABLE", "CANCELLED") and not error.has_error_info
         may_repeat = drains or (is_lost and (rpc.is_harmless or not error.attempted))
         return may_repeat and left > 0 and await self.find_other(refused, left, drains=drains)
 

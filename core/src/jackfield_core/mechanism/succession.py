@@ -13,6 +13,7 @@ would count for the new one, whose backends may not have it.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -31,6 +32,8 @@ SETTLE = 3.0
 """Seconds between a take-over and the drain of the old process: other processes of the core look every second."""
 GRACE = 30
 """Seconds that an old process gets to end what is in flight."""
+HOLD_BACK = 5.0
+"""Seconds that a process that was succeeded waits at most for its successor, when a core starts."""
 PATIENCE = 1.0
 """Seconds that a refused call waits at most for a process that takes over."""
 
@@ -51,6 +54,7 @@ class Succession:
         self._connections: dict[str, Connection] = {}
         self._absences: dict[str, tuple[Condition, str]] = {}
         self._hurry: dict[str, Callable[[], None]] = {}
+        self._tried: dict[str, asyncio.Event] = {}
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         entry.find_other = self.find_other
@@ -59,6 +63,7 @@ class Succession:
         """Know of an address; *hurry* makes its keeper look at once."""
         self._hurry[address] = hurry
         self._absences[address] = (Condition.CONNECTING, "not reached yet")
+        self._tried[address] = asyncio.Event()
 
     def is_served_elsewhere(self, address: str) -> bool:
         """Return whether a process at another address serves now."""
@@ -67,6 +72,7 @@ class Succession:
 
     async def arrived(self, new: Connection) -> None:
         """Let the process serve, or stand by if it has been succeeded; whatever is raised keeps it out."""
+        await self._let_successor_go_first(new)
         async with self._turn:
             if await self._stands_by(new):
                 self._connections[new.address] = new
@@ -77,6 +83,7 @@ class Succession:
 
     def left(self, address: str, condition: Condition, reason: str) -> None:
         """Note that nobody can be asked at *address*, and why."""
+        self._tried[address].set()
         news = self._absences.get(address) != (condition, reason)
         gone = self._connections.pop(address, None)
         self._absences[address] = (condition, reason)
@@ -122,6 +129,22 @@ class Succession:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _let_successor_go_first(self, new: Connection) -> None:
+        """Hold a process back that was succeeded, until it is known whether its successor is there.
+
+        When a core starts while both run, nobody serves yet, and whoever is
+        dialled first would take over again.
+        """
+        await self._recall()
+        self._tried[new.address].set()
+        record = self._entry.record
+        if record is None or new.instance_id not in record.predecessors:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HOLD_BACK):
+                for tried in self._tried.values():
+                    await tried.wait()
 
     async def _stands_by(self, new: Connection) -> bool:
         """Return whether the process has no claim to serve while another one does."""

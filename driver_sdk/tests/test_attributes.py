@@ -112,6 +112,7 @@ async def test_the_digest_changes_if_and_only_if_a_declaration_does(tmp_path):
     [
         (replace(COLOUR, name="Colour"), "[a-z][a-z0-9_]*"),
         (replace(COLOUR, name="a" * 64), "at most 63 bytes"),
+        (replace(COLOUR, sensitive_paths=("/a",) * 65), "there are 65 sensitive paths"),
         (replace(COLOUR, version=0), "the version is not from 1"),
         (replace(COLOUR, sensitive_paths=("colour",)), "no JSON pointer"),
         (replace(COLOUR, schema={"type": "colour"}), "the schema is wrong at /type"),
@@ -119,8 +120,10 @@ async def test_the_digest_changes_if_and_only_if_a_declaration_does(tmp_path):
         (replace(COLOUR, schema={"enum": {1, 2}}), "the schema is no JSON"),
         (replace(COLOUR, schema=["red"]), "the schema is no JSON object"),
         (replace(COLOUR, schema={"enum": ["x" * 65_536]}), "65536 are allowed"),
-        (replace(COLOUR, schema={"$ref": "https://example.com/colour"}), "is outside of the schema"),
-        (replace(COLOUR, schema={"$ref": "#/$defs/colour"}), "does not exist"),
+        (replace(COLOUR, schema={"$ref": "https://example.com/colour"}), "which is outside of it"),
+        (replace(COLOUR, schema={"$ref": "#/$defs/colour"}), "which is not there"),
+        (replace(COLOUR, schema={"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}), "from within it"),
+        (replace(COLOUR, schema={"$id": "https://example.com/colour"}), 'has "$id", which is not served'),
         (replace(COLOUR, schema={"$schema": "http://json-schema.org/draft-04/schema#"}), "not of https"),
     ],
 )
@@ -160,12 +163,20 @@ async def test_values_are_set_in_both_phases(driver, core):
     assert done.attributes == {"rack": {"row": 7}}
 
 
+async def test_none_takes_a_value_away(driver, core):
+    """Whatever the schema says of null."""
+    driver.script.answer("create_network_precommit", Accepted(attributes={"colour": None}))
+
+    assert await core.precommit(Action.CREATE, a_network()) == Accepted(attributes={"colour": None})
+
+
 @pytest.mark.parametrize(
     ("values", "told"),
     [
         ({"color": "s3cret"}, 'the driver set attribute "color" of network and declares colour'),
         ({"colour": "s3cret"}, 'the driver set attribute "colour" of network against its schema, at /enum'),
         ({"colour": {"s3cret"}}, 'the driver set attribute "colour" of network to what is no JSON'),
+        ({"colour": "x" * 65_535}, 'the driver set attribute "colour" of network to 65537 bytes of 65536'),
         ({"rack": {}}, 'the driver set attribute "rack" of network and declares colour'),
     ],
 )

@@ -12,22 +12,22 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import jsonschema_rs
 from jackfield.driver.v1 import driver_pb2
 
 from jackfield_sdk._convert import encode
 from jackfield_sdk._convert.encode import Faulty
+from jackfield_sdk._servicer import schema_rules
 from jackfield_sdk.attributes import Attribute
 from jackfield_sdk.errors import Effect, Infeasible
 from jackfield_sdk.resources import Kind
 
-MAX_SCHEMA_BYTES = 64 * 1024
+_MAX_VALUE_BYTES = 64 * 1024
+_MAX_SENSITIVE_PATHS = 64
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _POINTER = re.compile(r"(/([^~/]|~[01])*)*")
 
 
@@ -67,7 +67,7 @@ class Declared:
         if fault is not None:
             raise _wrong(f'attribute "{attribute.name}" of {attribute.kind}: {fault}')
         self._schemas[key] = _message(attribute)
-        self._validators[key] = _validator(attribute.schema)
+        self._validators[key] = schema_rules.validator(attribute.schema)
 
     def _encode_one(self, kind: Kind, name: str, value: Any) -> bytes:
         validator = self._validators.get((kind, name))
@@ -75,14 +75,16 @@ class Declared:
             declared = ", ".join(sorted(self.names[kind])) or "none"
             raise Faulty(f'the driver set attribute "{name}" of {kind} and declares {declared}')
         try:
-            text = _json(value)
+            text = schema_rules.to_json(value)
         except (TypeError, ValueError):
             raise Faulty(f'the driver set attribute "{name}" of {kind} to what is no JSON') from None
-        # The value as JSON holds it, so that a tuple counts as an array.
+        if len(text) > _MAX_VALUE_BYTES:
+            raise Faulty(f'the driver set attribute "{name}" of {kind} to {len(text)} bytes of {_MAX_VALUE_BYTES}')
+        # The value as JSON holds it, so that a tuple counts as an array; null takes it away.
         plain = json.loads(text)
-        if not validator.is_valid(plain):
+        if plain is not None and not validator.is_valid(plain):
             # The value itself stays out of the message, because it may be a secret.
-            place = _pointer(next(validator.iter_errors(plain)).schema_path)
+            place = schema_rules.pointer(next(validator.iter_errors(plain)).schema_path)
             raise Faulty(f'the driver set attribute "{name}" of {kind} against its schema, at {place}')
         return text
 
@@ -93,29 +95,12 @@ def _faults(attribute: Attribute) -> Iterator[str]:
         yield "the name is not [a-z][a-z0-9_]* of at most 63 bytes"
     if not 0 < attribute.version < 2**31:
         yield "the version is not from 1 to 2147483647"
+    if len(attribute.sensitive_paths) > _MAX_SENSITIVE_PATHS:
+        yield f"there are {len(attribute.sensitive_paths)} sensitive paths, and {_MAX_SENSITIVE_PATHS} are allowed"
     for path in attribute.sensitive_paths:
         if not _POINTER.fullmatch(path):
             yield f'the sensitive path "{path}" is no JSON pointer'
-    yield from _faults_of_schema(attribute.schema)
-
-
-def _faults_of_schema(schema: object) -> Iterator[str]:
-    try:
-        text = _json(schema)
-    except (TypeError, ValueError) as error:
-        yield f"the schema is no JSON: {error}"
-        return
-    if len(text) > MAX_SCHEMA_BYTES:
-        yield f"the schema has {len(text)} bytes, and {MAX_SCHEMA_BYTES} are allowed"
-    if not isinstance(schema, Mapping):
-        yield "the schema is no JSON object"
-        return
-    if schema.get("$schema", _DIALECT) != _DIALECT:
-        yield f"the schema is not of {_DIALECT}"
-    try:
-        _validator(schema)
-    except jsonschema_rs.ValidationError as error:
-        yield f"the schema is wrong at {_pointer(error.instance_path)}: {error.message}"
+    yield from schema_rules.faults(attribute.schema)
 
 
 def _message(attribute: Attribute) -> driver_pb2.AttributeSchema:
@@ -123,7 +108,7 @@ def _message(attribute: Attribute) -> driver_pb2.AttributeSchema:
         kind=encode.KINDS[attribute.kind],
         name=attribute.name,
         version=attribute.version,
-        json_schema=_json(attribute.schema),
+        json_schema=schema_rules.to_json(attribute.schema),
         mutable=attribute.mutable,
         sensitive_paths=attribute.sensitive_paths,
         read_only=attribute.read_only,
@@ -131,31 +116,12 @@ def _message(attribute: Attribute) -> driver_pb2.AttributeSchema:
     )
 
 
-def _validator(schema: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validator:
-    # The same validator as the core's, so that both judge alike. Its regular expressions take
-    # linear time, because users write the values.
-    options = jsonschema_rs.RegexOptions()
-    return jsonschema_rs.Draft202012Validator(_json(schema).decode(), retriever=_refuse, pattern_options=options)
-
-
-def _refuse(uri: str) -> NoReturn:
-    raise ValueError(f"{uri} is outside of the schema")
-
-
-def _pointer(path: Iterable[str | int]) -> str:
-    return "".join(f"/{step}" for step in path) or "its top"
-
-
 def _canonical(message: driver_pb2.AttributeSchema) -> bytes:
     """Write everything that a core could tell apart, so that equal declarations have equal digests."""
     fields = {field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields}
     fields["json_schema"] = json.loads(message.json_schema)
     fields["sensitive_paths"] = sorted(message.sensitive_paths)
-    return _json(fields) + b"\n"
-
-
-def _json(value: Any) -> bytes:
-    return _ENCODER.encode(value).encode()
+    return schema_rules.to_json(fields) + b"\n"
 
 
 def _wrong(message: str) -> Infeasible:

@@ -24,5 +24,5 @@ def presentable(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def news_of(port: Port, known: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes of a port that the core does not know yet: in which rack its host is."""
-    rack = f"rack of {port.binding.host}" if port.binding.host else ""
-    return {} if known.get(RACK.name, "") == rack else {RACK.name: rack}
+    rack = f"rack of {port.binding.host}" if port.binding.host else None
+    return {} if known.get(RACK.name) == rack else {RACK.name: rack}

@@ -8,7 +8,10 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from jackfield.driver.v1 import change_pb2, mechanism_pb2
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from jackfield.driver.v1 import change_pb2, driver_pb2, mechanism_pb2
+from jackfield.driver.v1.driver_pb2_grpc import DriverServiceStub
 from jackfield.driver.v1.mechanism_pb2_grpc import MechanismServiceStub
 from support import ledger, nodejs
 from support.cloud import Cloud
@@ -126,6 +129,32 @@ def test_secrets_stay_out_of_the_log(tmp_path: Path) -> None:
     assert result.failed.reason == "STATE_UNREADABLE"
     assert '"profile":"***"' in logged
     assert "hunter2" not in logged + str(result)
+
+
+def test_driver_that_cannot_load_says_why_and_does_nothing(tmp_path: Path) -> None:
+    """A broken state file is the load error of the handshake; every other call is refused with our ErrorInfo."""
+    nodejs.require()
+    (tmp_path / "state.json").write_text("{")
+    socket = tmp_path / "n.sock"
+    options = ("--state-file", str(tmp_path / "state.json"))
+
+    with (
+        nodejs.driver(socket, *options, log=tmp_path / "nodejs.log"),
+        grpc.insecure_channel(f"unix://{socket}", [("grpc.default_authority", "localhost")]) as channel,
+    ):
+        request = driver_pb2.HandshakeRequest(contract_majors=[1])
+        hello = DriverServiceStub(channel).Handshake(request, timeout=5)
+        with pytest.raises(grpc.RpcError) as refused:
+            MechanismServiceStub(channel).Postcommit(mechanism_pb2.PostcommitRequest(), timeout=5)
+
+    assert "state.json cannot be read" in hello.load_error
+    assert (list(hello.interests), list(hello.features)) == ([], [])
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    status = Status.FromString(dict(refused.value.trailing_metadata())["grpc-status-details-bin"])
+    info = ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert info == ErrorInfo(reason="LOAD_ERROR", domain="nodejs")
+    assert (tmp_path / "state.json").read_text() == "{"
 
 
 def test_driver_stops_in_order_and_gives_its_socket_back(driver: Process, tmp_path: Path) -> None:

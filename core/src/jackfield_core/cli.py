@@ -4,7 +4,7 @@ import asyncio
 import sys
 import tomllib
 from collections.abc import Coroutine, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -100,7 +100,9 @@ def check_config(config_file: ConfigOption = None, json: JsonOption = False) -> 
     """Read the settings as `serve` would, and print them with everything that is defaulted."""
     settings = _settings(config_file)
     if json:
-        typer.echo(settings.model_dump_json(indent=2))
+        shown = settings.model_dump(mode="json")
+        shown["database"]["url"] = _masked(settings.database.url)
+        typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
         return
     typer.echo(f"The settings are valid. Drivers: {len(settings.drivers)}, database: {_masked(settings.database.url)}.")
     for warning in _warnings(settings):
@@ -132,7 +134,7 @@ def driver_list(config_file: ConfigOption = None, json: JsonOption = False) -> N
     _expect_schema(settings)
     rows = _ask_database(inspect_drivers(settings))
     if json:
-        typer.echo(msgspec.json.encode(rows).decode())
+        typer.echo(msgspec.json.encode([_zoned(msgspec.structs.asdict(row)) for row in rows]).decode())
         return
     _print_table(
         ["name", "policy", "endpoint", "", "state", "version", "state version", "owed", "oldest debt", "reason"],
@@ -340,7 +342,12 @@ def _state_version(pinned: int | None, writes: int | None) -> str:
 def _debt(debt: Debt) -> dict[str, Any]:
     """Return what a script may see of a debt: driver states and originals are not among it."""
     hidden = {"state", "original", "claim"}
-    return {name: getattr(debt, name) for name in debt.__struct_fields__ if name not in hidden}
+    return _zoned({name: getattr(debt, name) for name in debt.__struct_fields__ if name not in hidden})
+
+
+def _zoned(values: dict[str, Any]) -> dict[str, Any]:
+    """Say of times that they are UTC, which the database leaves out."""
+    return {name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
 def _age(since: datetime | None) -> str:

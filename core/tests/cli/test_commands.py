@@ -127,6 +127,17 @@ def test_database_of_a_later_release_is_named(tmp_path: Path, command: list[str]
     assert (status, "is at revision 9999" in output, "Traceback" in output) == (2, True, False), output
 
 
+def test_settings_are_printed_without_the_password(tmp_path: Path) -> None:
+    """What is printed for scripts ends in tickets and logs: the password stays out of it."""
+    path = tmp_path / "jackfield.toml"
+    path.write_text('[database]\nurl = "postgresql://jackfield:secret@db/jackfield"\n')
+
+    status, output = run("check-config", "--config", path, "--json")
+
+    assert (status, "secret" in output) == (0, False), output
+    assert json.loads(output)["database"]["url"] == "postgresql://jackfield:***@db/jackfield"
+
+
 def test_version_is_printed() -> None:
     """An operator can ask which release is installed."""
     status, output = run("--version")

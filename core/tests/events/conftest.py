@@ -45,6 +45,7 @@ _METHODS = {
     "Handshake": driver_pb2.HandshakeRequest,
     "Postcommit": mechanism_pb2.PostcommitRequest,
     "Check": health_pb2.HealthCheckRequest,
+    "Drain": driver_pb2.DrainRequest,
     "Watch": event_pb2.WatchRequest,
 }
 _KINDS = [change_pb2.RESOURCE_KIND_NETWORK, change_pb2.RESOURCE_KIND_PORT]
@@ -121,6 +122,9 @@ class Teller(grpc.GenericRpcHandler):
 
     async def _check(self, _request: Any) -> Message:
         return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+
+    async def _drain(self, _request: Any) -> Message:
+        return driver_pb2.DrainResponse()
 
     async def _handshake(self, request: Any) -> Message:
         self.introductions.append(request)
@@ -259,19 +263,21 @@ class Scene:
         self._stack = stack
         self._numbers = itertools.count(1)
 
-    async def driver(self, name: str = "a", **attributes: Any) -> Teller:
-        """Return a driver that listens."""
+    async def driver(self, name: str = "a", *, up: bool = True, **attributes: Any) -> Teller:
+        """Return a driver, which listens unless it is not *up*."""
         driver = Teller(name, self._folder / f"{next(self._numbers)}.sock")
         for attribute, value in attributes.items():
             setattr(driver, attribute, value)
         self._stack.push_async_callback(driver.down)
-        await driver.up()
+        if up:
+            await driver.up()
         return driver
 
-    async def core(self, *drivers: Teller, repair_interval: float = 0.05) -> Core:
-        """Return a running core that knows *drivers*."""
+    async def core(self, *drivers: Teller, repair_interval: float = 0.05, successor: Teller | None = None) -> Core:
+        """Return a running core that knows *drivers*; a *successor* of each may listen at a second endpoint."""
+        second = [successor.endpoint] if successor else []
         settings = config.Settings(
-            drivers=[config.Driver(name=driver.name, endpoint=driver.endpoint) for driver in drivers],
+            drivers=[config.Driver(name=driver.name, endpoints=[driver.endpoint, *second]) for driver in drivers],
             mechanism=config.Mechanism(reconnect_interval=0.05),
             dispatcher=config.Dispatcher(poll_interval=0.1, backoff_first=0.05, order_hold=0.3),
         )

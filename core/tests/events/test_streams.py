@@ -34,6 +34,20 @@ async def test_stream_is_opened_anew_when_it_ends(scene: Any, says: Any) -> None
     await core.until_status(port, "ACTIVE")
 
 
+async def test_stream_follows_an_upgrade(scene: Any, says: Any) -> None:
+    """When a newer process takes over at the other endpoint, the core listens to that one and no more to the old."""
+    old, new = await scene.driver(), await scene.driver(up=False)
+    core = await scene.core(old, successor=new)
+    port = await core.port(await core.network())
+    await core.until_paid()
+
+    await new.up()
+    await scene.eventually(lambda: new.listeners and not old.listeners)
+    new.tell(says.port_status(port))
+
+    await core.until_status(port, "ACTIVE")
+
+
 async def test_silent_stream_is_opened_anew(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that tells nothing, not even that the driver is alive, counts as broken."""
     monkeypatch.setattr(observations, "SILENCE", 0.2)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ _TYPES: Mapping[Kind, TypeAdapter[Any]] = {
 }
 # The profile may hold credentials of a switch, which have no place in a file.
 _SECRETS: Any = {"binding": {"profile"}}
+
+# Seconds to wait for another process that writes.
+_PATIENCE = 5.0
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS fabric (epoch TEXT NOT NULL);
@@ -79,11 +83,7 @@ class Backing:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._fabric = fabric
-        self._database = sqlite3.connect(path, timeout=5.0, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        # A commit survives the process without waiting for the disk.
-        self._database.execute("PRAGMA synchronous = OFF")
-        self._database.executescript(_TABLES)
+        self._database = _open(path)
         self._database.execute(
             "INSERT INTO fabric SELECT ? WHERE NOT EXISTS (SELECT epoch FROM fabric)", (fabric.epoch,)
         )
@@ -140,3 +140,21 @@ class Backing:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.execute("DELETE FROM held")
             self._database.execute("UPDATE fabric SET epoch = ?", (self._fabric.epoch,))
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            # SQLite does not wait for others while it changes the mode of a new file.
+            database.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+    # A commit survives the process without waiting for the disk.
+    database.execute("PRAGMA synchronous = OFF")
+    database.executescript(_TABLES)
+    return database

@@ -150,6 +150,8 @@ class Evil(grpc.GenericRpcHandler):
 
     async def _watch(self, _raw: bytes, context: Any) -> AsyncIterator[bytes]:
         self.calls["Watch"] += 1
+        if self.mode == "mumbles":
+            yield b"\xff\xfe garbage"
         if self.mode == "unimplemented":
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no such method")
         yield event_pb2.WatchResponse(in_sync=event_pb2.InSync()).SerializeToString()

@@ -183,6 +183,10 @@ async def shouts_in_status(evil: Any, rpc: str, _request: Any, _good: Any, conte
         await context.abort(grpc.StatusCode.INTERNAL, SHOUT[:1000], metadata)
 
 
+async def mumbles(_evil: Any, *_: Any) -> Any:
+    """Answer well, and tell events that are no messages."""
+
+
 async def floods(_evil: Any, *_: Any) -> Any:
     """Answer well, and tell more events than anybody can hear; see `flood`."""
 
@@ -191,7 +195,8 @@ MODES: dict[str, Manner] = {
     manner.__name__: manner
     for manner in (
         hangs, dies, garbage, wrong_ids, too_few, too_many, higher_revision, huge, unimplemented, no_limits,
-        changes_instance, refuses, slow_handshake, flaps, in_progress, attributes, shouts, shouts_in_status, floods,
+        changes_instance, refuses, slow_handshake, flaps, in_progress, attributes, shouts, shouts_in_status, mumbles,
+        floods,
     )
 }  # fmt: skip
 """All of them, by name."""

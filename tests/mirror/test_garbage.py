@@ -63,6 +63,17 @@ def test_attributes(ordeal: Callable[..., Ordeal], policy: str) -> None:
     suffer(ordeal(policy), because="never_declared")
 
 
+def test_mumbles(ordeal: Callable[..., Ordeal]) -> None:
+    """Events that are no messages end the stream, and are garbage like any other."""
+    with ordeal() as mumbling:
+        mumbling.turn(reborn=True)
+        mumbling.until_ready()
+        assert mumbling.create().status_code == 201
+        expect_quarantine(mumbling)
+
+    assert mumbling.events()["driver.watch_broken"] == 0
+
+
 def test_no_limits(ordeal: Callable[..., Ordeal]) -> None:
     """A driver that declares limits of four billion is held to the core's: megabytes of state are garbage."""
     with ordeal() as boundless:

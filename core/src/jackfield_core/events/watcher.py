@@ -148,7 +148,8 @@ class Watcher:
             self._pause, self._is_known_broken = PAUSE, False
         elif self._is_known_broken:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        if not self._is_known_broken:
+        # Garbage has a line of its own.
+        if not self._is_known_broken and not isinstance(error, Garbage):
             log.warning("driver.watch_broken", driver=self._entry.name, code=error.code, reason=error.text)
         self._is_known_broken = True
 

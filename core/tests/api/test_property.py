@@ -9,23 +9,30 @@ noise. What fails is printed as the smallest request that still does; with
 import json
 import os
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, note, settings
+from hypothesis import HealthCheck, event, given, note
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from jackfield_core import config
 from jackfield_core.app import Application
 from jackfield_core.db.agent import AgentTable
+from jackfield_core.db.attribute_schema import AttributeSchema, AttributeSchemaTable
+from jackfield_core.db.base import now
+from jackfield_core.db.driver import DriverRecord, DriverTable
+from jackfield_core.db.engine import Database
 from jackfield_core.db.network import NetworkTable
 from jackfield_core.db.port import PortTable
 from jackfield_core.db.segment import SegmentTable
 from jackfield_core.db.subnet import SubnetTable
+from jackfield_core.types import Kind
 
 Answer = tuple[int, bytes]
 Sender = Callable[..., Awaitable[Answer]]
 
-many_examples = settings(
+many_examples = hypothesis_settings(
     max_examples=int(os.environ.get("JACKFIELD_EXAMPLES", "150")),
     deadline=None,
     database=None,
@@ -78,9 +85,11 @@ SEGMENT = {
 }
 COMMON = {"name": NAMES, "description": NAMES}
 PROJECT = {"tenant_id": NAMES, "project_id": NAMES}
+VENDORS = {"fabric:anything": JSON, "fabric:size": NUMBERS, "fabric:secret": JSON, "fabric:found": JSON}
 ATTRIBUTES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "network": {
         **COMMON,
+        **VENDORS,
         **SEGMENT,
         "admin_state_up": FLAGS,
         "mtu": NUMBERS,
@@ -91,6 +100,7 @@ ATTRIBUTES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "subnet": {
         **COMMON,
+        **VENDORS,
         "gateway_ip": ADDRESSES | st.none(),
         "allocation_pools": structures(start=ADDRESSES, end=ADDRESSES),
         "dns_nameservers": st.lists(ADDRESSES, max_size=3),
@@ -102,6 +112,7 @@ ATTRIBUTES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "port": {
         **COMMON,
+        **VENDORS,
         "admin_state_up": FLAGS,
         "mac_address": MACS,
         "fixed_ips": structures(subnet_id=IDS, ip_address=ADDRESSES),
@@ -206,6 +217,32 @@ HEADERS = st.dictionaries(
     max_size=2,
 )
 BODIES = st.binary() | (JSON | st.dictionaries(KINDS | KINDS.map("{}s".format), JSON)).map(json.dumps).map(str.encode)
+
+
+DECLARED = [
+    AttributeSchema("fabric", kind, name, 1, schema, True, sensitive, read_only, operator_only=False)
+    for kind in Kind
+    for name, schema, sensitive, read_only in (
+        ("anything", "{}", (), False),
+        ("size", '{"type": "integer", "maximum": 5000}', (), False),
+        ("secret", "{}", ("", "/0"), False),
+        ("found", "{}", (), True),
+    )
+]
+
+
+@pytest.fixture
+async def application(settings: config.Settings, database: Database) -> AsyncIterator[Application]:
+    """Run the application with a driver that is away, and has declared attributes."""
+    async with database.writing() as connection:
+        record = DriverRecord("fabric", "1", "i", (), None, {}, now(), None, b"digest", ("attributes",))
+        await DriverTable(connection).save(record)
+        await AttributeSchemaTable(connection).save("fabric", DECLARED)
+    fabric = config.Driver(name="fabric", endpoint="unix:///nowhere/f.sock")
+    application = Application(settings.model_copy(update={"drivers": [fabric]}))
+    await application.start()
+    yield application
+    await application.stop()
 
 
 @pytest.fixture

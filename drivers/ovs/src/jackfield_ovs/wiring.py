@@ -55,6 +55,7 @@ class Wiring:
         RetryLater if the OVSDB cannot be read or written; nothing after it was tried then.
         """
         observed = self._vswitch.look()
+        self._forget_flushed(observed)
         self._ensure_ports(make_plan(views, observed, self._layout), observed)
         observed = self._vswitch.look()
         plan = make_plan(views, observed, self._layout)
@@ -74,6 +75,13 @@ class Wiring:
         """Compare the flows of all bridges with the switch in the next pass."""
         for bridge in tuple(self._flows):
             self.forget(bridge)
+
+    def _forget_flushed(self, observed: Observed) -> None:
+        # Open vSwitch drops all flows of a bridge whose fail mode changes: somebody has
+        # changed it, and this pass changes it back.
+        for name, bridge in observed.bridges.items():
+            if bridge.fail_mode != "secure" and name in (self._layout.integration_bridge, self._layout.tunnel_bridge):
+                self.forget(name)
 
     def _ensure_ports(self, plan: Plan, observed: Observed) -> None:
         layout = self._layout

@@ -139,3 +139,14 @@ def test_what_is_plugged_while_ovs_vswitchd_is_away_is_wired_when_it_is_back(lab
     assert "does not answer" in report["reason"] or "cannot reach" in report["reason"]
     host.start_switchd()
     agent.wait_for(port.id, "up")
+
+
+@pytest.mark.parametrize("bridge", ["br-int", "br-tun"])
+def test_a_changed_fail_mode_is_changed_back_with_the_flows(lab: Any, bridge: str) -> None:
+    """Open vSwitch drops a bridge's flows when its fail mode changes; they do not wait for the audit."""
+    one, _ = a_pair(lab)
+
+    one.host.vsctl("set", "bridge", bridge, "fail_mode=standalone")
+
+    eventually(lambda: one.host.vsctl("get", "bridge", bridge, "fail_mode").strip() == "secure", "the mode is back")
+    eventually(lambda: one.guest.pings("192.168.7.2"), "the guest reaches the other one")

@@ -228,11 +228,14 @@ async def test_change_that_cannot_be_read_fails_alone(
 
 
 def test_driver_in_another_language_refuses_with_the_same_words() -> None:
-    """The example in Node.js names the reasons of the tables, with their codes."""
-    source = (ROOT / "driver_sdk/examples/nodejs/src/errors.js").read_text()
-    said = re.findall(r"Refusal\(status\.([A-Z_]+), '([A-Z_]+)'", source)
+    """The example in Node.js gives the reasons of the tables, with their codes; `wrongField` is INVALID_ARGUMENT."""
+    folder = ROOT / "driver_sdk/examples/nodejs/src"
+    source = "".join(path.read_text() for path in sorted(folder.glob("*.js")))
+    said = set(re.findall(r"Refusal\(status\.([A-Z_]+), '([A-Z_]+)'", source))
+    said |= {("INVALID_ARGUMENT", reason) for reason in re.findall(r"wrongField\('([A-Z_]+)'", source)}
 
-    assert {("UNAVAILABLE", "DRAINING"), ("FAILED_PRECONDITION", "LOAD_ERROR")} == set(said)
+    # It names every feature, so nothing of it is not served.
+    assert said == {(why.code.name, why.reason) for why in CallReason if why is not CallReason.NOT_SERVED}
 
 
 def _disposition(error: change_pb2.Error) -> str:

@@ -6,8 +6,10 @@ import threading
 
 import grpc
 import pytest
+from jackfield.driver.v1 import reconcile_pb2
+from jackfield.driver.v1.reconcile_pb2_grpc import ReconcileServiceStub
 from jackfield_sdk import Action, Kind, MechanismDriver, Owned, RetryLater, Unreachable
-from jackfield_sdk.testing import a_network, running
+from jackfield_sdk.testing import _changes, a_network, running
 
 OWNED = [Owned(Kind.PORT, f"port-{number}", number, b"digest", "leaf1") for number in range(1_234)]
 
@@ -87,3 +89,33 @@ async def test_a_driver_without_a_listing_says_so(tmp_path):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await call
             assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_dry_run_may_be_a_generator_that_blocks_and_knows_its_deadline(tmp_path):
+    """It is read in a thread, as a listing is."""
+
+    class Comparing(MechanismDriver):
+        name = "comparing"
+
+        def diff(self, context):
+            yield f"{threading.current_thread() is threading.main_thread()}"
+            yield f"{4 < context.remaining() < 5.1}"
+
+    async with running(Comparing(), tmp_path, timeout=5.0) as core:
+        assert await core.diff(Action.CREATE, a_network()) == ["False", "True"]
+
+
+async def test_a_malformed_change_is_refused_with_its_place(tmp_path):
+    """A fault of the caller, and none of the driver."""
+    network = a_network()
+    good, bad = (_changes.change(name, _changes.Wanted(Action.CREATE, network, 2)) for name in ("good", "bad"))
+    bad.current.Clear()
+    async with running(Listing(), tmp_path) as core:
+        call = ReconcileServiceStub(core.channel).Diff(reconcile_pb2.DiffRequest(changes=[good, bad]))
+        lines = [(await call.read()).lines[0]]
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call.read()
+
+    assert lines == ["vlan 2"]
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.details() == "malformed change: current is no network"

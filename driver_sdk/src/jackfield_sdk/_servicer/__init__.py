@@ -1,8 +1,9 @@
 """The driver's side of the contract: four gRPC services over one `MechanismDriver`.
 
 A call is admitted (`process`), taken apart into changes (`batch`), each change takes its
-resource's lane (`lanes`), is decoded, given to a hook (`hooks`) and answered. Whatever goes wrong
-inside one change becomes that change's result; only a call as a whole is refused (`refusal`).
+resource's lane (`lanes`), is decoded, given to a hook (`hooks`, which block in `threads`), and
+answered with what the core shall keep (`custody`, as `declared`). Whatever goes wrong inside one
+change becomes that change's result; only a call as a whole is refused (`refusal`).
 """
 
 from __future__ import annotations

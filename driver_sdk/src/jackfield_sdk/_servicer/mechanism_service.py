@@ -7,7 +7,6 @@ is none the wiser.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Hashable
 
 import structlog
@@ -17,6 +16,7 @@ from jackfield.driver.v1.mechanism_pb2_grpc import MechanismServiceServicer
 from jackfield_sdk._convert import decode, encode
 from jackfield_sdk._redaction import trace_of
 from jackfield_sdk._servicer.batch import run_batch
+from jackfield_sdk._servicer.deadlines import deadline_of
 from jackfield_sdk._servicer.held import Held
 from jackfield_sdk._servicer.hooks import Hook, Hooks
 from jackfield_sdk._servicer.lanes import Lanes
@@ -55,7 +55,7 @@ class MechanismService(MechanismServiceServicer):
     ) -> mechanism_pb2.PrecommitResponse:
         """Judge every change on its own."""
         with self._process.admit(len(request.changes)):
-            decoder = self._decoder(_deadline(context, _budget(request)))
+            decoder = self._decoder(deadline_of(context, request.budget if request.HasField("budget") else None))
 
             async def judge(change: change_pb2.Change) -> mechanism_pb2.PrecommitResult:
                 return await self._judge(decoder, change)
@@ -69,7 +69,7 @@ class MechanismService(MechanismServiceServicer):
     ) -> mechanism_pb2.PostcommitResponse:
         """Make every change true on its own; the batch is not atomic."""
         with self._process.admit(len(request.changes)):
-            decoder = self._decoder(_deadline(context, None))
+            decoder = self._decoder(deadline_of(context))
 
             async def act(change: change_pb2.Change) -> mechanism_pb2.PostcommitResult:
                 return await self._take_lane(decoder, change)
@@ -83,7 +83,7 @@ class MechanismService(MechanismServiceServicer):
     ) -> mechanism_pb2.BindPortsResponse:
         """Choose for every port on its own."""
         with self._process.admit(len(request.requests), field="requests"):
-            decoder = self._decoder(_deadline(context, None))
+            decoder = self._decoder(deadline_of(context))
             host = _host(decoder, request)
 
             async def bind(wanted: mechanism_pb2.BindRequest) -> mechanism_pb2.BindResult:
@@ -211,14 +211,3 @@ def _host(decoder: decode.Decoder, request: mechanism_pb2.BindPortsRequest) -> H
         return decoder.host(request.host)
     except decode.Malformed as error:
         raise refused(CallReason.MALFORMED, f"host: {error}", field="host") from None
-
-
-def _budget(request: mechanism_pb2.PrecommitRequest) -> float | None:
-    if not request.HasField("budget"):
-        return None
-    return request.budget.seconds + request.budget.nanos / 1e9
-
-
-def _deadline(context: RpcContext, budget: float | None) -> float | None:
-    left = [seconds for seconds in (context.time_remaining(), budget) if seconds is not None]
-    return time.monotonic() + min(left) if left else None

@@ -11,10 +11,11 @@ from itertools import islice
 from typing import Any
 
 import structlog
-from jackfield.driver.v1 import reconcile_pb2
+from jackfield.driver.v1 import change_pb2, reconcile_pb2
 from jackfield.driver.v1.reconcile_pb2_grpc import ReconcileServiceServicer
 
 from jackfield_sdk._convert import decode, encode
+from jackfield_sdk._servicer.deadlines import deadline_of
 from jackfield_sdk._servicer.hooks import Hook, Hooks
 from jackfield_sdk._servicer.process import Process
 from jackfield_sdk._servicer.refusal import RpcContext, refusal_of, refused, streamed
@@ -69,14 +70,23 @@ class ReconcileService(ReconcileServiceServicer):
         """Compare one change after the other."""
         with self._process.admit(len(request.changes)):
             hook = _implemented(self._diff, "diff")
-            decoder = decode.Decoder(None, self._process.custody.declared.names)
+            decoder = decode.Decoder(deadline_of(context), self._process.custody.declared.names)
             for index, change in enumerate(request.changes):
-                kind, action = decode.KINDS.get(change.kind), decode.ACTIONS.get(change.action)
-                if kind is None or action is None:
-                    message = f"kind {change.kind} is not served by this driver"
-                    raise refused(CallReason.UNSUPPORTED, message, field=f"changes[{index}].kind")
-                lines = await self._ask(hook, decoder.change(kind, action, change))
-                yield reconcile_pb2.DiffResponse(kind=change.kind, id=change.id, lines=list(lines))
+                lines = await self._compare(hook, decoder, change, f"changes[{index}]")
+                yield reconcile_pb2.DiffResponse(kind=change.kind, id=change.id, lines=lines)
+
+    async def _compare(self, hook: Hook, decoder: decode.Decoder, change: change_pb2.Change, field: str) -> list[str]:
+        kind, action = decode.KINDS.get(change.kind), decode.ACTIONS.get(change.action)
+        if kind is None or action is None:
+            message = f"kind {change.kind} is not served by this driver"
+            raise refused(CallReason.UNSUPPORTED, message, field=f"{field}.kind")
+        try:
+            context = decoder.change(kind, action, change)
+        except decode.Malformed as error:
+            raise refused(CallReason.MALFORMED, f"malformed change: {error}", field=field) from None
+        lines: Iterable[str] = await self._ask(hook, context)
+        # A generator does its work, and blocks, while it is read.
+        return lines if isinstance(lines, list) else await self._hooks.in_thread(list, lines)
 
     async def _pages(self, hook: Hook, argument: object) -> AsyncIterator[list[Owned | Unreachable]]:
         found = await self._ask(hook, argument)

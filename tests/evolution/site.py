@@ -13,6 +13,7 @@ from typing import Any, Self
 from support.ports import free_port
 from support.processes import Process, answers
 
+# A busy machine is no reason for another end of the story, so calls may take their time.
 CONFIG = """
 [api]
 listen = "127.0.0.1:{port}"
@@ -20,6 +21,10 @@ listen = "127.0.0.1:{port}"
 url = "sqlite:///{folder}/jackfield.sqlite"
 [nodes]
 listen = "unix://{folder}/nodes.sock"
+[mechanism]
+precommit_budget = 5.0
+bind_timeout = 5.0
+bind_budget = 10.0
 [segments.vlan]
 ranges = ["leaf1:1:4000"]
 [[drivers]]

@@ -18,7 +18,11 @@ from support.cloud import Cloud
 from support.processes import Process
 from support.waiting import wait_until
 
+# A busy machine is no reason for a driver to have no say.
 SETTINGS = """
+[mechanism]
+precommit_budget = 5.0
+bind_timeout = 5.0
 [segments.vlan]
 ranges = ["leaf1:1:4000"]
 [[drivers]]

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Seque
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from jackfield_core import config
@@ -37,6 +38,10 @@ from support.postgres import PostgresServer, postgres
 __all__ = ["postgres"]
 
 KINDS = ("sqlite", "postgresql")
+
+# A machine that is busy with something else makes no property false.
+hypothesis.settings.register_profile("jackfield", deadline=None)
+hypothesis.settings.load_profile("jackfield")
 
 
 class Creditors:

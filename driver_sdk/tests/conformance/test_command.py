@@ -11,24 +11,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from conftest import ENVIRONMENT, Judged
+from conformance_runs import ENVIRONMENT, Judged, planted_drivers
 
 
 @pytest.fixture(scope="module")
 def addresses() -> Iterator[dict[str, str]]:
     """Serve the sound driver, and one that forgets deletes."""
-    with tempfile.TemporaryDirectory(prefix="planted-") as folder:
-        told = {"none": f"unix://{folder}/0.sock", "forgets a delete": f"unix://{folder}/1.sock"}
-        command = [sys.executable, "-m", "planted", *[word for pair in told.items() for word in pair]]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            yield told
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-            process.stdout.close()
+    with planted_drivers(["none", "forgets a delete"]) as told:
+        yield told
 
 
 Judge = Callable[..., Judged]
@@ -50,15 +40,17 @@ def test_a_driver_that_is_away_cannot_be_judged(judge: Judge, tmp_path: Path) ->
         (("--endpoint", "unix:///nobody", "--command", "no-such-program"), "no-such-program"),
         (("--endpoint", "unix:///nobody", "--params", "PARAMS"), "vlan_rnage"),
         (("--endpoint", "unix:///nobody", "--expected-failures", "PARAMS"), "expected-failures"),
+        (("--endpoint", "unix:///nobody", "--expected-failures", "LIST"), "no such rule"),
     ],
 )
 def test_a_wrong_argument_is_told_in_a_sentence(
     judge: Judge, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     """Exit code 2, and the word that is wrong."""
-    (tmp_path / "params.toml").write_text("vlan_rnage = [1, 2]\n")
+    (tmp_path / "PARAMS").write_text("vlan_rnage = [1, 2]\n")
+    (tmp_path / "LIST").write_text('[expected-failures]\nC99 = "is not ours"\n')
 
-    judged = judge(*[str(tmp_path / "params.toml") if each == "PARAMS" else each for each in arguments])
+    judged = judge(*[str(tmp_path / each) if each.isupper() else each for each in arguments])
 
     assert judged.code == 2
     assert said in judged.output
@@ -124,11 +116,39 @@ def test_reports_say_the_same(judge: Judge, addresses: dict[str, str], tmp_path:
 
 def test_nothing_is_left_behind(judge: Judge, addresses: dict[str, str], tmp_path: Path) -> None:
     """A second run finds what the first one found: the suite deletes what it made, and writes nowhere else."""
-    first = judge("--endpoint", addresses["none"], "--only", "C1,C20,G2,G3")
+    first = judge("--endpoint", addresses["none"], "--only", "C1,C20,G1,G2,G3")
     second = judge("--endpoint", addresses["none"], "--only", "G2,G3")
 
     assert (first.code, second.code) == (0, 0), first.output + second.output
     assert {path.name for path in tmp_path.iterdir()} == {"report.json"}
+
+
+def test_a_driver_that_dies_is_blamed_once(judge: Judge, tmp_path: Path) -> None:
+    """After a driver has died the rest is blocked by the rule that killed it, and nothing waits."""
+    with planted_drivers(["dies of a subnet"]) as told:
+        judged = judge("--endpoint", told["dies of a subnet"], "--only", "A1,C1[network],C1[subnet],C4,C7,C8,I1")
+
+    assert judged.code == 1
+    assert [case["name"] for case in judged.report["cases"] if case["status"] == "failed"] == ["repeat"]
+    assert judged.rules("blocked") == {"C4", "C7", "C8", "I1"}
+    assert judged.rules("passed") == {"A1", "C1"}
+
+
+def test_commands_of_an_operator_stop_and_kill_the_driver(judge: Judge, tmp_path: Path) -> None:
+    """Restarts are judged by what the operator's own commands do."""
+    with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+        address, pid = f"unix://{folder}/0.sock", f"{folder}/pid"
+        ended = f"if [ -e {pid} ]; then kill $(cat {pid}); tail --pid=$(cat {pid}) -f /dev/null; fi"
+        restart = f"{ended}; {sys.executable} -m planted none {address} & echo $! > {pid}"
+        arguments = ["--endpoint", address, "--restart-command", restart, "--kill-command", f"kill -9 $(cat {pid})"]
+        try:
+            subprocess.run(["sh", "-c", restart], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
+            judged = judge(*arguments, "--only", "A10,A11,A12,A15,E8")
+        finally:
+            subprocess.run(["sh", "-c", ended], check=True)
+
+    assert judged.rules("passed") == {"A10", "A12", "A15"}, judged.output
+    assert judged.rules("skipped") == {"A11", "E8"}
 
 
 def test_the_cases_run_under_plain_pytest(addresses: dict[str, str], tmp_path: Path) -> None:

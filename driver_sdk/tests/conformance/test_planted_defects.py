@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ENVIRONMENT, Judged
+from conformance_runs import Judged, planted_drivers
 from planted import DEFECTS, SOUND, Defect
 
 TOGETHER = [SOUND, *[defect for defect in DEFECTS if not defect.alone]]
@@ -18,18 +17,8 @@ TOGETHER = [SOUND, *[defect for defect in DEFECTS if not defect.alone]]
 @pytest.fixture(scope="module")
 def addresses() -> Iterator[dict[str, str]]:
     """Serve all drivers that may share a process; their addresses by name."""
-    with tempfile.TemporaryDirectory(prefix="planted-") as folder:
-        told = {defect.name: f"unix://{folder}/{number}.sock" for number, defect in enumerate(TOGETHER)}
-        command = [sys.executable, "-m", "planted", *[word for pair in told.items() for word in pair]]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            yield told
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-            process.stdout.close()
+    with planted_drivers([defect.name for defect in TOGETHER]) as told:
+        yield told
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: f"{defect.rule} {defect.name}")

@@ -19,7 +19,7 @@ from jackfield_sdk.conformance.facts import FEATURES
 from jackfield_sdk.conformance.foreign import output_of
 from jackfield_sdk.conformance.model import Resource
 from jackfield_sdk.conformance.rules import KINDS, Rule
-from jackfield_sdk.conformance.supervisor import Supervisor
+from jackfield_sdk.conformance.supervisor import CommandFailed, Supervisor
 from jackfield_sdk.conformance.transcript import Refusal
 from jackfield_sdk.conformance.verdict import Broken, NotJudged
 from jackfield_sdk.conformance.watcher import Watcher
@@ -39,6 +39,8 @@ class Bench:
         """Dial the driver; Unreachable if it does not introduce itself."""
         self.loop = asyncio.new_event_loop()
         self.supervisor = supervisor
+        # Set once the driver is gone for good: no case can be judged any more.
+        self._death: Broken | None = None
         self.core = self.loop.run_until_complete(self._open(options))
 
     def judge(
@@ -46,6 +48,8 @@ class Bench:
     ) -> None:
         """Run one case; `Broken` if the rule is, `NotJudged` if the driver lacks what it needs."""
         core = self.core
+        if self._death is not None:
+            raise self._death
         core.transcript.clear()
         core.scope.clear()
         for need in rule.needs:
@@ -55,12 +59,14 @@ class Bench:
             self.loop.run_until_complete(self._carry_out(function(core, **arguments), within))
         except Broken as broken:
             broken.exchanges = core.transcript.exchanges()
+            self.loop.run_until_complete(self._look_after(rule))
             raise
         finally:
             self.loop.run_until_complete(self._clear([each for each in core.made if each not in before]))
 
     def close(self) -> None:
         """Delete everything that was made, and hang up."""
+        self.core.residents = []
         self.loop.run_until_complete(self._clear(self.core.made))
         self.loop.run_until_complete(self._hang_up())
         self.loop.close()
@@ -72,6 +78,18 @@ class Bench:
             raise Broken(f"the case had no end after {within:g} s", "an answer to every call") from None
         except grpc.aio.AioRpcError as error:
             raise Broken(f"a call failed with {error.code().name}: {error.details()}", "an answer") from error
+
+    async def _look_after(self, rule: Rule) -> None:
+        """Start a driver again that does not answer after a failure; without the means, give the rest up."""
+        core = self.core
+        if not isinstance(await core.wire.attempt("Handshake", core.greeting(), 5.0), Refusal):
+            return
+        with contextlib.suppress(Broken, CommandFailed):
+            if self.supervisor is not None and self.supervisor.can_stop:
+                await self.supervisor.start()
+                await core.introduce_again()
+                return
+        self._death = Broken("the driver does not answer since then", "a driver that goes on", rule=rule.id)
 
     async def _open(self, options: Options) -> Core:
         core = Core(options, self.supervisor)

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
 from jackfield_sdk.conformance.outcome import Outcome, Run, Status
+from jackfield_sdk.conformance.rules import Rule
 
 _TABLE = "expected-failures"
 
@@ -39,6 +40,11 @@ class Expectations:
         if empty:
             raise ValueError(f"no reason is given for {', '.join(empty)}")
         return cls(reasons)
+
+    def unknown(self, rules: Iterable[Rule]) -> list[str]:
+        """Return what is listed and no rule."""
+        ids = {rule.id for rule in rules}
+        return [listed for listed in self._reasons if listed.partition("[")[0] not in ids]
 
     def failed(self, outcome: Outcome) -> Outcome:
         """Turn a failure into an expected one if it is listed."""

@@ -67,6 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the chosen cases."""
+    known = [rule for item in items if (rule := _rule(item))]
+    if unknown := config.stash[_EXPECTED].unknown(known):
+        raise pytest.UsageError(f"--expected-failures lists {', '.join(unknown)}, and there is no such rule")
     chosen = [each.strip() for each in _option(config, "--only").split(",") if each.strip()]
     gone = [item for item in items if (rule := _rule(item)) and chosen and not _is_chosen(item, rule, chosen)]
     config.hook.pytest_deselected(items=gone)

@@ -131,11 +131,12 @@ class Commands:
         """Leave the driver to whoever runs it."""
 
     async def _shell(self, command: str) -> None:
-        process = await asyncio.create_subprocess_shell(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        output, _ = await process.communicate()
-        if process.returncode:
-            raise CommandFailed(
-                f"{command!r} ended with {process.returncode}: {output.decode(errors='replace')[-500:]}"
+        # A pipe would stay open as long as the driver that the command leaves behind.
+        with tempfile.TemporaryFile() as output:
+            process = await asyncio.create_subprocess_shell(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
+            if await process.wait():
+                output.seek(0)
+                said = output.read().decode(errors="replace")[-500:]
+                raise CommandFailed(f"{command!r} ended with {process.returncode}: {said}")

@@ -65,8 +65,9 @@ DEFECTS = [
 ]  # fmt: skip
 
 SOUND = Defect("none", "", "")
+MORTAL = Defect("dies of a subnet", "C1", "", hooks.DiesOfSubnets)
 
 
 def defect_of(name: str) -> Defect:
     """Return the defect of a name; "none" is the sound driver."""
-    return next(each for each in [*DEFECTS, SOUND] if each.name == name)
+    return next(each for each in [*DEFECTS, SOUND, MORTAL] if each.name == name)

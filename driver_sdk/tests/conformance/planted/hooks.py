@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 
 from jackfield_sdk import (
@@ -75,6 +76,17 @@ class ForgetsDeletes(LoopbackDriver):
     async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
         if kind is Kind.SUBNET and context.action is Action.DELETE:
             return None
+        return await super()._act(kind, context)
+
+
+class DiesOfSubnets(LoopbackDriver):
+    """Ends, without a word, at the second change of a subnet."""
+
+    _asked = itertools.count(1)
+
+    async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
+        if kind is Kind.SUBNET and next(self._asked) == 2:
+            os._exit(1)
         return await super()._act(kind, context)
 
 

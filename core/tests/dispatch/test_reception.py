@@ -5,6 +5,7 @@ from typing import Any
 from jackfield.driver.v1 import change_pb2
 from jackfield_core.db.network import table as networks
 from jackfield_core.db.port import table as ports
+from jackfield_core.dispatch.reception import OFTEN
 from jackfield_core.types import Kind
 
 
@@ -49,6 +50,28 @@ async def test_wiped_backend_is_owed_everything_again(scene: Any) -> None:
     await core.until_paid()
 
     assert driver.story() == ["create network", "create port"] * 2
+
+
+async def test_driver_that_forgets_everything_again_and_again_has_to_wait(scene: Any) -> None:
+    """A backend with another epoch at every handshake is owed everything a few times, and then nothing for a while."""
+    driver = await scene.driver()
+    core = await scene.core(driver)
+    await core.network()
+    await core.until_paid()
+
+    for epoch in range(2, 2 + OFTEN):
+        await driver.down()
+        driver.epoch = str(epoch)
+        await driver.up()
+        await scene.eventually(lambda: len(driver.told()) == epoch)  # noqa: B023
+    await core.until_paid()
+    await driver.down()
+    driver.epoch = "one too many"
+    await driver.up()
+
+    await scene.eventually(lambda: "it is told nothing for a while" in core.registry.entry("a").reason)
+    assert not core.registry.entry("a").is_ready
+    assert len(driver.told()) == 1 + OFTEN
 
 
 async def test_debts_without_interest_are_forgotten(scene: Any) -> None:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from jackfield.driver.v1 import change_pb2
+from jackfield.driver.v1 import capability_pb2, change_pb2
+from structlog.testing import capture_logs
 
 
 async def test_new_epoch_owes_everything_again(scene: Any, says: Any) -> None:
@@ -98,3 +99,22 @@ async def test_flapping_backend_is_owed_everything_only_now_and_then(scene: Any,
 
     await core.until_status(port, "ACTIVE")
     assert len(driver.told) == 3
+
+
+async def test_health_of_backends_is_logged_when_it_changes(scene: Any, says: Any) -> None:
+    """Operators are told once which backends are not well, and once that all are well again."""
+    driver = await scene.driver()
+    down = says.backend("1", health=capability_pb2.BACKEND_HEALTH_DOWN)
+
+    with capture_logs() as logs:
+        await scene.core(driver)
+
+        def lines() -> list[Any]:
+            return [line for line in logs if line["event"] == "driver.backends"]
+
+        driver.tell(down, down)
+        await scene.eventually(lambda: len(lines()) == 1)
+        driver.tell(down, says.backend("1"))
+        await scene.eventually(lambda: len(lines()) == 2)
+
+    assert [(line["log_level"], line["unwell"]) for line in lines()] == [("warning", {"fabric": "down"}), ("info", {})]

@@ -90,9 +90,10 @@ class Watcher:
                 lived = time.monotonic() - opened
                 if isinstance(error, Garbage):
                     self._on_garbage(error)
-                await asyncio.sleep(self._pause)
-                # If the connection broke too, that has been told already.
-                if self._may_listen(client):
+                if await self._is_left_within(client, self._pause):
+                    # The connection broke too; that has been told already, and the next one may do better.
+                    self._pause, self._is_known_broken = PAUSE, False
+                else:
                     self._note_break(error, lived)
             finally:
                 WATCHING.labels(self._entry.name).set(0)
@@ -111,6 +112,14 @@ class Watcher:
             if not self._may_listen(client):
                 return
             await asyncio.sleep(LOOK)
+
+    async def _is_left_within(self, client: DriverClient, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._until_left(client)
+        except TimeoutError:
+            return False
+        return True
 
     def _may_listen(self, client: DriverClient) -> bool:
         entry = self._entry

@@ -153,3 +153,14 @@ def test_database_that_is_away_ends_with_a_sentence(tmp_path: Path) -> None:
     status, output = run("db", "upgrade", "--config", path)
 
     assert (status, "the database does not answer" in output) == (2, True), output
+
+
+def test_finalisation_without_a_driver_changes_nothing(config_file: Path) -> None:
+    """The command says what is the matter, and that is its status."""
+    run("db", "upgrade", "--config", config_file)
+
+    unknown = run("driver", "finalize", "fabric", "--config", config_file)
+    unheard = run("driver", "finalize", "ovs", "--config", config_file)
+
+    assert (unknown[0], 'there is no driver "fabric"' in unknown[1]) == (2, True), unknown
+    assert (unheard[0], "never introduced itself" in unheard[1]) == (2, True), unheard

@@ -145,6 +145,8 @@ _OPTIONS: dict[str, Any] = {
     "skip_autocommit_rollback": True,
     "pool_reset_on_return": None,
     "max_overflow": 0,
+    # An error that quoted them would carry states and attributes of drivers, which may be secrets, into the log.
+    "hide_parameters": True,
 }
 
 

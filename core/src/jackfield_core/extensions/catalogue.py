@@ -65,6 +65,12 @@ EXTENSIONS: Sequence[Extension] = (
         updated="2026-11-21T10:00:00-00:00",
     ),
     Extension(
+        alias="jackfield-vendor-attributes",
+        name="Attributes of vendors",
+        description="Attributes of networks, subnets and ports that a mechanism driver declares, as driver:name.",
+        updated="2026-11-21T15:00:00-00:00",
+    ),
+    Extension(
         alias="multi-provider",
         name="Networks of several segments",
         description="The attribute segments of networks: more than one provider segment.",

@@ -57,6 +57,7 @@ def test_in_progress(ordeal: Callable[..., Ordeal]) -> None:
     assert not [event for event in busy.events() if event.startswith("delivery")]
 
 
+@pytest.mark.slow
 def test_changes_instance(ordeal: Callable[..., Ordeal]) -> None:
     """A driver that is somebody else every second, and has forgotten everything, is told everything only so often."""
     with ordeal() as nobody:

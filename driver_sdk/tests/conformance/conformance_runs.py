@@ -40,6 +40,36 @@ def judge_in(folder: Path, *arguments: str) -> Judged:
     return Judged(ended.returncode, ended.stdout + ended.stderr, written)
 
 
+class WarmSuite:
+    """Runs the command as `judge_in` does, in children of a process that has imported it already."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, str(HERE / "warm_suite.py")]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+        )
+
+    def judge(self, folder: Path, *arguments: str) -> Judged:
+        """Run the command in a folder, and read its report."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        report, output = folder / "report.json", folder / "output.txt"
+        order = {"arguments": ["--json", str(report), *arguments], "folder": str(folder), "output": str(output)}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        code = int(self._process.stdout.readline())
+        written = json.loads(report.read_text()) if report.exists() else {"cases": []}
+        return Judged(code, output.read_text(), written)
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=20)
+        self._process.stdout.close()
+
+
 @contextmanager
 def planted_drivers(names: Sequence[str]) -> Iterator[dict[str, str]]:
     """Serve drivers with these defects in one process; their addresses by name."""

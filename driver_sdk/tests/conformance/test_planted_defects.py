@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conformance_runs import Judged, planted_drivers
+from conformance_runs import WarmSuite, planted_drivers
 from planted import DEFECTS, SOUND, Defect
 
 TOGETHER = [SOUND, *[defect for defect in DEFECTS if not defect.alone]]
@@ -21,28 +21,38 @@ def addresses() -> Iterator[dict[str, str]]:
         yield told
 
 
+@pytest.fixture(scope="module")
+def suite() -> Iterator[WarmSuite]:
+    """Have the suite imported once for all runs."""
+    suite = WarmSuite()
+    yield suite
+    suite.close()
+
+
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: f"{defect.rule} {defect.name}")
 def test_a_defect_is_caught_by_its_rule(
-    defect: Defect, judge: Callable[..., Judged], request: pytest.FixtureRequest, tmp_path: Path
+    defect: Defect, suite: WarmSuite, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """The rule that a driver breaks fails, and no other rule does."""
     if defect.alone:
         with tempfile.TemporaryDirectory(prefix="planted-") as folder:
             address = f"unix://{folder}/0.sock"
             command = f"{sys.executable} -m planted '{defect.name}' {address}"
-            judged = judge("--endpoint", address, "--command", command, "--only", defect.only, "--seed", "7")
+            judged = suite.judge(
+                tmp_path, "--endpoint", address, "--command", command, "--only", defect.only, "--seed", "7"
+            )
     else:
         address = request.getfixturevalue("addresses")[defect.name]
-        judged = judge("--endpoint", address, "--only", defect.only, "--seed", "7")
+        judged = suite.judge(tmp_path, "--endpoint", address, "--only", defect.only, "--seed", "7")
 
     assert judged.rules("failed") == {defect.rule}, judged.output
     assert judged.code == 1
     assert f"{defect.rule} " in judged.output
 
 
-def test_the_sound_driver_conforms(judge: Callable[..., Judged], addresses: dict[str, str]) -> None:
+def test_the_sound_driver_conforms(suite: WarmSuite, addresses: dict[str, str], tmp_path: Path) -> None:
     """The driver that all others were made from breaks no rule."""
-    judged = judge("--endpoint", addresses[SOUND.name])
+    judged = suite.judge(tmp_path, "--endpoint", addresses[SOUND.name])
 
     assert judged.rules("failed") == set(), judged.output
     assert judged.code == 0

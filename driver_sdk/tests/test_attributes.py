@@ -135,10 +135,13 @@ async def test_a_wrong_declaration_is_the_load_error_and_names_the_attribute(tmp
     assert told in error
 
 
-async def test_what_is_declared_twice_or_is_no_attribute_is_a_load_error(tmp_path):
-    """The core could not tell two of one name apart."""
+async def test_what_the_core_could_not_take_is_a_load_error(tmp_path):
+    """Two attributes of one name, things that are none, versions in the wrong order, a name that is none."""
     assert 'attribute "colour" of network is declared twice' in await load_error_of(Vendor(COLOUR, COLOUR), tmp_path)
     assert "attributes holds dict" in await load_error_of(Vendor({"name": "colour"}), tmp_path)
+    misnamed = Vendor()
+    misnamed.name = "Vendor_1"
+    assert 'the name "Vendor_1" is not of lower case letters' in await load_error_of(misnamed, tmp_path)
     versions = Vendor(state_versions=StateVersions(3, 2))
     assert "state_versions: 3 is read and 2 written" in await load_error_of(versions, tmp_path)
 

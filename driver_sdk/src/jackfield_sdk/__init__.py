@@ -5,6 +5,7 @@ with views to apply (`NodeAgent`) and one call (`run_agent`). Sockets, threads, 
 and the wire format are the SDK's affair.
 """
 
+from jackfield_sdk._transport import CannotListen
 from jackfield_sdk.agent import RunningAgent, run_agent, start_agent
 from jackfield_sdk.answers import (
     Accepted,
@@ -85,6 +86,7 @@ __all__ = [
     "Binding",
     "BindingLevel",
     "Bound",
+    "CannotListen",
     "ChangeContext",
     "DeviceConflict",
     "DhcpOption",

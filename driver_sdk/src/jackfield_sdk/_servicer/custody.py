@@ -7,6 +7,7 @@ not declare is a fault of the driver, and ends up in its log by name.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import structlog
@@ -22,6 +23,8 @@ from jackfield_sdk.errors import Effect, Infeasible
 from jackfield_sdk.resources import Kind
 
 log = structlog.get_logger("jackfield_sdk")
+
+_NAME = re.compile(r"[a-z0-9-]{1,63}")
 
 ATTRIBUTES = "attributes"
 STATES = "states"
@@ -50,7 +53,10 @@ class Custody:
 
     def declare(self) -> None:
         """Read off the driver what it declares; Infeasible, in words, if that is wrong."""
-        versions = self._driver.state_versions
+        name, versions = self._driver.name, self._driver.state_versions
+        if not _NAME.fullmatch(name):
+            message = f'the name "{name}" is not of lower case letters, digits and hyphens, or longer than 63 bytes'
+            raise Infeasible(message, code="BAD_NAME", effect=Effect.NONE)
         if versions is not None and not 0 < versions.min_readable <= versions.writes < 2**31:
             message = f"state_versions: {versions.min_readable} is read and {versions.writes} written"
             raise Infeasible(message, code="BAD_STATE_VERSIONS", effect=Effect.NONE)

@@ -5,7 +5,7 @@ is the other half, a node service that pushes what a test tells it to an agent. 
 (`a_network()`, `a_port()`) make complete values of which a test names only what it is about.
 """
 
-from jackfield_sdk.testing.core import Core, Failed, running
+from jackfield_sdk.testing.core import Core, Failed, Wanted, running
 from jackfield_sdk.testing.factories import (
     a_host,
     a_network,
@@ -27,6 +27,7 @@ __all__ = [
     "RecordingAgent",
     "RecordingDriver",
     "ScriptedCore",
+    "Wanted",
     "a_host",
     "a_network",
     "a_network_view",

@@ -8,6 +8,8 @@ import pytest
 from jackfield.driver.v1 import event_pb2
 from jackfield_core.events.mailbox import Mailbox
 from jackfield_core.mechanism import observations
+from jackfield_core.mechanism.answers import NoVerdict
+from jackfield_core.mechanism.client import DriverClient
 from jackfield_core.mechanism.observations import Pace
 
 
@@ -116,3 +118,15 @@ def test_pace_lets_a_burst_through_and_then_bounds_the_rate() -> None:
 
     assert late == pytest.approx(1.0 - (time.monotonic() - started), abs=0.1)
     assert pace.step(1000) > 10
+
+
+async def test_closed_connection_gives_no_stream(scene: Any) -> None:
+    """A connection that was closed just before is one without a verdict, like any that broke."""
+    driver = await scene.driver()
+    client = DriverClient("a", driver.endpoint)
+    await client.close()
+
+    with pytest.raises(NoVerdict) as nothing:
+        [observation async for observation in observations.observe(client)]
+
+    assert not nothing.value.attempted

@@ -95,6 +95,10 @@ class Watcher:
                     self._pause, self._is_known_broken = PAUSE, False
                 else:
                     self._note_break(error, lived)
+            except Exception:
+                # A fault of ours; the next stream may tell something that we understand.
+                log.exception("driver.watch_failed", driver=self._entry.name)
+                await asyncio.sleep(LONGEST_PAUSE)
             finally:
                 WATCHING.labels(self._entry.name).set(0)
 

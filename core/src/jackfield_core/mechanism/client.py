@@ -126,7 +126,10 @@ class DriverClient:
             Garbage: An answer cannot be decoded.
         """
         method: Any = self._channel.unary_stream(rpc.path)
-        call = method(_encode(self._name, request))
+        try:
+            call = method(_encode(self._name, request))
+        except grpc.aio.BaseError as error:
+            raise NoVerdict(self._name, f"the channel is not usable: {error}", attempted=False) from None
         try:
             while (answer := await self._next(rpc, call, silence)) is not None:
                 yield answer

@@ -77,7 +77,7 @@ async def test_status_keeps_the_debt_and_is_counted_as_the_table_says(scene: Any
     """Whatever the code, the same change is sent again; the breaker counts unknown outcomes only."""
     driver = await scene.raw_driver()
     core = await scene.core(driver)
-    core.registry.entry(driver.name).breaker = Breaker(failures=1, retry=0.05)
+    core.registry.entry(driver.name).gate.breaker = Breaker(failures=1, retry=0.05)
     has_counted: dict[str, bool] = {}
 
     for code in [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]:
@@ -87,7 +87,7 @@ async def test_status_keeps_the_debt_and_is_counted_as_the_table_says(scene: Any
             if len(driver.requests) == 1:
                 await context.abort(code, "no", _details(driver.name) if speaks else ())
             # A breaker that has opened stays so until its trial is answered.
-            has_counted[code.name] = core.registry.entry(driver.name).breaker.is_open
+            has_counted[code.name] = core.registry.entry(driver.name).gate.breaker.is_open
             return await driver.good(request, context)
 
         driver.answer = refuse

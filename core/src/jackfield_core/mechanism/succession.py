@@ -57,7 +57,7 @@ class Succession:
         self._tried: dict[str, asyncio.Event] = {}
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        entry.find_other = self.find_other
+        entry.gate.find_other = self.find_other
 
     def add(self, address: str, hurry: Callable[[], None]) -> None:
         """Know of an address; *hurry* makes its keeper look at once."""
@@ -112,7 +112,7 @@ class Succession:
             self.drains(refused, True)
         elif self._entry.connection is refused:
             self._move_on(without=refused)
-        if self._entry.connection is None:
+        if self._entry.connection is None and (drains or len(self._hurry) > 1):
             for hurry in self._hurry.values():
                 hurry()
             try:
@@ -161,7 +161,7 @@ class Succession:
     async def _take_over(self, new: Connection) -> None:
         """Let *new* serve; the one before it, at whatever address, serves until then."""
         old, before = self._entry.connection, self._entry.handshake
-        with self._entry.deliveries_held():
+        with self._entry.gate.deliveries_held():
             try:
                 await self._welcome(self._entry, structs.replace(new.handshake, left_epochs=_left(old, new)))
             except BaseException:

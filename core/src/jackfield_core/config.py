@@ -93,6 +93,10 @@ class Nodes(Section):
     """Seconds between looks at the change feed when no wake-up arrives."""
 
 
+RESERVED_NAMES = frozenset({"binding", "provider", "router"})
+"""What stands before a colon in Neutron's attributes; users know an attribute of a driver as ``name:attribute``."""
+
+
 class Driver(Section):
     """One mechanism driver, in the order of the list."""
 
@@ -104,6 +108,13 @@ class Driver(Section):
     """Instead of ``endpoint``: two addresses, of which one is free for the next version of the driver."""
     policy: Literal["required", "advisory"] = "required"
     """What happens without a verdict: ``required`` refuses the request (503), ``advisory`` lets it pass."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_free(cls, name: str) -> str:
+        if name in RESERVED_NAMES:
+            raise ValueError(f'"{name}" is the beginning of attributes that the API has; give the driver another name')
+        return name
 
     @property
     def addresses(self) -> tuple[str, ...]:

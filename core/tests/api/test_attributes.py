@@ -17,6 +17,7 @@ from jackfield_core.db.driver import DriverRecord, Interest
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.types import Action, Kind
+from pydantic import ValidationError
 
 BULK = 40
 SECRET = "s3cret-of-the-vendor"
@@ -257,3 +258,10 @@ async def test_attributes_go_with_their_resource(api: Any, network: Any, applica
     await api.delete("port", port["id"])
 
     assert await rows(application, Kind.PORT, port["id"]) == {("fabric", "colour"): b'"red"'}
+
+
+@pytest.mark.parametrize("name", ["binding", "provider", "router"])
+def test_drivers_do_not_hide_attributes_of_the_api(name: str) -> None:
+    """A driver called "binding" could declare "binding:host_id"; it needs another name."""
+    with pytest.raises(ValidationError, match="another name"):
+        config.Driver(name=name, endpoint="unix:///nowhere")

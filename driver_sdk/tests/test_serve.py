@@ -142,6 +142,21 @@ async def test_a_socket_of_nobody_is_taken_over(tmp_path):
         assert (await core.handshake()).driver_name == "bare"
 
 
+async def test_a_process_that_ends_leaves_the_socket_of_its_successor_alone(tmp_path):
+    """A supervisor may start the next one while this one still lets go of its device."""
+    path = tmp_path / "bare.sock"
+    successor = socket.socket(socket.AF_UNIX)
+
+    class Slow(Bare):
+        async def stop(self):
+            successor.bind(str(path))
+
+    with successor:
+        async with running(Slow(), tmp_path):
+            assert path.exists()
+        assert path.exists()
+
+
 async def test_health_is_told_per_service(tmp_path):
     """A prober may ask for the process or for one service."""
     async with running(Bare(), tmp_path) as core:

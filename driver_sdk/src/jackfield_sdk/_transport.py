@@ -68,10 +68,24 @@ def listen(server: grpc.aio.Server, address: str, settings: ServerSettings) -> s
     return f"{address.rpartition(':')[0]}:{port}"
 
 
-def remove_socket(address: str) -> None:
-    """Remove the socket file of an address, if it has one."""
-    if address.startswith("unix:"):
-        socket_path(address).unlink(missing_ok=True)
+class SocketFile:
+    """The file of a Unix socket that this process serves on; nothing for an address over TCP."""
+
+    def __init__(self, address: str) -> None:
+        """Remember which file it is, because the next process may put its own in the same place."""
+        self._path = socket_path(address) if address.startswith("unix:") else None
+        self._number = self._present()
+
+    def remove(self) -> None:
+        """Remove the file if it is still this process's."""
+        if self._path is not None and self._number is not None and self._present() == self._number:
+            self._path.unlink(missing_ok=True)
+
+    def _present(self) -> int | None:
+        try:
+            return self._path.stat().st_ino if self._path is not None else None
+        except FileNotFoundError:
+            return None
 
 
 def socket_path(address: str) -> Path:

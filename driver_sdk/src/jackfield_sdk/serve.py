@@ -19,7 +19,7 @@ from jackfield_sdk._ending import blocking_executor, leave
 from jackfield_sdk._logging import configure_logging
 from jackfield_sdk._servicer import SERVICES, Hooks, Process, add_servicers
 from jackfield_sdk._signals import on_stop_signals
-from jackfield_sdk._transport import CannotListen, listen, remove_socket, server_options
+from jackfield_sdk._transport import CannotListen, SocketFile, listen, server_options
 from jackfield_sdk.driver import MechanismDriver
 from jackfield_sdk.errors import DriverError, Rejected
 from jackfield_sdk.settings import ServerSettings
@@ -42,6 +42,7 @@ class RunningServer:
         self._server = server
         self._process = process
         self._hooks = hooks
+        self._socket = SocketFile(address)
 
     @property
     def load_error(self) -> str | None:
@@ -54,9 +55,9 @@ class RunningServer:
         await self._process.drain(grace)
         self._process.driver.events.close()
         await self._server.stop(grace=1.0)
+        self._socket.remove()
         await self._stop_driver()
         self._hooks.close()
-        remove_socket(self.address)
 
     async def _stop_driver(self) -> None:
         try:

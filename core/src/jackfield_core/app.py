@@ -8,6 +8,7 @@ who wants to hear of what even while every driver is down.
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -179,12 +180,25 @@ async def _until(condition: Callable[[], bool], timeout: float) -> None:
         await asyncio.sleep(0.01)
 
 
+def _spare_what_stays() -> None:
+    """Keep the collector of cycles from looking again and again at what was loaded for good.
+
+    A batch of 500 changes makes and drops ten thousand objects without a cycle
+    among them. With Python's thresholds that is ten collections of the young, and
+    now and then one of all modules and tables: a fifth of the CPU of a delivery.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
 def _server_config(application: Application) -> uvicorn.Config:
     listen = application.settings.api.listen
 
     @contextlib.asynccontextmanager
     async def lifespan(_api: Starlette):  # type: ignore[no-untyped-def]  # noqa: ANN202
         await application.start()
+        _spare_what_stays()
         log.info("core.started", listen=listen, roles=application.settings.roles)
         yield
         await application.stop()

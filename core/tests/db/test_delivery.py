@@ -79,7 +79,7 @@ async def test_an_acknowledged_debt_is_settled(ledger):
     await ledger.record_new([a_network()])
     (claimed,) = await ledger.claim()
 
-    assert claimed.claimed_revision == 1
+    assert claimed.desired_revision == 1
     assert await ledger.acknowledge("c1") == [Settled("network", "n1", tombstone=False, owed=False)]
 
     debt = await ledger.one("n1")
@@ -98,7 +98,7 @@ async def test_changes_coalesce_into_one_debt(ledger):
 
     (debt,) = await ledger.claim(name="c2")
 
-    assert (debt.claimed_revision, debt.acknowledged_revision) == (3, 1)
+    assert (debt.desired_revision, debt.acknowledged_revision) == (3, 1)
     assert debt.original == b"first"
 
 
@@ -175,7 +175,7 @@ async def test_a_debt_that_grew_meanwhile_stays_owed(ledger):
     await ledger.keep_originals("ovs", [("network", "n1", b"as acknowledged")])
 
     (debt,) = await ledger.claim(name="c2")
-    assert (debt.acknowledged_revision, debt.claimed_revision, debt.original) == (1, 2, b"as acknowledged")
+    assert (debt.acknowledged_revision, debt.desired_revision, debt.original) == (1, 2, b"as acknowledged")
 
 
 async def test_a_failure_does_not_postpone_what_grew_meanwhile(ledger):
@@ -298,7 +298,7 @@ async def test_a_resource_deleted_while_it_is_told_is_told_its_end(ledger):
     assert await ledger.acknowledge("c1") == [Settled("network", "n1", tombstone=True, owed=True)]
 
     (debt,) = await ledger.claim(name="c2")
-    assert (debt.tombstone, debt.claimed_revision) == (True, 2)
+    assert (debt.tombstone, debt.desired_revision) == (True, 2)
 
 
 async def test_only_those_who_heard_of_a_resource_are_owed_its_end(ledger):

@@ -157,15 +157,20 @@ _LEVELS = Statement(
     )
 )
 
-_HOLD = Statement(
-    lambda dialect: (
+
+def _hold(dialect: str) -> sa.Select[int]:
+    held = (
         sa.select(table.c.id)
         .where(among(table.c.id, "ids", dialect))
         # One order for everybody, so that two batches never wait in a circle.
         .order_by(table.c.id)
         .with_for_update(key_share=True)
     )
-)
+    # Who is held is known; only their number travels.
+    return sa.select(sa.func.count()).select_from(held.subquery())
+
+
+_HOLD = Statement(_hold)
 
 _SET_WIRING = Statement(
     sa.update(binding_table)
@@ -254,8 +259,8 @@ class PortTable(ResourceTable[Port]):
     async def levels(self, port_ids: Iterable[str]) -> dict[str, tuple[BindingLevel, ...]]:
         """Return the binding levels of each port, level 0 first; an unbound port is absent."""
         found: dict[str, tuple[BindingLevel, ...]] = {}
-        for port_id, *level in await _LEVELS.rows(self._connection, {"ids": [*port_ids]}):
-            found[port_id] = (*found.get(port_id, ()), BindingLevel(*level))
+        for port_id, level, driver, segment_id in await _LEVELS.rows(self._connection, {"ids": [*port_ids]}):
+            found[port_id] = (*found.get(port_id, ()), BindingLevel(level, driver, segment_id))
         return found
 
     async def ids_with_failed_binding(self, *, after: str, limit: int) -> Sequence[str]:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from jackfield_core import config
-from jackfield_core.db.claim import ClaimTable, Settled
-from jackfield_core.db.delivery import RANK, Debt
+from jackfield_core.db.claim import ClaimTable, Due, Settled
+from jackfield_core.db.delivery import RANK
 from jackfield_core.db.engine import Database
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.dispatch.payment import Claim, Payments
@@ -192,6 +192,6 @@ class Lane:
             heapq.heappush(self._retries, time.monotonic() + pause)
 
 
-def _lets_others_go(debts: Sequence[Debt]) -> bool:
+def _lets_others_go(debts: Sequence[Due]) -> bool:
     """Return whether something else may have waited for these: children for parents, or parents for the last child."""
     return any(debt.tombstone or debt.rank < RANK[Kind.PORT] for debt in debts)

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from jackfield_core.db.base import now
-from jackfield_core.db.delivery import Debt
+from jackfield_core.db.claim import Due
 from jackfield_core.db.tree import load_trees
 from jackfield_core.db.unit_of_work import Change, Resource, Tables
 from jackfield_core.mechanism import translate
@@ -19,11 +19,13 @@ from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.translate import NO_ATTRIBUTES, Host
 from jackfield_core.types import Action, Kind
 
+_KINDS = {kind.value: kind for kind in Kind}
+
 
 class Item(Struct, frozen=True):
     """A debt, and the change that pays it."""
 
-    debt: Debt
+    debt: Due
     change: Change
     attributes: Mapping[str, bytes] = NO_ATTRIBUTES
 
@@ -56,7 +58,7 @@ class Loaded(Struct, frozen=True):
 
 async def load(
     tables: Tables,
-    debts: Sequence[Debt],
+    debts: Sequence[Due],
     creates: frozenset[str],
     names: Mapping[Kind, Collection[str]],
     agent_down_time: float,
@@ -81,23 +83,23 @@ async def load(
             lost.append(debt.resource_id)
             continue
         change = Change(
-            Kind(debt.kind), _action(debt, creates), current, None, tree, levels=levels.get(debt.resource_id, ())
+            _KINDS[debt.kind], _action(debt, creates), current, None, tree, levels=levels.get(debt.resource_id, ())
         )
         items.append(Item(debt, change, attributes.get(debt.resource_id, NO_ATTRIBUTES)))
     return Loaded(items, hosts, lost)
 
 
-def _order(debt: Debt) -> tuple[bool, int]:
+def _order(debt: Due) -> tuple[bool, int]:
     return debt.tombstone, -debt.rank if debt.tombstone else debt.rank
 
 
-def _action(debt: Debt, creates: frozenset[str]) -> Action:
+def _action(debt: Due, creates: frozenset[str]) -> Action:
     if debt.tombstone:
         return Action.DELETE
     return Action.CREATE if debt.acknowledged_revision is None and debt.kind in creates else Action.UPDATE
 
 
-async def _resources(tables: Tables, debts: Sequence[Debt]) -> dict[str, Resource]:
+async def _resources(tables: Tables, debts: Sequence[Due]) -> dict[str, Resource]:
     ids: dict[str, list[str]] = {}
     for debt in debts:
         ids.setdefault(debt.kind, []).append(debt.resource_id)
@@ -109,7 +111,7 @@ async def _resources(tables: Tables, debts: Sequence[Debt]) -> dict[str, Resourc
 
 
 async def _attributes(
-    tables: Tables, debts: Sequence[Debt], names: Mapping[Kind, Collection[str]]
+    tables: Tables, debts: Sequence[Due], names: Mapping[Kind, Collection[str]]
 ) -> dict[str, dict[str, bytes]]:
     """Return the driver's own attributes by resource id."""
     found: dict[str, dict[str, bytes]] = {}

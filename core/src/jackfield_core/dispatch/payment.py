@@ -10,8 +10,7 @@ from msgspec import Struct
 from prometheus_client import Counter
 
 from jackfield_core import config
-from jackfield_core.db.claim import Failure
-from jackfield_core.db.delivery import Debt
+from jackfield_core.db.claim import Due, Failure
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.dispatch.backoff import Backoff
@@ -42,7 +41,7 @@ class Claim(Struct, frozen=True):
     name: str
     epoch: int
     ends_at: float
-    debts: Sequence[Debt]
+    debts: Sequence[Due]
 
 
 class Payments:

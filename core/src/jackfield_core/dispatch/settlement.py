@@ -13,8 +13,7 @@ import structlog
 from msgspec import Struct
 
 from jackfield_core.db.base import now
-from jackfield_core.db.claim import Failure, Settled
-from jackfield_core.db.delivery import Debt
+from jackfield_core.db.claim import Due, Failure, Settled
 from jackfield_core.db.ending import EndTable
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.db.vendor_attribute import Values
@@ -114,18 +113,18 @@ def _original(item: Item) -> tuple[str, str, bytes]:
     return change.kind, change.current.id, encoded
 
 
-def _is_first_meeting(debt: Debt) -> bool:
+def _is_first_meeting(debt: Due) -> bool:
     """Return whether a port waits for this driver to hear of it."""
     return debt.kind == Kind.PORT and debt.acknowledged_revision is None and not debt.tombstone
 
 
-def _patience(debt: Debt) -> float:
+def _patience(debt: Due) -> float:
     """Return the shortest pause before a driver that is still at it is asked again: it grows with what it takes."""
     age = (now() - debt.owed_since).total_seconds() if debt.owed_since else 0.0
     return min(max(SOONEST, age * _SHARE), LATEST)
 
 
-def _failure(debt: Debt, outcome: Outcome, backoff: Backoff) -> Failure | None:
+def _failure(debt: Due, outcome: Outcome, backoff: Backoff) -> Failure | None:
     """Return how a debt that was not paid goes back into the ledger."""
     if isinstance(outcome, Done):
         return None

@@ -8,7 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from jackfield.driver.v1 import change_pb2, mechanism_pb2
 from jackfield_core.mechanism.breaker import Breaker
-from jackfield_core.mechanism.entry import UNKNOWN_OUTCOME
+from jackfield_core.mechanism.doubt import UNKNOWN_OUTCOME
 
 SOON, HALF_AN_HOUR = (0.0, 1.0), (900.0, 1800.0)
 """Bounds of the pause in seconds, with the scene's first back-off of 0.05 s."""

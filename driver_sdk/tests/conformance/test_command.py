@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 from conformance_runs import ENVIRONMENT, Judged, planted_drivers
+from support.ports import free_port
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +151,24 @@ def test_commands_of_an_operator_stop_and_kill_the_driver(judge: Judge, tmp_path
 
     assert judged.rules("passed") == {"A10", "A12", "A15"}, judged.output
     assert judged.rules("skipped") == {"A11", "E8"}
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
+def test_a_driver_over_tcp_is_judged_with_mutual_tls(judge: Judge, tmp_path: Path) -> None:
+    """The suite proves who it is, and believes only the authority that it was told."""
+    pem, key, address = tmp_path / "peer.pem", tmp_path / "peer.key", f"localhost:{free_port()}"
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    made += ["-keyout", str(key), "-out", str(pem), "-subj", "/CN=peer", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(made, check=True, capture_output=True)
+    told = {"TLS_CERTIFICATE": pem, "TLS_KEY": key, "TLS_CA": pem}
+    environment = " ".join(f"JACKFIELD_DRIVER_{name}={path}" for name, path in told.items())
+    command = f"env {environment} {sys.executable} -m planted none {address}"
+    tls = ["--tls-ca", str(pem), "--tls-certificate", str(pem), "--tls-key", str(key)]
+
+    judged = judge("--endpoint", address, "--command", command, *tls, "--only", "A1,A9,C1,C2")
+
+    assert judged.code == 0, judged.output
+    assert judged.rules("passed") == {"A1", "A9", "C1", "C2"}
 
 
 def test_the_cases_run_under_plain_pytest(addresses: dict[str, str], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from jackfield.driver.v1 import binding_pb2, change_pb2, driver_pb2, mechanism_pb2, network_pb2, port_pb2
+from jackfield_sdk.conformance.endpoint import Endpoint
 from jackfield_sdk.conformance.mask import leaks, shown
 from jackfield_sdk.conformance.model import Resource, differences, expected
 from jackfield_sdk.conformance.proxy import Fault, FaultProxy
@@ -179,8 +180,8 @@ async def wires(tmp_path: Path) -> AsyncIterator[tuple[FaultProxy, Wire, list[st
     health_pb2_grpc.add_HealthServicer_to_server(Counting(), server)
     server.add_insecure_port(f"unix:{tmp_path}/s")
     await server.start()
-    async with FaultProxy(f"unix:{tmp_path}/s", delay=0.05) as proxy:
-        wire = Wire(proxy.address, Scrutiny(SECRET), Transcript())
+    async with FaultProxy(Endpoint(f"unix:{tmp_path}/s"), delay=0.05) as proxy:
+        wire = Wire(proxy.endpoint, Scrutiny(SECRET), Transcript())
         yield proxy, wire, seen
         await wire.close()
     await server.stop(None)

@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from jackfield.driver.v1 import driver_pb2, event_pb2, mechanism_pb2, reconcile_pb2
 from jackfield_sdk.conformance.rulebook import all_rules, as_markdown
 from jackfield_sdk.conformance.rules import GROUPS, Rule
+from jackfield_sdk.conformance.wire import METHODS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs/conformance.md"
+SUITE = ROOT / "driver_sdk/src/jackfield_sdk/conformance"
 CONTRACT = ROOT / "proto/README.md"
 
 
@@ -44,3 +47,19 @@ def test_ids_and_names_are_stable_words() -> None:
 def test_every_group_has_rules() -> None:
     """Groups A to I are all there."""
     assert {rule.group for rule in all_rules()} == set(GROUPS)
+
+
+def test_every_rpc_has_a_case() -> None:
+    """No RPC of the contract is served to anybody without a rule that calls it."""
+    services = [
+        service
+        for module in (driver_pb2, event_pb2, mechanism_pb2, reconcile_pb2)
+        for service in module.DESCRIPTOR.services_by_name.values()
+    ]
+    methods = {method.name for service in services for method in service.methods}
+    sources = "".join(path.read_text() for path in SUITE.rglob("*.py"))
+
+    assert methods <= set(METHODS)
+    assert [
+        method for method in methods if not re.search(rf'(call|listed|refused|stream)\(\s*"{method}"', sources)
+    ] == []

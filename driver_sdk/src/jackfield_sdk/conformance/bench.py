@@ -97,7 +97,7 @@ class Bench:
         while isinstance(answer := await core.wire.attempt("Handshake", core.greeting(), 10.0), Refusal):
             if self.loop.time() > end:
                 await core.wire.close()
-                raise Unreachable(f"no handshake at {options.endpoint}: {answer}")
+                raise Unreachable(f"no handshake at {options.endpoint.address}: {answer}")
             await asyncio.sleep(0.05)
         await core.introduce()
         with contextlib.suppress(Broken, ValueError):

@@ -43,6 +43,14 @@ def main() -> None:
 @app.command(epilog=_EPILOGUE)
 def conformance(
     endpoint: Annotated[str, typer.Option(help="Address of the driver: unix:///path or host:port.")] = "",
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="PEM file of the authority that the driver is signed by; turns TLS on."),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(exists=True, help="PEM file of the suite's own certificate, for mutual TLS.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(exists=True, help="PEM file of its key.")] = None,
     params: Annotated[
         Path | None,
         typer.Option(
@@ -104,6 +112,9 @@ def conformance(
         raise typer.BadParameter("--endpoint is needed, as unix:///path or host:port")
     told = {
         "--endpoint": endpoint,
+        "--tls-ca": tls_ca,
+        "--tls-certificate": tls_certificate,
+        "--tls-key": tls_key,
         "--params": params,
         "--command": command,
         "--restart-command": restart_command,

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -18,7 +19,9 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 from jackfield.driver.v1 import change_pb2, driver_pb2, mechanism_pb2, reconcile_pb2
 
+from jackfield_sdk._transport import MAX_MESSAGE_BYTES
 from jackfield_sdk.conformance import SUITE_VERSION
+from jackfield_sdk.conformance.endpoint import Endpoint
 from jackfield_sdk.conformance.facts import FEATURES, KIND_NUMBERS, Facts
 from jackfield_sdk.conformance.mint import Mint
 from jackfield_sdk.conformance.model import Listing, Resource, differences, expected
@@ -42,7 +45,7 @@ _LONGEST_WAIT = 2.0
 class Options:
     """What the suite was told."""
 
-    endpoint: str
+    endpoint: Endpoint
     params: Params
     seed: int
     max_examples: int = 20
@@ -73,6 +76,15 @@ class Core:
         self._changes = count(1)
 
     # Who is there.
+
+    @asynccontextmanager
+    async def dial(self, max_message_bytes: int = MAX_MESSAGE_BYTES) -> AsyncIterator[Wire]:
+        """Open another connection for a while."""
+        wire = Wire(self.options.endpoint, self.scrutiny, self.transcript, max_message_bytes=max_message_bytes)
+        try:
+            yield wire
+        finally:
+            await wire.close()
 
     def greeting(self, **changes: Any) -> driver_pb2.HandshakeRequest:
         """Write the handshake of this core."""

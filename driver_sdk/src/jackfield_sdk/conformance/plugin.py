@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from jackfield_sdk.conformance.bench import Bench, Unreachable
 from jackfield_sdk.conformance.core import Options
+from jackfield_sdk.conformance.endpoint import with_certificates
 from jackfield_sdk.conformance.expectations import Expectations
 from jackfield_sdk.conformance.outcome import Outcome, Run, Status, explained
 from jackfield_sdk.conformance.params import read_params
@@ -36,6 +37,9 @@ UNUSABLE = 2
 
 _OPTIONS = {
     "--endpoint": "address of the driver: unix:///path or host:port",
+    "--tls-ca": "PEM file of the authority that the driver is signed by; turns TLS on",
+    "--tls-certificate": "PEM file of the suite's own certificate, for mutual TLS",
+    "--tls-key": "PEM file of its key",
     "--params": "TOML file with what the driver's surroundings are",
     "--command": "command that serves the driver in the foreground; the suite starts, stops and kills it",
     "--restart-command": "shell command that ends the driver if it runs, and starts it",
@@ -49,6 +53,8 @@ _OPTIONS = {
     "--only": "run these only, separated by commas: groups (C), ids (C4), names (lower-revision) or globs",
     "--examples": "number of random runs",
 }
+
+_ENDPOINT = ("--endpoint", "--tls-ca", "--tls-certificate", "--tls-key")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -83,10 +89,11 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     try:
         supervisor = _supervisor(config)
         params = read_params(Path(path) if (path := _option(config, "--params")) else None)
+        endpoint = with_certificates(*[_option(config, name) for name in _ENDPOINT])
     except (OSError, ValidationError, tomllib.TOMLDecodeError) as error:
         pytest.exit(f"cannot begin: {error}", UNUSABLE)
     run = config.stash[RUN]
-    options = Options(_option(config, "--endpoint"), params, run.seed, int(_option(config, "--examples") or 20))
+    options = Options(endpoint, params, run.seed, int(_option(config, "--examples") or 20))
     try:
         bench = Bench(options, supervisor)
     except (Unreachable, Broken, subprocess.CalledProcessError) as error:

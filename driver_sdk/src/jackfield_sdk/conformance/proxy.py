@@ -3,9 +3,9 @@
 It forwards any method as raw bytes, in both directions, so it needs to know nothing of the contract.
 A fault is set for a method and for a number of calls; after these all is well again:
 
-    async with FaultProxy(endpoint) as proxy:
+    async with disturbed(core) as (proxy, wire):
         proxy.set("Postcommit", Fault.DROP_ANSWER)
-        ...
+        await core.settle(port, wire=wire)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +22,9 @@ import grpc
 import grpc.aio
 
 from jackfield_sdk._transport import server_options
-from jackfield_sdk.conformance.wire import open_channel
+from jackfield_sdk.conformance.core import Core
+from jackfield_sdk.conformance.endpoint import Endpoint
+from jackfield_sdk.conformance.wire import Wire
 
 _Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -37,22 +40,22 @@ class Fault(StrEnum):
 
 
 class FaultProxy:
-    """Listens on a Unix socket of its own, at `address`, and forwards to one endpoint."""
+    """Listens on a Unix socket of its own, at `endpoint`, and forwards to a driver."""
 
-    def __init__(self, endpoint: str, *, delay: float = 0.2) -> None:
-        """Forward to `endpoint`; late requests come `delay` seconds late."""
-        self._endpoint = endpoint
+    def __init__(self, driver: Endpoint, *, delay: float = 0.2) -> None:
+        """Forward to `driver`; late requests come `delay` seconds late."""
+        self._driver = driver
         self._delay = delay
         self._faults: dict[str, list[Fault]] = {}
-        self.address = ""
+        self.endpoint = Endpoint("")
 
     async def __aenter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="jackfield-")
-        self.address = f"unix:{Path(self._folder.name) / 'proxy.sock'}"
-        self._upstream = open_channel(self._endpoint)
+        self.endpoint = Endpoint(f"unix:{Path(self._folder.name) / 'proxy.sock'}")
+        self._upstream = self._driver.open()
         self._server = grpc.aio.server(options=server_options())
         self._server.add_generic_rpc_handlers((_Handlers(self._forward),))
-        self._server.add_insecure_port(self.address)
+        self._server.add_insecure_port(self.endpoint.address)
         await self._server.start()
         return self
 
@@ -106,6 +109,17 @@ class FaultProxy:
                 yield answer
         except grpc.aio.AioRpcError as error:
             raise _Upstream(error) from None
+
+
+@asynccontextmanager
+async def disturbed(core: Core) -> AsyncIterator[tuple[FaultProxy, Wire]]:
+    """Stand between a core and its driver: the proxy, and the wire that goes through it."""
+    async with FaultProxy(core.options.endpoint) as proxy:
+        wire = Wire(proxy.endpoint, core.scrutiny, core.transcript)
+        try:
+            yield proxy, wire
+        finally:
+            await wire.close()
 
 
 class _Upstream(Exception):

@@ -18,7 +18,8 @@ from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health_pb2
 from jackfield.driver.v1 import driver_pb2, event_pb2, mechanism_pb2, reconcile_pb2
 
-from jackfield_sdk._transport import MAX_MESSAGE_BYTES, channel_options
+from jackfield_sdk._transport import MAX_MESSAGE_BYTES
+from jackfield_sdk.conformance.endpoint import Endpoint
 from jackfield_sdk.conformance.scrutiny import Scrutiny
 from jackfield_sdk.conformance.transcript import Refusal, Transcript, refusal_of
 from jackfield_sdk.conformance.verdict import Broken
@@ -48,33 +49,19 @@ _STREAMED = {"ListOwned", "Diff", "Watch"}
 _COUNTED = {"Precommit", "Postcommit", "BindPorts"}
 
 
-def open_channel(endpoint: str, max_message_bytes: int = MAX_MESSAGE_BYTES) -> grpc.aio.Channel:
-    """Open a channel that shares its connection with no other."""
-    options = [
-        *channel_options(keepalive_seconds=20),
-        ("grpc.max_send_message_length", max_message_bytes),
-        ("grpc.use_local_subchannel_pool", 1),
-        # A driver that was restarted is found again at once.
-        ("grpc.min_reconnect_backoff_ms", 100),
-        ("grpc.initial_reconnect_backoff_ms", 50),
-        ("grpc.max_reconnect_backoff_ms", 200),
-    ]
-    return grpc.aio.insecure_channel(endpoint, options=options)
-
-
 class Wire:
     """Calls one endpoint."""
 
     def __init__(
         self,
-        endpoint: str,
+        endpoint: Endpoint,
         scrutiny: Scrutiny,
         transcript: Transcript,
         *,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         """Open a channel that sends messages of that size; nothing is sent yet."""
-        self._channel = open_channel(endpoint, max_message_bytes)
+        self._channel = endpoint.open(max_message_bytes)
         self._scrutiny = scrutiny
         self._transcript = transcript
         self._turn = asyncio.Semaphore(4)

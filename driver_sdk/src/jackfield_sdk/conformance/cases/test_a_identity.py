@@ -15,7 +15,7 @@ from jackfield_sdk.conformance.residents import listing_after
 from jackfield_sdk.conformance.rules import case
 from jackfield_sdk.conformance.transcript import Refusal
 from jackfield_sdk.conformance.verdict import Broken, require
-from jackfield_sdk.conformance.wire import METHODS, Wire, seconds_of
+from jackfield_sdk.conformance.wire import METHODS, seconds_of
 
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
 
@@ -132,11 +132,8 @@ async def test_check(core: Core) -> None:
     answer = await core.wire.call("Check", health_pb2.HealthCheckRequest(), 1.0)
     word = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     require(word == "SERVING", word, "SERVING")
-    fresh = Wire(core.options.endpoint, core.scrutiny, core.transcript)
-    try:
+    async with core.dial() as fresh:
         await fresh.call("Check", health_pb2.HealthCheckRequest(), 1.0)
-    finally:
-        await fresh.close()
 
 
 @case("A9", "handshake-in-time", "Handshake is answered within 2 s, also on a new connection.", "Duties of a driver 1")
@@ -177,11 +174,8 @@ test_listing = listing_after("A")
 
 
 async def _on_a_new_connection(core: Core, timeout: float = 2.0) -> driver_pb2.HandshakeResponse:
-    fresh = Wire(core.options.endpoint, core.scrutiny, core.transcript)
-    try:
+    async with core.dial() as fresh:
         answer = await fresh.call("Handshake", core.greeting(), timeout)
-    finally:
-        await fresh.close()
     if not isinstance(answer, driver_pb2.HandshakeResponse):
         raise Broken("Handshake answered something else", "a HandshakeResponse")
     return answer

@@ -9,7 +9,7 @@ from jackfield.driver.v1 import change_pb2
 
 from jackfield_sdk.conformance.core import Core
 from jackfield_sdk.conformance.model import Resource
-from jackfield_sdk.conformance.proxy import Fault, FaultProxy
+from jackfield_sdk.conformance.proxy import Fault, disturbed
 from jackfield_sdk.conformance.rules import case, each_kind
 from jackfield_sdk.conformance.verdict import Broken, require
 from jackfield_sdk.conformance.wire import Wire
@@ -48,19 +48,15 @@ async def test_repeat(core: Core, kind: str) -> None:
 async def test_lost_answer(core: Core, kind: str) -> None:
     """Lose the answer to a create, an update and a delete, and the connection in the middle of another."""
     resource = await core.stand(kind)
-    async with FaultProxy(core.options.endpoint) as proxy:
-        wire = Wire(proxy.address, core.scrutiny, core.transcript)
-        try:
-            for fault in (Fault.DROP_ANSWER, Fault.CUT, Fault.DELAY):
-                proxy.set("Postcommit", fault)
-                await _until_true(core, resource, wire)
-                await core.expect_listing()
-                resource.edit()
-            proxy.set("Postcommit", Fault.DROP_ANSWER)
-            await _until_true(core, resource, wire, delete=True)
+    async with disturbed(core) as (proxy, wire):
+        for fault in (Fault.DROP_ANSWER, Fault.CUT, Fault.DELAY):
+            proxy.set("Postcommit", fault)
+            await _until_true(core, resource, wire)
             await core.expect_listing()
-        finally:
-            await wire.close()
+            resource.edit()
+        proxy.set("Postcommit", Fault.DROP_ANSWER)
+        await _until_true(core, resource, wire, delete=True)
+        await core.expect_listing()
 
 
 @case(
@@ -74,19 +70,15 @@ async def test_lost_answer(core: Core, kind: str) -> None:
 async def test_duplicate_at_once(core: Core, kind: str) -> None:
     """Double a create, an update and a delete on the way."""
     resource = await core.stand(kind)
-    async with FaultProxy(core.options.endpoint) as proxy:
-        wire = Wire(proxy.address, core.scrutiny, core.transcript)
-        try:
-            for _ in range(3):
-                proxy.set("Postcommit", Fault.DUPLICATE)
-                await core.settle(resource, wire=wire)
-                await core.expect_listing()
-                resource.edit()
+    async with disturbed(core) as (proxy, wire):
+        for _ in range(3):
             proxy.set("Postcommit", Fault.DUPLICATE)
-            await core.settle(resource, delete=True, wire=wire)
+            await core.settle(resource, wire=wire)
             await core.expect_listing()
-        finally:
-            await wire.close()
+            resource.edit()
+        proxy.set("Postcommit", Fault.DUPLICATE)
+        await core.settle(resource, delete=True, wire=wire)
+        await core.expect_listing()
 
 
 @case(
@@ -197,17 +189,13 @@ async def test_delete(core: Core, kind: str) -> None:
 @each_kind
 async def test_delete_after_lost_create(core: Core, kind: str) -> None:
     """Lose a create, or the answer to it, and delete without another try."""
-    async with FaultProxy(core.options.endpoint) as proxy:
-        wire = Wire(proxy.address, core.scrutiny, core.transcript)
-        try:
-            for fault in (Fault.DROP_REQUEST, Fault.DROP_ANSWER):
-                resource = await core.stand(kind)
-                proxy.set("Postcommit", fault)
-                await _try(core, core.change(resource), wire)
-                await core.settle(resource, delete=True)
-                await core.expect_listing()
-        finally:
-            await wire.close()
+    async with disturbed(core) as (proxy, wire):
+        for fault in (Fault.DROP_REQUEST, Fault.DROP_ANSWER):
+            resource = await core.stand(kind)
+            proxy.set("Postcommit", fault)
+            await _try(core, core.change(resource), wire)
+            await core.settle(resource, delete=True)
+            await core.expect_listing()
 
 
 @case(

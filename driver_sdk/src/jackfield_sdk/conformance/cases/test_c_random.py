@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from jackfield_sdk.conformance.core import Core
 from jackfield_sdk.conformance.model import Resource
-from jackfield_sdk.conformance.proxy import Fault, FaultProxy
+from jackfield_sdk.conformance.proxy import Fault, FaultProxy, disturbed
 from jackfield_sdk.conformance.rules import KINDS, case
 from jackfield_sdk.conformance.verdict import Broken
 from jackfield_sdk.conformance.wire import Wire
@@ -82,13 +82,9 @@ async def _live(core: Core, sequence: Sequence[Step]) -> None:
     slots: dict[int, Resource] = {}
     first = await core.stand(kinds[-1])
     before = [each for each in core.made if each is not first]
-    async with FaultProxy(core.options.endpoint) as proxy:
-        wire = Wire(proxy.address, core.scrutiny, core.transcript)
-        try:
-            for name, slot in sequence:
-                await _step(core, proxy, wire, name, slots, slot, first)
-        finally:
-            await wire.close()
+    async with disturbed(core) as (proxy, wire):
+        for name, slot in sequence:
+            await _step(core, proxy, wire, name, slots, slot, first)
         await _bring_to_rest(core, slots.values())
         await core.expect_listing()
         await core.remove(*[each for each in core.made if each.kind == first.kind and each not in before])

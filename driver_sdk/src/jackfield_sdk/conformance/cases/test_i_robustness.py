@@ -18,7 +18,6 @@ from jackfield_sdk.conformance.residents import listing_after
 from jackfield_sdk.conformance.rules import case
 from jackfield_sdk.conformance.transcript import Refusal
 from jackfield_sdk.conformance.verdict import require
-from jackfield_sdk.conformance.wire import Wire
 
 _MIB = 1024 * 1024
 _UNARY = ("Handshake", "GetSchemas", "UpgradeStates", "Precommit", "Postcommit", "BindPorts")
@@ -106,11 +105,8 @@ async def test_message_size(core: Core) -> None:
     greeting = core.greeting().SerializeToString()
     answer = await core.wire.attempt("Handshake", greeting + _unknown(bytes(15 * _MIB)))
     require(not isinstance(answer, Refusal), f"15 MiB: {answer}", "an answer")
-    over = Wire(core.options.endpoint, core.scrutiny, core.transcript, max_message_bytes=64 * _MIB)
-    try:
-        await over.attempt("Handshake", greeting + _unknown(bytes(20 * _MIB)))
-    finally:
-        await over.close()
+    async with core.dial(max_message_bytes=64 * _MIB) as wire:
+        await wire.attempt("Handshake", greeting + _unknown(bytes(20 * _MIB)))
     await _require_alive(core)
 
 
@@ -124,11 +120,8 @@ async def test_connections(core: Core) -> None:
     """Dial, shake hands and hang up, ten at a time."""
 
     async def visit() -> None:
-        wire = Wire(core.options.endpoint, core.scrutiny, core.transcript)
-        try:
+        async with core.dial() as wire:
             await wire.call("Handshake", core.greeting(), 5.0)
-        finally:
-            await wire.close()
 
     for _ in range(20):
         await asyncio.gather(*[visit() for _ in range(10)])

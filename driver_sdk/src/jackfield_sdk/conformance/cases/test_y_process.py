@@ -103,8 +103,8 @@ async def test_sigterm(core: Core) -> None:
     try:
         spent = await core.supervisor.stop()
         require(spent <= STOP_WITHIN, f"it runs {spent:.0f} s after SIGTERM", f"an end within {STOP_WITHIN:g} s")
-        if core.options.endpoint.startswith("unix:"):
-            path = socket_path(core.options.endpoint)
+        if core.options.endpoint.address.startswith("unix:"):
+            path = socket_path(core.options.endpoint.address)
             require(not path.exists(), f"{path} is still there", "no socket file")
     finally:
         await core.supervisor.start()

@@ -1,0 +1,50 @@
+"""Where a driver is reached, and with whose certificates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import grpc.aio
+
+from jackfield_sdk._transport import MAX_MESSAGE_BYTES, channel_options
+
+# A certificate names a host, and gRPC has to compare it with the address.
+_AUTHORITY = "grpc.default_authority"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address, unix:///path or host:port; `credentials` turn TLS on."""
+
+    address: str
+    credentials: grpc.ChannelCredentials | None = None
+
+    def open(self, max_message_bytes: int = MAX_MESSAGE_BYTES) -> grpc.aio.Channel:
+        """Open a channel that shares its connection with no other, and sends messages of that size."""
+        options = [
+            *channel_options(keepalive_seconds=20),
+            ("grpc.max_send_message_length", max_message_bytes),
+            ("grpc.use_local_subchannel_pool", 1),
+            # A driver that was restarted is found again at once.
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.initial_reconnect_backoff_ms", 50),
+            ("grpc.max_reconnect_backoff_ms", 200),
+        ]
+        if self.credentials is None:
+            return grpc.aio.insecure_channel(self.address, options=options)
+        without_authority = [option for option in options if option[0] != _AUTHORITY]
+        return grpc.aio.secure_channel(self.address, self.credentials, options=without_authority)
+
+
+def with_certificates(address: str, ca: str, certificate: str, key: str) -> Endpoint:
+    """Read the PEM files; without an authority there is no TLS. OSError if one cannot be read."""
+    if not ca:
+        return Endpoint(address)
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=Path(ca).read_bytes(),
+        private_key=Path(key).read_bytes() if key else None,
+        certificate_chain=Path(certificate).read_bytes() if certificate else None,
+    )
+    return Endpoint(address, credentials)

@@ -20,7 +20,7 @@ from google.rpc.status_pb2 import Status
 from jackfield.driver.v1 import change_pb2, mechanism_pb2, reconcile_pb2
 from jackfield.driver.v1.mechanism_pb2_grpc import MechanismServiceStub
 from jackfield.driver.v1.reconcile_pb2_grpc import ReconcileServiceStub
-from jackfield_core.mechanism.entry import UNKNOWN_OUTCOME
+from jackfield_core.mechanism.doubt import UNKNOWN_OUTCOME
 from jackfield_sdk import DeviceConflict, DriverError, Infeasible, MechanismDriver, Rejected, RetryLater
 from jackfield_sdk._convert import encode
 from jackfield_sdk.examples.loopback import LoopbackDriver

@@ -32,6 +32,11 @@ def owed(database_url: str) -> int:
     return int(count)
 
 
+def state_versions(database_url: str) -> set[int]:
+    """Return the versions of the states that drivers keep."""
+    return {version for (version,) in rows(database_url, "SELECT state_version FROM delivery WHERE state IS NOT NULL")}
+
+
 def problems(database_url: str, fabrics: Mapping[str, Fabric]) -> list[str]:
     """Return what is wrong with a database that owes nothing, as sentences."""
 
@@ -55,6 +60,14 @@ def problems(database_url: str, fabrics: Mapping[str, Fabric]) -> list[str]:
         )
         for (key,) in query(
             f"SELECT {key_column} FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM {target} o WHERE o.id = t.{reference})"
+        )
+    ]
+    found += [
+        f"attribute {name} of {kind} {id} belongs to nothing"
+        for kind in ("network", "subnet", "port")
+        for name, id in query(
+            f"SELECT name, resource_id FROM vendor_attribute a WHERE kind = '{kind}'"
+            f" AND NOT EXISTS (SELECT 1 FROM {kind} o WHERE o.id = a.resource_id)"
         )
     ]
     found += _addresses(query)

@@ -51,9 +51,13 @@ async def settle(
     backoff: Backoff,
 ) -> Settlement:
     """Write down the outcome of each item, by resource id."""
-    failures = [failure for item in items if (failure := _failure(item.debt, outcomes[item.debt.resource_id], backoff))]
+    failures = [
+        _failure(item.debt, outcome, backoff)
+        for item in items
+        if not isinstance(outcome := outcomes[item.debt.resource_id], Done)
+    ]
     failed = {failure.resource_id for failure in failures}
-    done = [item for item in items if item.debt.resource_id not in failed]
+    done = [item for item in items if item.debt.resource_id not in failed] if failed else items
     ended = {item.debt.network_id for item in done if item.debt.tombstone}
     met = [item.debt.resource_id for item in done if _is_first_meeting(item.debt)]
     # Networks before ports before the ledger, in the order of services.
@@ -124,10 +128,8 @@ def _patience(debt: Due) -> float:
     return min(max(SOONEST, age * _SHARE), LATEST)
 
 
-def _failure(debt: Due, outcome: Outcome, backoff: Backoff) -> Failure | None:
+def _failure(debt: Due, outcome: InProgress | Failed, backoff: Backoff) -> Failure:
     """Return how a debt that was not paid goes back into the ledger."""
-    if isinstance(outcome, Done):
-        return None
     if isinstance(outcome, InProgress):
         again = max(outcome.retry_after, _patience(debt))
         return Failure(debt.resource_id, again, "in_progress", is_attempt=False)

@@ -53,6 +53,8 @@ class Batch:
         """
         message = self.request.changes.add()
         fill_change(message, change, change_id, action, original, self._surroundings, state, attributes)
-        if revision is not None:
+        if revision is None:
+            revision = message.revision
+        else:
             message.revision = revision
-        self.sent[change_id] = Sent(change.kind, message.revision)
+        self.sent[change_id] = Sent(change.kind, revision)

@@ -6,6 +6,7 @@ describes a resource depends on the rows alone, so its digest is the same in
 every process.
 """
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -258,18 +259,30 @@ def _fill_port(message: port_pb2.Port, port: Port, levels: Sequence[BindingLevel
         message.allowed_address_pairs.add(mac_address=pair.mac_address, ip_address=pair.ip_address)
     for option in port.extra_dhcp_opts:
         message.dhcp_options.add(name=option.opt_name, value=option.opt_value, ip_version=option.ip_version)
-    _fill_binding(message.binding, port, levels)
-
-
-def _fill_binding(message: binding_pb2.Binding, port: Port, levels: Sequence[BindingLevel]) -> None:
     binding = port.binding
-    message.host = binding.host
-    message.vnic_type = binding.vnic_type
-    message.profile = _json(binding.profile)
-    message.vif_type = binding.vif_type
-    message.vif_details = _json(binding.vif_details)
+    message.binding.MergeFromString(
+        _encoded_binding(
+            binding.host,
+            binding.vnic_type,
+            _json(binding.profile),
+            binding.vif_type,
+            _json(binding.vif_details),
+            tuple(levels),
+        )
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _encoded_binding(
+    host: str, vnic_type: str, profile: bytes, vif_type: str, vif_details: bytes, levels: tuple[BindingLevel, ...]
+) -> bytes:
+    """Return a binding as bytes; most ports of a host have the same, and to copy it takes a third of the time."""
+    message = binding_pb2.Binding(
+        host=host, vnic_type=vnic_type, profile=profile, vif_type=vif_type, vif_details=vif_details
+    )
     for level in levels:
         message.levels.add(level=level.level, driver=level.driver, segment_id=level.segment_id)
+    return message.SerializeToString()
 
 
 def _fill_agent(message: binding_pb2.Agent, agent: Agent, alive: bool) -> None:

@@ -137,6 +137,8 @@ class Mechanism(Section):
 
     precommit_budget: Seconds = 0.25
     """Seconds that all precommit calls of one transaction share; locks are held meanwhile."""
+    precommit_budget_per_change: Seconds = 0.001
+    """Seconds more for each further change of the transaction: a bulk request brings many."""
     bind_timeout: Seconds = 1.0
     """Seconds for one ``BindPorts`` call."""
     bind_budget: Seconds = 5.0

@@ -36,6 +36,19 @@ def test_failures_in_a_row_open_it():
     assert not breaker.enter()
 
 
+def test_calls_under_way_together_are_one_silence():
+    """However many calls of one transaction get no answer, they count once."""
+    clock = Clock()
+    breaker = Breaker(2, 10.0, clock)
+    began = clock.now
+    clock.now += 0.25
+    for _ in range(40):
+        assert not breaker.fail(began)
+
+    clock.now += 0.25
+    assert breaker.fail(clock.now - 0.1)
+
+
 def test_half_a_minute_of_silence_opens_it():
     """Two failures are enough if there was no answer in between for long."""
     clock = Clock()

@@ -12,6 +12,7 @@ from jackfield.driver.v1 import capability_pb2, change_pb2, mechanism_pb2
 from jackfield_core.db.unit_of_work import Change
 from jackfield_core.errors import DriverRejected, DriverUnavailable
 from jackfield_core.mechanism.answers import Limits
+from jackfield_core.mechanism.entry import Condition
 from jackfield_core.types import Action, Kind
 from msgspec.structs import replace
 
@@ -121,6 +122,22 @@ async def test_slow_drivers_share_one_budget(world, rows):
     assert len(one.requests("Precommit")) == len(two.requests("Precommit")) == 1
 
 
+async def test_bulk_requests_get_more_time_and_shut_nobody_out(world, rows):
+    """A transaction of many changes has a budget of its size, and its silence counts once."""
+    fabric = await world.driver("fabric")
+    fabric.hangs("Precommit")
+    core = await world.core(fabric, precommit_budget=0.1, precommit_budget_per_change=0.001, breaker_failures=5)
+
+    started = time.monotonic()
+    with pytest.raises(DriverUnavailable):
+        await core.manager.precommit([rows.create_network() for _ in range(1001)])
+    took = time.monotonic() - started
+
+    assert len(fabric.requests("Precommit")) >= 4
+    assert 1.0 < took < 3.0
+    assert core.entry(fabric).condition is Condition.READY
+
+
 async def test_required_driver_that_is_away_refuses_at_once(world, rows):
     """Without a connection there is no waiting for the budget."""
     fabric = await world.driver("fabric")
@@ -224,7 +241,7 @@ async def test_damaged_answers_have_three_ends(world, rows):
             ends.add(type(error))
 
     assert ends == {DriverRejected, DriverUnavailable}, f"seed {seed}"
-    assert core.entry(fabric).is_ready
+    await world.eventually(lambda: core.entry(fabric).is_ready)
 
 
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])

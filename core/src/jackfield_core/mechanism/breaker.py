@@ -3,7 +3,8 @@
 Closed, every call goes through. Five calls without an answer in a row, silence
 since half a minute, or a process without a sign of life open it: from then on
 calls are refused at once, except one trial every ten seconds. The first answer
-closes it.
+closes it. Calls that were under way together are one silence: a bulk request is
+many calls, and must not shut a driver for everybody.
 """
 
 import time
@@ -22,6 +23,7 @@ class Breaker:
         self._clock = clock
         self._failures = 0
         self._failing_since = 0.0
+        self._failed_at = 0.0
         self._next_trial: float | None = None
 
     @property
@@ -53,9 +55,12 @@ class Breaker:
         """Refuse calls from now on, because it is known that they would not be answered."""
         self._next_trial = self._clock() + self.retry
 
-    def fail(self) -> bool:
-        """Note a call without an answer; return whether that opened the breaker."""
+    def fail(self, began: float | None = None) -> bool:
+        """Note a call without an answer, made at *began*; return whether that opened the breaker."""
         now = self._clock()
+        if began is not None and began < self._failed_at and not self.is_open:
+            return False
+        self._failed_at = now
         if not self._failures:
             self._failing_since = now
         self._failures += 1

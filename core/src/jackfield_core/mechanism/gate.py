@@ -109,6 +109,7 @@ class Gate:
         self, connection: Connection, rpc: Rpc[RequestT, ResponseT], request: RequestT, timeout: float
     ) -> ResponseT:
         late = self._doubt.when_late(connection.client) if rpc.is_harmless else None
+        began = time.monotonic()
         try:
             response = await connection.client.call(rpc, request, timeout)
         except Garbage:
@@ -118,7 +119,7 @@ class Gate:
             if error.has_error_info or error.code not in UNKNOWN_OUTCOME:
                 self._note_answer()
             elif error.attempted and connection is self.connection:
-                self._note_silence(error, Unanswered(rpc, request, timeout) if rpc.is_harmless else None)
+                self._note_silence(error, began, Unanswered(rpc, request, timeout) if rpc.is_harmless else None)
             raise
         finally:
             if late is not None:
@@ -180,9 +181,9 @@ class Gate:
         self._cancel_trial()
         self._heed()
 
-    def _note_silence(self, error: NoVerdict, unanswered: Unanswered | None) -> None:
+    def _note_silence(self, error: NoVerdict, began: float, unanswered: Unanswered | None) -> None:
         """Count a call without an answer; see to it that somebody tries again if that opened the breaker."""
-        is_news = self.breaker.fail()
+        is_news = self.breaker.fail(began)
         if not is_news and not (self.breaker.is_open and unanswered is None):
             return
         if is_news:

@@ -7,6 +7,7 @@ anybody is asked. A refusal beats silence, and of several the first driver in
 the configured order speaks, so the same request gets the same answer.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
@@ -37,11 +38,10 @@ _NO_HOSTS: Mapping[str, Host] = {}
 
 
 class _Asked(NamedTuple):
-    """What one driver is asked to judge, and by when (``time.monotonic()``)."""
+    """What one driver is asked to judge."""
 
     entry: DriverEntry
     changes: list[Change]
-    deadline: float
 
 
 class MechanismManager:
@@ -67,11 +67,16 @@ class MechanismManager:
         asked = self._who_is_asked(changes)
         if not asked:
             return
-        for entry, _, _ in asked:
+        for entry, _ in asked:
             if entry.is_required and entry.condition is not Condition.READY:
                 raise _unavailable(entry, f"it is {entry.condition}: {entry.reason}")
         surroundings = Surroundings(hosts)
-        answers = await together([self._judge(one, surroundings) for one in asked])
+        requests = [await _precommit_requests(entry, of_driver, surroundings) for entry, of_driver in asked]
+        # Drivers are given time from now on: what the core takes to write to them is not theirs.
+        deadline = time.monotonic() + self._budget(len(changes))
+        answers = await together(
+            [self._judge(entry, own, deadline) for (entry, _), own in zip(asked, requests, strict=True)]
+        )
         for answer in answers:
             if isinstance(answer, Garbage):
                 self._registry.note_garbage(answer)
@@ -107,20 +112,19 @@ class MechanismManager:
             self._registry.note_garbage(error)
             raise
 
-    async def _judge(self, asked: _Asked, surroundings: Surroundings) -> list[Verdict] | NoVerdict:
+    async def _judge(
+        self, entry: DriverEntry, requests: Sequence[mechanism_pb2.PrecommitRequest], deadline: float
+    ) -> list[Verdict] | NoVerdict:
         """Return the verdicts of one driver on its changes, or why there are none."""
-        entry, changes, deadline = asked
-        batches = _batches(changes, entry.limits.max_batch)
         try:
-            judged = await together([self._judge_batch(entry, batch, deadline, surroundings) for batch in batches])
+            judged = await together([self._judge_batch(entry, request, deadline) for request in requests])
         except NoVerdict as error:
             return error
         return judged[0] if len(judged) == 1 else [verdict for batch in judged for verdict in batch]
 
     async def _judge_batch(
-        self, entry: DriverEntry, changes: Sequence[Change], deadline: float, surroundings: Surroundings
+        self, entry: DriverEntry, request: mechanism_pb2.PrecommitRequest, deadline: float
     ) -> list[Verdict]:
-        request = _precommit_request(entry, changes, surroundings)
         left = max(0.0, deadline - time.monotonic())
         request.budget.FromMicroseconds(int(left * 1e6))
         response = await entry.call(PRECOMMIT, request, left)
@@ -136,16 +140,30 @@ class MechanismManager:
 
     def _who_is_asked(self, changes: Sequence[Change]) -> list[_Asked]:
         """Return what each interested driver is asked, in driver order."""
-        deadline = time.monotonic() + self._settings.precommit_budget
         asked: dict[str, _Asked] = {}
         for change in changes:
             for entry in self._registry.interested(change.kind, change.action):
-                asked.setdefault(entry.name, _Asked(entry, [], deadline)).changes.append(change)
+                asked.setdefault(entry.name, _Asked(entry, [])).changes.append(change)
         return sorted(asked.values(), key=_position) if len(asked) > 1 else list(asked.values())
+
+    def _budget(self, changes: int) -> float:
+        """Return the seconds that drivers share for a transaction of so many changes."""
+        return self._settings.precommit_budget + self._settings.precommit_budget_per_change * (changes - 1)
 
 
 def _position(asked: _Asked) -> int:
     return asked.entry.position
+
+
+async def _precommit_requests(
+    entry: DriverEntry, changes: Sequence[Change], surroundings: Surroundings
+) -> list[mechanism_pb2.PrecommitRequest]:
+    requests: list[mechanism_pb2.PrecommitRequest] = []
+    for batch in _batches(changes, entry.limits.max_batch):
+        if requests:
+            await asyncio.sleep(0)  # other requests get their turn while a large one is written
+        requests.append(_precommit_request(entry, batch, surroundings))
+    return requests
 
 
 def _precommit_request(
@@ -188,10 +206,10 @@ def _batches(items: Sequence[T], size: int) -> list[Sequence[T]]:
 
 def _decide(asked: Sequence[_Asked], answers: Sequence[list[Verdict] | NoVerdict], repeats: Repeats) -> None:
     """Let the changes pass with their new states, or raise."""
-    for (entry, changes, _), answer in zip(asked, answers, strict=True):
+    for (entry, changes), answer in zip(asked, answers, strict=True):
         if not isinstance(answer, NoVerdict):
             _raise_rejection(entry, changes, answer)
-    for (entry, changes, _), answer in zip(asked, answers, strict=True):
+    for (entry, changes), answer in zip(asked, answers, strict=True):
         if isinstance(answer, NoVerdict):
             _pass_if_advisory(entry, answer.text, repeats)
         else:

@@ -7,11 +7,12 @@ import sys
 from dataclasses import replace
 
 import pytest
-from jackfield.driver.v1 import binding_pb2, change_pb2
+from jackfield.driver.v1 import binding_pb2, change_pb2, sensitive_pb2
 from jackfield_sdk import Accepted, Action, Attribute, Binding, Done, DriverState, Kind
+from jackfield_sdk._convert import decode
 from jackfield_sdk._logging import configure_logging
 from jackfield_sdk._redaction import masked, trace_of
-from jackfield_sdk.testing import RecordingDriver, a_host, a_network, a_port, running
+from jackfield_sdk.testing import RecordingDriver, Wanted, _changes, a_host, a_network, a_port, running
 
 SENTINEL = 'pa"ss\\word-7f3a'
 
@@ -151,6 +152,53 @@ def test_what_is_masked_follows_from_the_descriptor():
     assert 'host: "host-1"' in text
     assert 'id: "p-1"' in text
     assert change.state.data == b"s3cret"
+
+
+def sensitive_fields(descriptor, seen=()):
+    """Walk through all sensitive fields below a message, by their full names."""
+    for field in descriptor.fields:
+        if field.GetOptions().Extensions[sensitive_pb2.sensitive]:
+            yield field.full_name
+        elif field.message_type is not None and field.message_type not in seen:
+            yield from sensitive_fields(field.message_type, (*seen, descriptor))
+
+
+def fill(message):
+    """Put the sentinel into every sensitive field that is set; return their full names."""
+    filled = set()
+    for field, value in message.ListFields():
+        if field.GetOptions().Extensions[sensitive_pb2.sensitive]:
+            filled.add(field.full_name)
+            if isinstance(value, bytes):
+                setattr(message, field.name, json.dumps({"secret": SENTINEL}).encode())
+            else:
+                value["key"] = json.dumps(SENTINEL).encode()
+        elif field.message_type is not None:
+            for each in value if field.is_repeated else [value]:
+                filled |= fill(each)
+    return filled
+
+
+def test_every_field_that_the_contract_marks_is_masked_in_the_repr_of_a_context():
+    """A field that is marked later fails here until its value is masked as well."""
+    network = a_network()
+    wanted = Wanted(
+        Action.CREATE,
+        a_secret_port(network),
+        original=a_secret_port(network),
+        network=network,
+        host=a_host(),
+        attributes={"key": ""},
+        state=DriverState(1, b"x"),
+    )
+    change = _changes.change("1", wanted)
+
+    filled = fill(change)
+    context = decode.Decoder(None, {Kind.PORT: frozenset({"key"})}).change(Kind.PORT, Action.CREATE, change)
+
+    assert filled == set(sensitive_fields(change_pb2.Change.DESCRIPTOR))
+    assert leaks(str(dict(context.current.binding.profile)))
+    assert not leaks(f"{context} {context!r} {masked(change)}")
 
 
 def test_harmless_words_of_a_trace_stay():

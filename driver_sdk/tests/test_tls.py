@@ -114,6 +114,30 @@ async def test_a_replaced_certificate_is_served_to_who_connects_next(authority, 
         await server.stop()
 
 
+async def test_a_replaced_authority_decides_about_who_connects_next(authority, identity, tmp_path):
+    """Clients of the old one are no longer let in, and those of the new one are."""
+    (tmp_path / "new").mkdir()
+    openssl(tmp_path / "new", *NEW, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=new authority")
+    certify(tmp_path / "new", "client")
+    trusted = tmp_path / "trusted.pem"
+    shutil.copy(tmp_path / "new" / "ca.pem", trusted)
+    client = grpc.ssl_channel_credentials(
+        (authority / "ca.pem").read_bytes(),
+        (authority / "peer.key").read_bytes(),
+        (authority / "peer.pem").read_bytes(),
+    )
+    server = await start_server(Bare(), ServerSettings(listen="localhost:0", **{**identity, "tls_ca": trusted}))
+    try:
+        async with grpc.aio.secure_channel(server.address, client) as channel:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await Core(channel).handshake()
+        shutil.copy(authority / "ca.pem", trusted)
+        async with grpc.aio.secure_channel(server.address, client) as channel:
+            assert (await Core(channel).handshake()).driver_name == "bare"
+    finally:
+        await server.stop()
+
+
 async def test_a_certificate_that_cannot_be_served_ends_the_start_with_a_sentence(authority, tmp_path):
     """It names the files, so that somebody can act on it."""
     certify(authority, "other")

@@ -48,6 +48,7 @@ DEFECTS = [
            services=Services(mechanism=services.AllOrNothing)),
     Defect("takes any batch", "C13", "C5,C10,C12,C13", services=Services(process=services.TakesAnything)),
     Defect("answers a revision too high", "C18", "C1,C5,C18,C19", hooks.RevisionTooHigh),
+    Defect("loses an update after a delete", "C20", "C20", hooks.LosesUpdates),
     Defect("forgets everything when it is killed", "C15", "C15", hooks.SameEpochForEver, alone=True),
     Defect("binds a segment that was not offered", "D3", "D",
            services=Services(mechanism=services.BindsUnoffered)),

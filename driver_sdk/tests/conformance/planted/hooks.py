@@ -90,6 +90,18 @@ class DiesOfSubnets(LoopbackDriver):
         return await super()._act(kind, context)
 
 
+class LosesUpdates(LoopbackDriver):
+    """Calls an update done, and does not make it, if the call before it was a delete."""
+
+    _before = Action.CREATE
+
+    async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
+        before, self._before = self._before, context.action
+        if before is Action.DELETE and context.action is Action.UPDATE:
+            return None
+        return await super()._act(kind, context)
+
+
 class RevisionTooHigh(LoopbackDriver):
     """Counts its own revisions."""
 

@@ -1,17 +1,18 @@
 """Group C, part three: random lives of a few resources, against the reference model.
 
 Hypothesis draws a sequence of operations, the suite carries it out, and at the end driver and model
-must hold the same. A sequence that breaks a rule is made shorter, as far as half a minute allows.
+must hold the same. A sequence that breaks a rule is made shorter, as far as ten seconds allow.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from hypothesis import HealthCheck, Phase, assume, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyFailure
 
 from jackfield_sdk.conformance.core import Core
 from jackfield_sdk.conformance.model import Resource
@@ -21,15 +22,21 @@ from jackfield_sdk.conformance.verdict import Broken
 from jackfield_sdk.conformance.wire import Wire
 
 # Seconds in which a failing sequence is made shorter.
-_SHORTEN_WITHIN = 20.0
+_SHORTEN_WITHIN = 10.0
 _LONGEST = 40
 
 Step = tuple[str, int]
 
+_FAULTS = {
+    "lose answer": Fault.DROP_ANSWER,
+    "lose request": Fault.DROP_REQUEST,
+    "cut": Fault.CUT,
+    "double": Fault.DUPLICATE,
+}
+
 _STEPS = st.tuples(
     st.sampled_from(
-        ("create", "create", "update", "update", "skip", "repeat", "delete", "delete", "stale", "judge")
-        + ("lose answer", "lose request", "double", "cut")
+        ("precommit", "create", "create", "update", "update", "skip", "repeat", "delete", "delete", "stale", *_FAULTS)
     ),
     st.integers(min_value=0, max_value=5),
 )
@@ -54,7 +61,8 @@ async def test_random_run(core: Core) -> None:
         nonlocal deadline
         if (error := known.get(tuple(sequence))) is not None:
             raise error
-        assume(deadline is None or time.monotonic() < deadline)
+        if deadline is not None and time.monotonic() > deadline:
+            raise _EnoughError
         try:
             asyncio.run_coroutine_threadsafe(_live(core, sequence), loop).result()
         except Broken as broken:
@@ -73,73 +81,98 @@ async def test_random_run(core: Core) -> None:
         print_blob=False,
     )
     # Hypothesis is not async, so it draws in a thread while the loop carries out.
-    await asyncio.to_thread(seed(core.options.seed)(draw(given(steps)(run))))
+    try:
+        await asyncio.to_thread(seed(core.options.seed)(draw(given(steps)(run))))
+    except (FlakyFailure, _EnoughError):
+        # The driver broke the rule once, and perhaps not again in the same sequence: broken all the same.
+        raise known[min(known, key=len)] from None
+
+
+class _EnoughError(BaseException):
+    """Ends the search: Hypothesis would go on with every other exception."""
 
 
 async def _live(core: Core, sequence: Sequence[Step]) -> None:
-    """Carry out one sequence on up to six resources, compare, and delete them."""
-    kinds = core.facts.kinds("postcommit")
-    slots: dict[int, Resource] = {}
-    first = await core.stand(kinds[-1])
-    before = [each for each in core.made if each is not first]
+    """Carry out one sequence, compare, delete everything, and compare again."""
+    # What an earlier sequence left behind is not this one's affair.
+    core.scope.clear()
     async with disturbed(core) as (proxy, wire):
+        life = _Life(core, proxy, wire, await _a_family(core))
         for name, slot in sequence:
-            await _step(core, proxy, wire, name, slots, slot, first)
-        await _bring_to_rest(core, slots.values())
+            await life.step(name, slot)
+        await life.come_to_rest()
         await core.expect_listing()
-        await core.remove(*[each for each in core.made if each.kind == first.kind and each not in before])
+        await life.end()
         await core.expect_listing()
 
 
-async def _step(
-    core: Core, proxy: FaultProxy, wire: Wire, name: str, slots: dict[int, Resource], slot: int, first: Resource
-) -> None:
-    resource = slots.get(slot)
-    if resource is None:
-        if name in ("create", "double", "lose answer", "lose request", "cut"):
-            slots[slot] = core.sibling(first)
-            await _deliver(core, proxy, wire, name, slots[slot])
-        return
-    match name:
-        case "judge":
-            if resource.kind in core.facts.kinds("precommit"):
-                await core.precommit([core.change(resource)])
-        case "repeat":
-            await core.settle(resource)
-        case "stale":
-            if resource.acknowledged_revision > 1 and not resource.uncertain:
-                await core.send([core.change(resource, revision=resource.acknowledged_revision - 1)])
-        case "delete":
-            del slots[slot]
-            await core.remove(resource)
-        case _:
-            resource.edit(revisions=9 if name == "skip" else 1)
-            await _deliver(core, proxy, wire, name, resource)
+async def _a_family(core: Core) -> dict[str, Resource]:
+    """Make a resource of each kind that the driver takes, the later ones on the earlier ones."""
+    kinds = core.facts.kinds("postcommit")
+    last = await core.stand(kinds[-1])
+    family = {each.kind: each for each in [*last.stands_on, last]}
+    return {kind: family[kind] for kind in kinds if kind in family}
 
 
-async def _deliver(core: Core, proxy: FaultProxy, wire: Wire, name: str, resource: Resource) -> None:
-    faults = {
-        "lose answer": Fault.DROP_ANSWER,
-        "lose request": Fault.DROP_REQUEST,
-        "cut": Fault.CUT,
-        "double": Fault.DUPLICATE,
-    }
-    fault = faults.get(name)
-    if fault is None or fault is Fault.DUPLICATE:
+class _Life:
+    """Six resources, and what happens to them; a slot is always of the same kind."""
+
+    def __init__(self, core: Core, proxy: FaultProxy, wire: Wire, family: dict[str, Resource]) -> None:
+        self._core = core
+        self._proxy = proxy
+        self._wire = wire
+        self._family = family
+        self._slots: dict[int, Resource] = {}
+
+    async def step(self, name: str, slot: int) -> None:
+        """Do one thing to a slot; what needs a resource does nothing to an empty one."""
+        core, resource = self._core, self._slots.get(slot)
+        if resource is None:
+            if name == "create" or name in _FAULTS:
+                self._slots[slot] = core.sibling(list(self._family.values())[slot % len(self._family)])
+                await self._deliver(name, self._slots[slot])
+            return
+        match name:
+            case "precommit":
+                if resource.kind in core.facts.kinds("precommit"):
+                    await core.precommit([core.change(resource)])
+            case "repeat":
+                await core.settle(resource)
+            case "stale":
+                if resource.acknowledged_revision > 1 and not resource.uncertain:
+                    await core.send([core.change(resource, revision=resource.acknowledged_revision - 1)])
+            case "delete":
+                del self._slots[slot]
+                await core.remove(resource)
+            case _:
+                resource.edit(revisions=9 if name == "skip" else 1)
+                await self._deliver(name, resource)
+
+    async def come_to_rest(self) -> None:
+        """Send what is owed, parents first, as the core does until nothing is."""
+        for resource in self._sorted():
+            if resource.uncertain or resource.acknowledged_revision < resource.revision:
+                await self._core.settle(resource)
+
+    async def end(self) -> None:
+        """Delete everything, children first."""
+        for resource in reversed(self._sorted()):
+            await self._core.remove(resource)
+        for resource in reversed(self._family.values()):
+            await self._core.remove(resource)
+
+    async def _deliver(self, name: str, resource: Resource) -> None:
+        fault = _FAULTS.get(name)
         if fault is not None:
-            proxy.set("Postcommit", fault)
-        await core.settle(resource, wire=wire)
-        return
-    proxy.set("Postcommit", fault)
-    resource.uncertain = True
-    await wire.attempt("Postcommit", core.request([core.change(resource)]))
+            self._proxy.set("Postcommit", fault)
+        if fault in (None, Fault.DUPLICATE):
+            await self._core.settle(resource, wire=self._wire)
+            return
+        resource.uncertain = True
+        await self._wire.attempt("Postcommit", self._core.request([self._core.change(resource)]))
 
-
-async def _bring_to_rest(core: Core, resources: Iterable[Resource]) -> None:
-    """Send what is owed, as the core does until nothing is."""
-    for resource in sorted(resources, key=lambda each: KINDS.index(each.kind)):
-        if resource.uncertain or resource.acknowledged_revision < resource.revision:
-            await core.settle(resource)
+    def _sorted(self) -> list[Resource]:
+        return sorted(self._slots.values(), key=lambda each: KINDS.index(each.kind))
 
 
 def _told(sequence: Sequence[Step]) -> str:

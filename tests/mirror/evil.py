@@ -110,8 +110,8 @@ class Evil(grpc.GenericRpcHandler):
     def die(self) -> None:
         """End this process at once, in the middle of a call; a supervisor starts it again, no better than before."""
         self.memory.write_text(json.dumps(self.held))
+        # Threads of gRPC still run, and must not find out.
         os.closerange(3, 4096)
-        time.sleep(PAUSE)
         arguments = ["--mode", self.mode, "--births", str(self.births + 1), "--on", *self.on]
         os.execv(sys.executable, [sys.executable, "-m", "mirror.evil", *_identity(sys.argv[1:]), *arguments])
 
@@ -229,13 +229,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--control", required=True, type=Path, help="path of the control socket")
     parser.add_argument("--mode", default="good", choices=["good", *manners.MODES])
     parser.add_argument("--on", nargs="*", default=[], help="calls in which to misbehave; all of them if none is named")
-    parser.add_argument("--births", type=int, default=0)
+    parser.add_argument("--births", type=int, default=0, help="how often the process has died before")
     return parser
 
 
 async def main() -> None:
     """Serve until killed."""
     arguments = _parser().parse_args()
+    if arguments.births:
+        time.sleep(PAUSE)
     memory = arguments.control.with_suffix(".memory")
     evil = Evil(arguments.name, arguments.listen, memory, arguments.mode, arguments.births)
     evil.on = frozenset(arguments.on)

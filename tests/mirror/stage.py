@@ -89,6 +89,8 @@ class EvilProcess:
         return Counter(self._tell()["calls"])
 
     def _tell(self, **order: Any) -> dict[str, Any]:
+        if not self.process.alive:
+            self.process.start()
         with socket.socket(socket.AF_UNIX) as client:
             # One that has just died comes up again by itself.
             wait_until(lambda: client.connect_ex(str(self._control)) == 0, what=f"{self.name} to listen")

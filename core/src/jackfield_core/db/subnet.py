@@ -10,6 +10,9 @@ from jackfield_core.db.resource import ResourceTable
 from jackfield_core.db.statement import Statement, among
 from jackfield_core.types import AllocationPool, HostRoute
 
+AUTOMATIC = ("slaac", "dhcpv6-stateless")
+"""IPv6 modes in which hosts make their own addresses; either mode of a subnet decides, as in Neutron."""
+
 table = sa.Table(
     "subnet",
     metadata,
@@ -61,7 +64,7 @@ class Subnet(Struct, frozen=True):
     @property
     def is_auto_address(self) -> bool:
         """True if hosts make their own addresses from their MAC (SLAAC, RFC 4862)."""
-        return self.ipv6_address_mode in ("slaac", "dhcpv6-stateless")
+        return self.ipv6_address_mode in AUTOMATIC or self.ipv6_ra_mode in AUTOMATIC
 
 
 _OF_NETWORKS = Statement(

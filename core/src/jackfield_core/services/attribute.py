@@ -13,7 +13,7 @@ from msgspec import Raw
 from jackfield_core.attributes.attribute import Attribute, Misfit
 from jackfield_core.attributes.catalogue import Attributes, Catalogue
 from jackfield_core.context import RequestContext
-from jackfield_core.db.unit_of_work import UnitOfWork
+from jackfield_core.db.unit_of_work import Transaction, UnitOfWork
 from jackfield_core.db.vendor_attribute import NO_VALUES, NOTHING, Values
 from jackfield_core.errors import Invalid
 from jackfield_core.types import Kind
@@ -65,6 +65,14 @@ class AttributeService:
         if ctx.is_admin or not attributes:
             return attributes
         return {name: one for name, one in attributes.items() if not one.is_operator_only}
+
+
+async def differing(tx: Transaction, kind: Kind, id: str, given: Values) -> Values:
+    """Return what of *given* is not what the resource has already."""
+    if not given:
+        return NO_VALUES
+    held = (await tx.vendor_attributes.list(kind, [id])).get(id, NO_VALUES)
+    return {name: value for name, value in given.items() if value != held.get(name, NOTHING)}
 
 
 def _read(attribute: Attribute, given: Raw) -> bytes:

@@ -19,7 +19,7 @@ from jackfield_core.errors import Conflict
 from jackfield_core.ipam import mac
 from jackfield_core.services import revision
 from jackfield_core.services.spec import PortCreate, PortUpdate
-from jackfield_core.types import BINDING_FAILED, AddressPair, Status
+from jackfield_core.types import BINDING_FAILED, UNBOUND, AddressPair, Status
 
 
 def drafts(specs: Sequence[PortCreate], trees: Mapping[str, NetworkTree], base_mac: str) -> Sequence[Port]:
@@ -39,12 +39,13 @@ def edited(before: Port, spec: PortUpdate) -> Port:
     not count there.
 
     Raises:
-        Conflict: Attributes of the port do not go together.
+        Conflict: Attributes of the port do not go together, or a bound port is to have another MAC address.
     """
     values = revision.given(spec)
     values.pop("fixed_ips", None)
     asked = {name: values.pop(name) for name in ("host", "vnic_type", "profile") if name in values}
     after = revision.changed(before, **values)
+    _check_mac_address(before, after)
     pairs = _own_mac(after.allowed_address_pairs, after.mac_address)
     binding = before.binding
     wanted = Binding(
@@ -113,6 +114,21 @@ def _checked(port: Port) -> Port:
             type="AddressPairAndPortSecurityRequired",
         )
     return port
+
+
+def _check_mac_address(before: Port, after: Port) -> None:
+    """Keep the MAC address of a port that is plugged: a guest uses it.
+
+    Raises:
+        Conflict: The port is bound.
+    """
+    if after.mac_address == before.mac_address or before.binding.vif_type in (UNBOUND, BINDING_FAILED):
+        return
+    raise Conflict(
+        f"Unable to complete operation on port {before.id}: its mac_address cannot change from {before.mac_address} to"
+        f" {after.mac_address} while it is bound on host {before.binding.host} (vif_type {before.binding.vif_type}).",
+        type="PortBound",
+    )
 
 
 def _own_mac(pairs: Sequence[AddressPair], mac_address: str) -> tuple[AddressPair, ...]:

@@ -20,6 +20,7 @@ from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services import revision
 from jackfield_core.services.attempts import retried
+from jackfield_core.services.attribute import differing
 from jackfield_core.services.spec import NetworkCreate, NetworkUpdate
 from jackfield_core.types import Action, Kind, Status
 
@@ -74,15 +75,18 @@ class NetworkService:
     async def update(
         self, ctx: RequestContext, id: str, spec: NetworkUpdate, if_match: int | None = None
     ) -> NetworkTree:
-        """Change a network."""
+        """Change a network; a request that changes nothing leaves it at its revision."""
         async with self._unit_of_work() as tx:
             tree = await hold(tx, id)
             revision.check(tree.network, if_match)
             if spec.mtu is not UNSET:
                 self._check_mtu(tree, spec.mtu)
             after = replace(tree, network=revision.changed(tree.network, **revision.given(spec)))
+            attributes = await differing(tx, Kind.NETWORK, id, spec.attributes)
+            if not attributes and revision.is_same(tree.network, after.network):
+                return tree
             await tx.networks.update(after.network)
-            await self._mechanism.precommit(tx.record(await change(tx, Action.UPDATE, after, tree, spec.attributes)))
+            await self._mechanism.precommit(tx.record(await change(tx, Action.UPDATE, after, tree, attributes)))
         return after
 
     @retried

@@ -21,9 +21,11 @@ from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
 from jackfield_core.errors import Conflict, NotFound
 from jackfield_core.ipam.allocator import Allocator, PortAddresses
+from jackfield_core.ipam.wishes import ROUTER_OWNERS
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.services import draft, revision
 from jackfield_core.services.attempts import Stale, retried
+from jackfield_core.services.attribute import differing
 from jackfield_core.services.spec import PortCreate, PortUpdate
 from jackfield_core.services.trees import NetworkTrees
 from jackfield_core.types import BINDING_FAILED, Action, FixedIpRequest, Kind
@@ -86,7 +88,10 @@ class PortService:
 
     @retried
     async def update(self, ctx: RequestContext, id: str, spec: PortUpdate, if_match: int | None = None) -> Port:
-        """Change a port; a change of host, VNIC type or profile binds it again."""
+        """Change a port; a change of host, VNIC type or profile binds it again.
+
+        A request that changes nothing leaves the port at its revision.
+        """
         before = await self.get(ctx, id)
         revision.check(before, if_match)
         trees = await self._trees.get([before.network_id])
@@ -134,8 +139,11 @@ class PortService:
             await self._trees.hold(tx, trees)
             await _expect(tx, before)
             after = _bound(after, outcomes)
-            if spec.fixed_ips is not UNSET:
-                after = await self._readdress(tx, before, after, tree, spec.fixed_ips)
+            if spec.fixed_ips is not UNSET or after.mac_address != before.mac_address:
+                after = await self._readdress(tx, before, after, tree, _wanted(before, tree, spec))
+            attributes = await differing(tx, Kind.PORT, after.id, spec.attributes)
+            if not attributes and revision.is_same(before, after):
+                return before
             original_levels = (await tx.ports.levels([after.id])).get(after.id, ())
             await _write(tx, before, after)
             if after.binding is not before.binding:
@@ -149,7 +157,7 @@ class PortService:
                 tree,
                 levels=levels,
                 original_levels=original_levels,
-                new_attributes=spec.attributes,
+                new_attributes=attributes,
             )
             await self._mechanism.precommit(tx.record(await tx.recall(change)))
         return after
@@ -190,13 +198,24 @@ class PortService:
     async def _readdress(
         self, tx: Transaction, before: Port, after: Port, tree: NetworkTree, requested: Sequence[FixedIpRequest]
     ) -> Port:
-        """Exchange the addresses of a port, keeping those that are still asked for."""
+        """Exchange the addresses of a port, keeping those that are still asked for, and their order if all are."""
         wanted = PortAddresses(after.id, after.mac_address, after.device_owner, tuple(requested), held=before.fixed_ips)
         fixed_ips = (await self._allocator.assign(tx, tree, [wanted]))[after.id]
         gone = [fixed_ip.ip_address for fixed_ip in before.fixed_ips if fixed_ip not in fixed_ips]
         if gone:
             await tx.addresses.release(after.id, gone)
-        return replace(after, fixed_ips=fixed_ips)
+        return after if {*fixed_ips} == {*before.fixed_ips} else replace(after, fixed_ips=fixed_ips)
+
+
+def _wanted(before: Port, tree: NetworkTree, spec: PortUpdate) -> Sequence[FixedIpRequest]:
+    """Return the addresses that an update asks for; those made from an old MAC address are made anew."""
+    if spec.fixed_ips is not UNSET:
+        return spec.fixed_ips
+    automatic = {subnet.id for subnet in tree.subnets if subnet.is_auto_address}
+    follows = automatic if before.device_owner not in ROUTER_OWNERS else set()
+    return [
+        FixedIpRequest(one.subnet_id, None if one.subnet_id in follows else one.ip_address) for one in before.fixed_ips
+    ]
 
 
 def _fixed_ips(requested: Any) -> Any:

@@ -36,6 +36,12 @@ def changed(row: T, **values: Any) -> T:
     return msgspec.structs.replace(row, **values, revision_number=revision, updated_at=now())
 
 
+def is_same(before: T, after: T) -> bool:
+    """Return whether *after*, but for its revision, is what was there before."""
+    revision_number, updated_at = before.revision_number, before.updated_at  # type: ignore[attr-defined]
+    return msgspec.structs.replace(after, revision_number=revision_number, updated_at=updated_at) == before
+
+
 def given(update: msgspec.Struct) -> dict[str, Any]:
     """Return the columns that the client named in *update*; vendor attributes are in no column."""
     values = ((name, getattr(update, name)) for name in update.__struct_fields__ if name != "attributes")

@@ -9,14 +9,15 @@ from msgspec.structs import replace
 from jackfield_core.context import RequestContext
 from jackfield_core.db.base import now
 from jackfield_core.db.query import ListQuery
-from jackfield_core.db.subnet import Subnet
+from jackfield_core.db.subnet import AUTOMATIC, Subnet
 from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
-from jackfield_core.errors import Conflict, Invalid, NotFound
+from jackfield_core.errors import Invalid, NotFound
 from jackfield_core.ipam import pools
 from jackfield_core.mechanism.manager import MechanismManager
-from jackfield_core.services import revision
+from jackfield_core.services import revision, self_made
 from jackfield_core.services.attempts import retried
+from jackfield_core.services.attribute import differing
 from jackfield_core.services.network import MIN_MTU_IPV6, hold, subnet_deleted
 from jackfield_core.services.spec import SubnetCreate, SubnetUpdate
 from jackfield_core.types import Action, Kind
@@ -47,6 +48,8 @@ class SubnetService:
                 await tx.subnets.add(subnet)
                 tree = trees[subnet.network_id] = await _with_subnets(tx, tree, (*tree.subnets, subnet))
                 changes.append(Change(Kind.SUBNET, Action.CREATE, subnet, None, tree, new_attributes=spec.attributes))
+            for id, tree in trees.items():
+                await self_made.give(tx, tree, [subnet for subnet in subnets if subnet.network_id == id])
             await self._mechanism.precommit(tx.record(*changes))
         return subnets
 
@@ -65,35 +68,39 @@ class SubnetService:
 
     @retried
     async def update(self, ctx: RequestContext, id: str, spec: SubnetUpdate, if_match: int | None = None) -> Subnet:
-        """Change a subnet; addresses in use stay in use even if they leave the pools."""
+        """Change a subnet; addresses in use stay in use even if they leave the pools.
+
+        A request that changes nothing leaves the subnet at its revision.
+        """
         found = await self.get(ctx, id)
         async with self._unit_of_work() as tx:
             tree = await hold(tx, found.network_id)
             before = _of(tree, id)
             revision.check(before, if_match)
             after = _edited(before, spec)
+            attributes = await differing(tx, Kind.SUBNET, id, spec.attributes)
+            if not attributes and revision.is_same(before, after):
+                return before
             await tx.subnets.update(after)
             others = tuple(after if subnet.id == id else subnet for subnet in tree.subnets)
             tree = await _with_subnets(tx, tree, others)
-            change = Change(Kind.SUBNET, Action.UPDATE, after, before, tree, new_attributes=spec.attributes)
+            change = Change(Kind.SUBNET, Action.UPDATE, after, before, tree, new_attributes=attributes)
             await self._mechanism.precommit(tx.record(await tx.recall(change)))
         return after
 
     @retried
     async def delete(self, ctx: RequestContext, id: str, if_match: int | None = None) -> None:
-        """Delete a subnet that no port has an address of."""
+        """Delete a subnet of which no port has an address, but for those that hosts make themselves."""
         found = await self.get(ctx, id)
         async with self._unit_of_work() as tx:
             tree = await hold(tx, found.network_id)
             subnet = _of(tree, id)
             revision.check(subnet, if_match)
-            if await tx.addresses.used_by_ports(id):
-                raise Conflict(
-                    f"Unable to complete operation on subnet {id}: One or more ports have an IP allocation from this"
-                    " subnet.",
-                    type="SubnetInUse",
-                )
             tree = await _with_subnets(tx, tree, tuple(one for one in tree.subnets if one.id != id))
+            if subnet.is_auto_address:
+                await self_made.take_back(tx, tree, subnet)
+            elif await tx.addresses.used_by_ports(id):
+                raise self_made.in_use(id)
             await self._mechanism.precommit(tx.record(await subnet_deleted(tx, subnet, tree)))
 
 
@@ -204,28 +211,28 @@ def _check_modes(spec: SubnetCreate) -> None:
     if ra_mode is None and address_mode is None:
         return
     if spec.ip_version == 4:
-        raise Invalid("ipv6_ra_mode and ipv6_address_mode cannot be set on an IPv4 subnet.", type="InvalidInput")
+        raise _bad_mode("ipv6_ra_mode and ipv6_address_mode cannot be set on an IPv4 subnet.")
     if not spec.enable_dhcp:
         raise _modes_without_dhcp()
     if ra_mode and address_mode and ra_mode != address_mode:
-        raise Invalid(
+        raise _bad_mode(
             f"ipv6_ra_mode set to '{ra_mode}' with ipv6_address_mode set to '{address_mode}' is not valid. If both"
-            " attributes are set, they must be the same value.",
-            type="InvalidInput",
+            " attributes are set, they must be the same value."
         )
-    automatic = {"slaac", "dhcpv6-stateless"}
-    if {ra_mode, address_mode} & automatic and not spec.cidr.endswith("/64"):
-        raise Invalid(
+    if {ra_mode, address_mode} & {*AUTOMATIC} and not spec.cidr.endswith("/64"):
+        raise _bad_mode(
             f"Invalid CIDR {spec.cidr} for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires"
-            " the prefix to be /64.",
-            type="InvalidInput",
+            " the prefix to be /64."
         )
 
 
 def _modes_without_dhcp() -> Invalid:
-    return Invalid(
-        "ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False.", type="InvalidInput"
-    )
+    return _bad_mode("ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False.")
+
+
+def _bad_mode(reason: str) -> Invalid:
+    # The words are Neutron's, and clients have learned to look for them.
+    return Invalid(f"Invalid input for operation: {reason}", type="InvalidInput")
 
 
 def _edited(before: Subnet, spec: SubnetUpdate) -> Subnet:

@@ -87,6 +87,7 @@ def driver_finalize(
     those are kept as they are, and listed.
     """
     settings = read_settings(config_file)
+    logging.configure(settings.logging.model_copy(update={"level": "ERROR"}))
     expect_schema(settings)
     if name not in {driver.name for driver in settings.drivers}:
         end(f'there is no driver "{name}" in the settings')

@@ -51,11 +51,12 @@ class Change:
     """The network before this change; only for changes of a network."""
     levels: Sequence[BindingLevel] = ()
     original_levels: Sequence[BindingLevel] = ()
-    states: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    # States and attributes may be secrets, and a repr ends in a log sooner or later.
+    states: dict[str, tuple[int, bytes]] = field(default_factory=dict, repr=False)
     """Driver states that precommit asked to keep: version and data, by driver."""
-    attributes: Values = field(default_factory=dict)
+    attributes: Values = field(default_factory=dict, repr=False)
     """Vendor attributes as they were before."""
-    new_attributes: Values = field(default_factory=dict)
+    new_attributes: Values = field(default_factory=dict, repr=False)
     """Vendor attributes that this change writes: the user's, and those that precommit asked to set."""
 
     def attributes_of(self, driver: str, names: Iterable[str]) -> dict[str, bytes]:

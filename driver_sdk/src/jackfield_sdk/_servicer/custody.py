@@ -56,10 +56,10 @@ class Custody:
         name, versions = self._driver.name, self._driver.state_versions
         if not _NAME.fullmatch(name):
             message = f'the name "{name}" is not of lower case letters, digits and hyphens, or longer than 63 bytes'
-            raise Infeasible(message, code="BAD_NAME", effect=Effect.NONE)
+            raise Infeasible(message, effect=Effect.NONE)
         if versions is not None and not 0 < versions.min_readable <= versions.writes < 2**31:
             message = f"state_versions: {versions.min_readable} is read and {versions.writes} written"
-            raise Infeasible(message, code="BAD_STATE_VERSIONS", effect=Effect.NONE)
+            raise Infeasible(message, effect=Effect.NONE)
         self.declared = Declared(self._driver.attributes)
 
     def features(self) -> list[str]:

@@ -125,4 +125,4 @@ def _canonical(message: driver_pb2.AttributeSchema) -> bytes:
 
 
 def _wrong(message: str) -> Infeasible:
-    return Infeasible(message, code="BAD_ATTRIBUTE", effect=Effect.NONE)
+    return Infeasible(message, effect=Effect.NONE)

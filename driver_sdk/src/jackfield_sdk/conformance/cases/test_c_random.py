@@ -24,6 +24,7 @@ from jackfield_sdk.conformance.wire import Wire
 # Seconds in which a failing sequence is made shorter.
 _SHORTEN_WITHIN = 10.0
 _LONGEST = 40
+_SLOTS = 6
 
 Step = tuple[str, int]
 
@@ -38,7 +39,7 @@ _STEPS = st.tuples(
     st.sampled_from(
         ("precommit", "create", "create", "update", "update", "skip", "repeat", "delete", "delete", "stale", *_FAULTS)
     ),
-    st.integers(min_value=0, max_value=5),
+    st.integers(min_value=0, max_value=_SLOTS - 1),
 )
 
 
@@ -98,6 +99,7 @@ async def _live(core: Core, sequence: Sequence[Step]) -> None:
     core.scope.clear()
     async with disturbed(core) as (proxy, wire):
         life = _Life(core, proxy, wire, await _a_family(core))
+        await life.begin()
         for name, slot in sequence:
             await life.step(name, slot)
         await life.come_to_rest()
@@ -123,6 +125,11 @@ class _Life:
         self._wire = wire
         self._family = family
         self._slots: dict[int, Resource] = {}
+
+    async def begin(self) -> None:
+        """Fill half of the slots, so that there is something to change from the first step on."""
+        for slot in range(0, _SLOTS, 2):
+            await self.step("create", slot)
 
     async def step(self, name: str, slot: int) -> None:
         """Do one thing to a slot; what needs a resource does nothing to an empty one."""

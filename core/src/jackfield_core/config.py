@@ -136,7 +136,8 @@ class Mechanism(Section):
     """Time limits of calls to mechanism drivers."""
 
     precommit_budget: Seconds = 0.25
-    """Seconds that all precommit calls of one transaction share; locks are held meanwhile."""
+    """Seconds that all precommit calls of one transaction share; locks are held meanwhile. A process that keeps a
+    user waiting has as long for a sign of life."""
     precommit_budget_per_change: Seconds = 0.001
     """Seconds more for each further change of the transaction: a bulk request brings many."""
     bind_timeout: Seconds = 1.0

@@ -61,6 +61,24 @@ async def test_slow_process_that_lives_gets_its_time(world, bind):
     assert core.entry(fabric).condition is Condition.READY
 
 
+async def test_process_that_answers_others_lives(world, rows, bind):
+    """A driver that is slow with one call and with health checks, but answers another call, is not given up."""
+    fabric = await world.driver("fabric")
+    core = await world.core(fabric)
+    fabric.hangs("Check")
+    fabric.hangs("BindPorts")
+    binding = asyncio.create_task(bind(core))
+
+    async with asyncio.timeout(5):
+        while not binding.done():
+            await core.manager.precommit([rows.create_network()])
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(NoVerdict, match="DEADLINE_EXCEEDED"):
+        await binding
+    assert core.entry(fabric).condition is Condition.READY
+
+
 async def test_driver_without_a_health_service_lives(world, bind):
     """A driver that says that it has no health service has given a sign of life."""
     fabric = await world.driver("fabric")

@@ -47,12 +47,24 @@ class Rpc(Generic[RequestT, ResponseT]):
     decode: Callable[[bytes], ResponseT]
     is_harmless: bool = False
     """True if it has no side effects, and a user waits for it."""
+    items: str = ""
+    """Field of the request whose items are the work to do; empty if the work is always small."""
+
+    def work(self, request: RequestT) -> int:
+        """Return how many items of work *request* brings."""
+        return len(getattr(request, self.items)) if self.items else 0
 
 
 def _rpc(
-    service: str, name: str, request: type[RequestT], response: type[ResponseT], *, is_harmless: bool = False
+    service: str,
+    name: str,
+    request: type[RequestT],
+    response: type[ResponseT],
+    *,
+    is_harmless: bool = False,
+    items: str = "",
 ) -> Rpc[RequestT, ResponseT]:
-    return Rpc(name, f"/{service}/{name}", request, response.FromString, is_harmless)
+    return Rpc(name, f"/{service}/{name}", request, response.FromString, is_harmless, items)
 
 
 _DRIVER = "jackfield.driver.v1.DriverService"
@@ -62,11 +74,23 @@ GET_SCHEMAS = _rpc(_DRIVER, "GetSchemas", driver_pb2.GetSchemasRequest, driver_p
 UPGRADE_STATES = _rpc(_DRIVER, "UpgradeStates", driver_pb2.UpgradeStatesRequest, driver_pb2.UpgradeStatesResponse)
 DRAIN = _rpc(_DRIVER, "Drain", driver_pb2.DrainRequest, driver_pb2.DrainResponse)
 PRECOMMIT = _rpc(
-    _MECHANISM, "Precommit", mechanism_pb2.PrecommitRequest, mechanism_pb2.PrecommitResponse, is_harmless=True
+    _MECHANISM,
+    "Precommit",
+    mechanism_pb2.PrecommitRequest,
+    mechanism_pb2.PrecommitResponse,
+    is_harmless=True,
+    items="changes",
 )
-POSTCOMMIT = _rpc(_MECHANISM, "Postcommit", mechanism_pb2.PostcommitRequest, mechanism_pb2.PostcommitResponse)
+POSTCOMMIT = _rpc(
+    _MECHANISM, "Postcommit", mechanism_pb2.PostcommitRequest, mechanism_pb2.PostcommitResponse, items="changes"
+)
 BIND_PORTS = _rpc(
-    _MECHANISM, "BindPorts", mechanism_pb2.BindPortsRequest, mechanism_pb2.BindPortsResponse, is_harmless=True
+    _MECHANISM,
+    "BindPorts",
+    mechanism_pb2.BindPortsRequest,
+    mechanism_pb2.BindPortsResponse,
+    is_harmless=True,
+    items="requests",
 )
 HEALTH = _rpc("grpc.health.v1.Health", "Check", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse)
 WATCH = _rpc("jackfield.driver.v1.EventService", "Watch", event_pb2.WatchRequest, event_pb2.WatchResponse)

@@ -45,7 +45,7 @@ class Gate:
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_retry)
         self.ready = asyncio.Event()
         """Set while a delivery makes sense; a trial that the open breaker allows does."""
-        self._doubt = Doubt(self.breaker, self._silent, self._note_answer)
+        self._doubt = Doubt(self.breaker, settings.precommit_budget, self._silent, self._note_answer)
         self._trial: asyncio.TimerHandle | None = None
         self._limit = Limits().max_in_flight
         self._slots = asyncio.Semaphore(self._limit)
@@ -109,7 +109,8 @@ class Gate:
         self, connection: Connection, rpc: Rpc[RequestT, ResponseT], request: RequestT, timeout: float
     ) -> ResponseT:
         late = self._doubt.when_late(connection.client) if rpc.is_harmless else None
-        began = time.monotonic()
+        began, work = time.monotonic(), rpc.work(request)
+        self._doubt.work += work
         try:
             response = await connection.client.call(rpc, request, timeout)
         except Garbage:
@@ -122,6 +123,7 @@ class Gate:
                 self._note_silence(error, began, Unanswered(rpc, request, timeout) if rpc.is_harmless else None)
             raise
         finally:
+            self._doubt.work -= work
             if late is not None:
                 late.cancel()
         self._note_answer()
@@ -169,6 +171,7 @@ class Gate:
             ) from None
 
     def _note_answer(self) -> None:
+        self._doubt.heard()
         if self.breaker.is_open:
             log.info("driver.breaker_closed", driver=self._name)
             self._note_well()

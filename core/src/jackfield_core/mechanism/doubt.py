@@ -5,11 +5,10 @@ waits for is late, the process is asked for its health, and one that does not
 answer even that is left alone at once, long before the health checks of the
 connection would give it up. One that answered anything meanwhile lives, and a
 core that was itself late has heard nothing because of that: then it asks again.
-One that has much to do gets more time.
-Nor does a user's request try whether a silent
-process is well: a health check waits for it, and answers the moment it wakes;
-if it was healthy but did not answer a call, that same call, which has no side
-effects, is made again in the background.
+One that has much to do gets more time. Nor does a user's request try whether a
+silent process is well: a health check waits for it, and answers the moment it
+wakes; if it was healthy but did not answer a call, that same call, which has no
+side effects, is made again in the background.
 """
 
 import asyncio

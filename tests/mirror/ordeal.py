@@ -142,7 +142,8 @@ class Ordeal:
         lines = self._lines()
         seconds = time.monotonic() - self._started
         assert len(lines) < LINES + LINES_PER_SECOND * seconds, Counter(line["event"] for line in lines)
-        assert not [line for line in lines if "exception" in line], "the core tripped"
+        tripped = [line for line in lines if "exception" in line]
+        assert not tripped, f"the core tripped: {tripped[0]['event']} {tripped[0]['exception'][-2000:]}"
         for line in lines:
             assert len(json.dumps(line)) < LONGEST_LINE, line["event"]
             texts = [str(value) for value in line.values()]

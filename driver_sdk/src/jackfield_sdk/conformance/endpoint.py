@@ -27,8 +27,9 @@ class Endpoint:
             *channel_options(keepalive_seconds=20),
             ("grpc.max_send_message_length", max_message_bytes),
             ("grpc.use_local_subchannel_pool", 1),
-            # A driver that was restarted is found again at once.
-            ("grpc.min_reconnect_backoff_ms", 100),
+            # A driver that was restarted is found again at once. The first of these is, against
+            # its name, how long an attempt may take: a busy driver needs time to say hello.
+            ("grpc.min_reconnect_backoff_ms", 5_000),
             ("grpc.initial_reconnect_backoff_ms", 50),
             ("grpc.max_reconnect_backoff_ms", 200),
         ]

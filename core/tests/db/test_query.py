@@ -11,7 +11,7 @@ from jackfield_core.db.address import Address, with_address
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.segment import networks_with
 from jackfield_core.db.tree import load_trees
-from jackfield_core.errors import Invalid
+from jackfield_core.errors import Invalid, NotFound
 from jackfield_core.types import FixedIp
 from msgspec.structs import replace
 
@@ -129,13 +129,29 @@ async def test_without_a_marker_a_reversed_page_is_the_last_one(unit_of_work, su
     assert [subnet.id for subnet in page] == whole[-3:]
 
 
-@pytest.mark.parametrize(
-    "query", [ListQuery(marker="nobody"), ListQuery(sorts=(("colour", False),)), ListQuery(marker="\0")]
-)
-async def test_an_unknown_marker_or_sort_key_is_refused(unit_of_work, subnets, query):
+async def test_an_unknown_sort_key_is_refused(unit_of_work, subnets):
     """What names nothing is the client's mistake."""
     with pytest.raises(Invalid):
-        await listed(unit_of_work, query)
+        await listed(unit_of_work, ListQuery(sorts=(("colour", False),)))
+
+
+@pytest.mark.parametrize("marker", ["nobody", "\0"])
+async def test_a_marker_that_is_gone_is_not_found(unit_of_work, subnets, marker):
+    """A page behind a resource that is no more has no place to begin."""
+    with pytest.raises(NotFound) as refused:
+        await listed(unit_of_work, ListQuery(marker=marker))
+
+    assert refused.value.type == "SubnetNotFound"
+
+
+async def test_a_marker_that_a_filter_hides_is_a_place_still(unit_of_work, subnets):
+    """A resource that was changed between two pages does not stop the client."""
+    whole = await listed(unit_of_work, ListQuery())
+    marker, behind = whole[3], whole[4:]
+
+    page = await listed(unit_of_work, ListQuery(marker=marker.id, limit=50, filters={"id": [one.id for one in behind]}))
+
+    assert page == behind
 
 
 async def test_an_id_that_no_database_can_hold_is_not_found(unit_of_work):

@@ -12,6 +12,7 @@ from jackfield_core.errors import Conflict, DriverRejected, Invalid, NotFound
 from jackfield_core.services import Services
 from jackfield_core.services.spec import (
     NetworkCreate,
+    NetworkUpdate,
     PortCreate,
     PortUpdate,
     SubnetCreate,
@@ -182,3 +183,36 @@ async def test_update_keeps_what_the_host_reports_meanwhile(
 
     changed = await get(ctx, port.id)
     assert (changed.name, changed.status) == ("web", "ACTIVE")
+
+
+async def test_bound_port_keeps_its_mac_address(services: Services, ctx: RequestContext, network_id: str) -> None:
+    """The guest of a bound port uses its MAC; unbound it may change, to the same one always."""
+    port = await services.ports.create(ctx, a_port(network_id, host="host-1"))
+    other = PortUpdate(mac_address="fa:16:3e:00:00:02")
+
+    with pytest.raises(Conflict) as refused:
+        await services.ports.update(ctx, port.id, other)
+
+    assert refused.value.type == "PortBound"
+    assert await services.ports.update(ctx, port.id, PortUpdate(mac_address=port.mac_address)) == port
+    await services.ports.update(ctx, port.id, PortUpdate(host=""))
+    assert (await services.ports.update(ctx, port.id, other)).mac_address == other.mac_address
+
+
+async def test_update_of_nothing_is_neither_judged_nor_owed(
+    services: Services, ctx: RequestContext, network_id: str, fabric: Fabric, database: Database
+) -> None:
+    """A driver that refuses everything does not hear of an update that changes nothing, and is owed nothing."""
+    port = await services.ports.create(ctx, a_port(network_id, host="host-1"))
+    (subnet,) = await services.subnets.list(ctx, ListQuery())
+    async with database.writing() as connection:
+        await connection.execute(sa.text("UPDATE delivery SET owed = false"))
+    for kind in ("network", "subnet", "port"):
+        fabric.reject(kind, reason="no")
+
+    await services.networks.update(ctx, network_id, NetworkUpdate(admin_state_up=True))
+    await services.subnets.update(ctx, subnet.id, SubnetUpdate(gateway_ip=subnet.gateway_ip))
+    await services.ports.update(ctx, port.id, PortUpdate(host="host-1", profile={}))
+
+    async with database.reading() as connection:
+        assert (await connection.execute(sa.text("SELECT count(*) FROM delivery WHERE owed"))).scalar_one() == 0

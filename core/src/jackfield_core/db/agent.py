@@ -80,7 +80,7 @@ class AgentTable:
 
     async def list(self, query: ListQuery) -> Sequence[Agent]:
         """Return one page of agents."""
-        statement = await select_page(self._connection, sa.select(table), query, self.filters, table.c.id)
+        statement = await select_page(self._connection, sa.select(table), query, self.filters, table.c.id, "agent")
         rows = [Agent(*row) for row in await self._connection.execute(statement)]
         return rows[::-1] if query.page_reverse else rows
 

@@ -15,11 +15,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jackfield_core.errors import Invalid
+from jackfield_core.errors import Invalid, NotFound
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _TRUE = {"true", "1", "yes", "on", "t", "y"}
 _FALSE = {"false", "0", "no", "off", "f", "n"}
+
+
+Order = Sequence[tuple[sa.ColumnElement[Any], bool]]
+"""Columns to sort by, each with True for descending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +46,17 @@ async def select_page(
     query: ListQuery,
     columns: Mapping[str, sa.ColumnElement[Any]],
     id_column: sa.ColumnElement[Any],
+    kind: str,
 ) -> sa.Select[Any]:
-    """Narrow *selection* to one page.
+    """Narrow *selection*, resources of a kind, to one page.
 
     With ``page_reverse`` the rows before the marker come out, nearest first.
 
     Raises:
-        Invalid: A filter value does not fit its column, a sort key is unknown,
-            or the marker names nothing.
+        Invalid: A filter value does not fit its column, or a sort key is unknown.
+        NotFound: The marker names nothing, as when the last resource of a page is deleted meanwhile.
     """
+    everything = selection
     for name, texts in query.filters.items():
         selection = selection.where(_any_of(name, columns[name], texts))
     selection = selection.where(*query.conditions)
@@ -62,7 +68,10 @@ async def select_page(
     if query.page_reverse:
         order = [(column, not descending) for column, descending in order]
     if query.marker is not None:
-        selection = selection.where(await _after(connection, selection, order, query.marker, id_column))
+        place = await _place(connection, everything, order, query.marker, id_column)
+        if place is None:
+            raise NotFound.of(kind, query.marker)
+        selection = selection.where(_after(order, place))
     selection = selection.order_by(*(_ordered(column, descending) for column, descending in order))
     return selection.limit(query.limit) if query.limit is not None else selection
 
@@ -78,21 +87,23 @@ def _ordered(column: sa.ColumnElement[Any], descending: bool) -> sa.ColumnElemen
     return column.desc().nulls_last() if descending else column.asc().nulls_first()
 
 
-async def _after(
+async def _place(
     connection: AsyncConnection,
-    selection: sa.Select[Any],
-    order: Sequence[tuple[sa.ColumnElement[Any], bool]],
+    everything: sa.Select[Any],
+    order: Order,
     marker: str,
     id_column: sa.ColumnElement[Any],
-) -> sa.ColumnElement[bool]:
-    """Return the condition for rows behind the marker in *order*."""
-    place = selection.with_only_columns(*(column for column, _ in order)).where(id_column == storable(marker))
-    row = (await connection.execute(place)).one_or_none()
-    if row is None:
-        raise Invalid(f"The marker '{marker}' names no resource of this list.", type="BadRequest")
+) -> Sequence[Any] | None:
+    """Return the marker's values in *order*, whether or not a filter hides it; None if it is gone."""
+    place = everything.with_only_columns(*(column for column, _ in order)).where(id_column == storable(marker))
+    return (await connection.execute(place)).one_or_none()
+
+
+def _after(order: Order, place: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition for rows behind *place* in *order*."""
     behind: list[sa.ColumnElement[bool]] = []
     equal: list[sa.ColumnElement[bool]] = []
-    for (column, descending), value in zip(order, row, strict=True):
+    for (column, descending), value in zip(order, place, strict=True):
         behind.append(sa.and_(*equal, _beyond(column, descending, value)))
         equal.append(column.is_(None) if value is None else column == value)
     return sa.or_(*behind)

@@ -87,10 +87,11 @@ class ResourceTable(Generic[RowT]):
         """Return one page of live resources.
 
         Raises:
-            Invalid: A filter value or sort key does not fit, or the marker is unknown.
+            Invalid: A filter value or sort key does not fit.
+            NotFound: The marker is unknown.
         """
         statement = await select_page(
-            self._connection, self.selection.where(self._live), query, self.filters, self.table.c.id
+            self._connection, self.selection.where(self._live), query, self.filters, self.table.c.id, self.kind
         )
         rows = [self.from_row(row) for row in await self._connection.execute(statement)]
         return rows[::-1] if query.page_reverse else rows

@@ -161,7 +161,7 @@ class SegmentTable:
         """Return one page of segments of live networks."""
         live = sa.select(network.table.c.id).where(network.table.c.deleted_at.is_(None))
         selection = sa.select(table).where(table.c.network_id.in_(live))
-        statement = await select_page(self._connection, selection, query, self.filters, table.c.id)
+        statement = await select_page(self._connection, selection, query, self.filters, table.c.id, "segment")
         rows = [Segment(*row) for row in await self._connection.execute(statement)]
         return rows[::-1] if query.page_reverse else rows
 

@@ -17,6 +17,7 @@ from jackfield_core.api.schemas.values import (
     Number,
     Text,
     Uuid,
+    bounded,
     cidr,
     each,
     flag,
@@ -52,6 +53,10 @@ MAX_PROFILE_DEPTH = 100
 """Levels of a binding profile: each one costs a call on the way to database, drivers and client."""
 MAX_ADDRESS_PAIRS = 10
 """Neutron's default bound."""
+MAX_FIXED_IPS = 100
+"""Addresses of one port, ours: each one is a row, and travels to drivers and hosts with every change."""
+MAX_DHCP_OPTIONS = 100
+"""DHCP options of one port, ours."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -231,11 +236,11 @@ def merged_options(current: Sequence[DhcpOption], bodies: Sequence[DhcpOptionBod
             options.pop((body.opt_name, ip_version), None)
         else:
             options[body.opt_name, ip_version] = DhcpOption(body.opt_name, body.opt_value, ip_version)
-    return tuple(options.values())
+    return tuple(bounded("extra_dhcp_opts", [*options.values()], MAX_DHCP_OPTIONS))
 
 
 def _fixed_ips(bodies: Sequence[FixedIpBody]) -> tuple[FixedIpRequest, ...]:
-    found = each(bodies, _fixed_ip)
+    found = each(bounded("fixed_ips", bodies, MAX_FIXED_IPS), _fixed_ip)
     addresses = [request.ip_address for request in found if request.ip_address]
     if len(set(addresses)) < len(addresses):
         raise refuse("fixed_ips", "an IP address is listed twice")
@@ -249,11 +254,7 @@ def _fixed_ip(body: FixedIpBody) -> FixedIpRequest:
 
 
 def _address_pairs(bodies: Sequence[AddressPairBody]) -> tuple[AddressPair, ...]:
-    if len(bodies) > MAX_ADDRESS_PAIRS:
-        raise Invalid(
-            f'The number of allowed address pairs exceeds the maximum "{MAX_ADDRESS_PAIRS}".',
-            type="AllowedAddressPairExhausted",
-        )
+    bounded("allowed_address_pairs", bodies, MAX_ADDRESS_PAIRS, "AllowedAddressPairExhausted")
     found = each(bodies, _address_pair)
     if len(set(found)) < len(found):
         raise Invalid(

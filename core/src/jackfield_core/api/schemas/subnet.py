@@ -10,6 +10,7 @@ from jackfield_core.api.schemas.values import (
     Number,
     Text,
     Uuid,
+    bounded,
     cidr,
     each,
     flag,
@@ -24,6 +25,12 @@ from jackfield_core.db.subnet import Subnet
 from jackfield_core.services.spec import SubnetCreate, SubnetUpdate
 from jackfield_core.types import AllocationPool, HostRoute
 
+MAX_POOLS = 100
+"""Allocation pools of one subnet, ours."""
+MAX_NAMESERVERS = 5
+"""Neutron's default bound."""
+MAX_ROUTES = 20
+"""Neutron's default bound."""
 IPV6_MODES = ("dhcpv6-stateful", "dhcpv6-stateless", "slaac")
 
 
@@ -169,7 +176,7 @@ def _gateway_ip(value: str | UnsetType | None) -> str | UnsetType | None:
 
 def _pools(bodies: Sequence[PoolBody]) -> tuple[AllocationPool, ...]:
     return each(
-        bodies,
+        bounded("allocation_pools", bodies, MAX_POOLS),
         lambda body: AllocationPool(
             ip_address("allocation_pools", body.start), ip_address("allocation_pools", body.end)
         ),
@@ -177,6 +184,7 @@ def _pools(bodies: Sequence[PoolBody]) -> tuple[AllocationPool, ...]:
 
 
 def _nameservers(texts: Sequence[str]) -> tuple[str, ...]:
+    bounded("dns_nameservers", texts, MAX_NAMESERVERS, "DNSNameServersExhausted")
     found = each(texts, lambda text: ip_address("dns_nameservers", text))
     if len(set(found)) < len(found):
         raise refuse("dns_nameservers", "an address is listed twice")
@@ -184,6 +192,7 @@ def _nameservers(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _routes(bodies: Sequence[RouteBody]) -> tuple[HostRoute, ...]:
+    bounded("host_routes", bodies, MAX_ROUTES, "HostRoutesExhausted")
     found = each(
         bodies, lambda body: HostRoute(cidr("host_routes", body.destination), ip_address("host_routes", body.nexthop))
     )

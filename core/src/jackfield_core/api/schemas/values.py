@@ -104,6 +104,17 @@ def each(items: Sequence[Given], read: Callable[[Given], Checked]) -> tuple[Chec
     return tuple(read(item) for item in items)
 
 
+def bounded(name: str, items: Sequence[Given], most: int, error_type: str = "InvalidInput") -> Sequence[Given]:
+    """Return a list that is not too long.
+
+    Raises:
+        Invalid: It has more than *most* items; the error is of Neutron's type for that, if there is one.
+    """
+    if len(items) > most:
+        raise Invalid(f"Invalid input for {name}. Reason: {len(items)} exceed the limit of {most}.", type=error_type)
+    return items
+
+
 def project(ctx: RequestContext, project_id: str | UnsetType, tenant_id: str | UnsetType) -> str:
     """Return the project of a new resource: the one that is named, or the caller's."""
     if project_id is not UNSET and tenant_id is not UNSET and project_id != tenant_id:

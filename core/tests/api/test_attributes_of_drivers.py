@@ -180,3 +180,16 @@ async def test_secrets_reach_the_driver_and_no_log(
     written = logged()
     assert "delivery.failed" in written
     assert SECRET not in written
+
+
+async def test_same_attribute_again_is_no_change(api: Any, application: Application, fabric: Fabric) -> None:
+    """A value that is there already raises no revision, and the driver is not asked."""
+    login = {"user": "admin", "password": SECRET}
+    network = await api.create("network", **{"fabric:colour": "red", "fabric:login": login})
+
+    again = {"fabric:colour": "red", "fabric:login": dict(reversed(login.items()))}
+    assert await api.update("network", network["id"], **again) == network
+
+    assert fabric.script.called("update_network_precommit") == []
+    changed = await api.update("network", network["id"], **{**again, "fabric:colour": "blue"})
+    assert (changed["fabric:colour"], changed["revision_number"]) == ("blue", 2)

@@ -127,6 +127,13 @@ class Ordeal:
         """Return what the core logged of this driver, by name."""
         return Counter(line["event"] for line in self._lines() if line.get("driver") == self.evil.name)
 
+    def times(self, event: str, **fields: str) -> int:
+        """Return how often the core logged a fact about this driver."""
+        wanted = {"event": event, "driver": self.evil.name, **fields}
+        return sum(
+            wanted.items() <= {name: str(value) for name, value in line.items()}.items() for line in self._lines()
+        )
+
     def condition(self) -> str:
         """Return what the core says of the driver to whoever asks whether it is ready."""
         return self.stage.conditions()[self.evil.name]

@@ -21,7 +21,7 @@ def test_huge(ordeal: Callable[..., Ordeal], policy: str) -> None:
         fat.refused_or_passed(because="RESOURCE_EXHAUSTED")
         fat.others_do_not_notice()
 
-    assert fat.events()["delivery.no_outcome"] == 1
+    assert 1 <= fat.times("delivery.no_outcome", code="RESOURCE_EXHAUSTED") <= 2
 
 
 @both

@@ -23,7 +23,7 @@ def test_unimplemented(ordeal: Callable[..., Ordeal], policy: str) -> None:
         hollow.others_do_not_notice()
         wait_until(lambda: hollow.events()["driver.watch_broken"], what="a line about the stream of events")
 
-    assert hollow.events()["delivery.no_outcome"] == 1
+    assert 1 <= hollow.times("delivery.no_outcome", code="UNIMPLEMENTED") <= 2
     assert hollow.events()["driver.watch_broken"] == 1
 
 

@@ -40,7 +40,7 @@ def test_dies(ordeal: Callable[..., Ordeal], policy: str) -> None:
         dead.refused_or_passed()
 
     assert dead.events()["driver.lost"] >= 1
-    assert dead.events()["delivery.no_outcome"] == 1
+    assert dead.times("delivery.no_outcome", code="UNAVAILABLE") <= 2
     assert dead.metric("jackfield_driver_calls_total", rpc="Postcommit", code="UNAVAILABLE") >= 1
 
 

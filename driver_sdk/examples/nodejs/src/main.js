@@ -57,12 +57,9 @@ const server = serverOf({
   },
 });
 
-const inode = await listen(server, options.listen).catch((error) => {
-  process.stderr.write(`${options.name}: cannot serve on ${options.listen}: ${error.message}\n`);
-  process.exit(1);
-});
-log.info('driver.serving', { driver: life.name, address: options.listen, instance_id: life.instanceId });
+const listening = listen(server, options.listen);
 
+// Before the first client can connect: who sees the socket may also send a signal.
 let isStopping = false;
 async function stop() {
   if (isStopping) return;
@@ -70,7 +67,15 @@ async function stop() {
   log.info('driver.stopping', { driver: life.name, in_flight: life.inFlight });
   await life.drain(GRACE);
   events.close();
-  await close(server, options.listen, inode);
+  await close(server, options.listen, await listening);
 }
 process.on('SIGTERM', stop);
 process.on('SIGINT', stop);
+
+try {
+  await listening;
+  log.info('driver.serving', { driver: life.name, address: options.listen, instance_id: life.instanceId });
+} catch (error) {
+  process.stderr.write(`${options.name}: cannot serve on ${options.listen}: ${error.message}\n`);
+  process.exit(1);
+}

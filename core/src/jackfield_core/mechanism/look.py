@@ -55,7 +55,7 @@ async def _look_at(
         introduced = handshake.read(name, request, await client.call(HANDSHAKE, request, timeout))
         drains = await _drains(client, timeout)
     except NoVerdict as error:
-        return Sight(address, "not reachable", error.text)
+        return Sight(address, "not reachable", error.text if error.attempted else "nobody answers there")
     except Unfit as error:
         return Sight(address, "unfit", str(error))
     finally:

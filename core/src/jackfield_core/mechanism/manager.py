@@ -69,7 +69,7 @@ class MechanismManager:
             return
         for entry, _ in asked:
             if entry.is_required and entry.condition is not Condition.READY:
-                raise _unavailable(entry, f"it is {entry.condition}: {entry.reason}")
+                raise _unavailable(entry, _why_away(entry))
         surroundings = Surroundings(hosts)
         requests = [await _precommit_requests(entry, of_driver, surroundings) for entry, of_driver in asked]
         # Drivers are given time from now on: what the core takes to write to them is not theirs.
@@ -241,6 +241,11 @@ def _pass_if_advisory(entry: DriverEntry, reason: str, repeats: Repeats) -> None
     repeated = repeats.count(entry.name)
     if repeated is not None:
         log.warning("precommit.passed_without_verdict", driver=entry.name, reason=reason, repeated=repeated)
+
+
+def _why_away(entry: DriverEntry) -> str:
+    """Return what users are told; addresses and the words of libraries are the operator's business."""
+    return f"it is {entry.condition}" + (f": {entry.reason}" if entry.is_quarantined else "")
 
 
 def _unavailable(entry: DriverEntry, reason: str) -> DriverUnavailable:

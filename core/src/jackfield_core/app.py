@@ -7,8 +7,8 @@ who wants to hear of what even while every driver is down.
 """
 
 import asyncio
-import contextlib
 import gc
+import socket
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -112,8 +112,12 @@ class Application:
         await self.database.close()
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
-        uvicorn.Server(_server_config(self)).run()
+        """Serve until SIGTERM or SIGINT.
+
+        Raises:
+            OSError: An address cannot be listened on.
+        """
+        _Server(self).run()
 
     async def drivers_ready(self, timeout: float) -> None:
         """Return when every driver is ready, or raise TimeoutError after *timeout* seconds."""
@@ -192,25 +196,44 @@ def _spare_what_stays() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-def _server_config(application: Application) -> uvicorn.Config:
-    listen = application.settings.api.listen
+class _Server(uvicorn.Server):
+    """Starts the application, listens, and says so; stops in the reverse order."""
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_api: Starlette):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        await application.start()
-        _spare_what_stays()
-        log.info("core.started", listen=listen, roles=application.settings.roles)
-        yield
-        await application.stop()
+    def __init__(self, application: Application) -> None:
+        super().__init__(_server_config(application))
+        self._application = application
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Return when requests are taken; what was started is stopped if that fails."""
+        settings = self._application.settings
+        try:
+            await self._application.start()
+            _spare_what_stays()
+            await super().startup(sockets)
+        except SystemExit:
+            # This is how uvicorn says that it cannot bind; its log has the reason.
+            await self._application.stop()
+            raise OSError(f"the API cannot listen on {settings.api.listen}") from None
+        except BaseException:
+            await self._application.stop()
+            raise
+        log.info("core.started", listen=settings.api.listen, roles=settings.roles)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more requests, end those in flight, and stop the application."""
+        await super().shutdown(sockets)
+        await self._application.stop()
         log.info("core.stopped")
 
-    application.api.router.lifespan_context = lifespan
+
+def _server_config(application: Application) -> uvicorn.Config:
+    listen = application.settings.api.listen
     common = {
         "log_config": None,
         "access_log": False,
         "http": "httptools",
         "loop": "asyncio",
-        "lifespan": "on",
+        "lifespan": "off",
         "server_header": False,
         "timeout_graceful_shutdown": 10,
         # A client's pool keeps connections for a minute; closing one just as it is used again looks like a crash.

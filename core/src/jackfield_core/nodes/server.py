@@ -29,10 +29,12 @@ async def start_server(servicer: node_pb2_grpc.NodeServiceServicer, listen: str)
     server = grpc.aio.server(options=_OPTIONS)
     node_pb2_grpc.add_NodeServiceServicer_to_server(servicer, server)
     socket = Path(listen.removeprefix(_UNIX)) if listen.startswith(_UNIX) else None
-    if socket:
-        socket.parent.mkdir(parents=True, exist_ok=True)
     try:
+        if socket:
+            socket.parent.mkdir(parents=True, exist_ok=True)
         port = server.add_insecure_port(listen)
+    except OSError as error:
+        raise OSError(f"the node service cannot listen on {listen}: {error.strerror}") from error
     except RuntimeError as error:
         raise OSError(f"the node service cannot listen on {listen}") from error
     await server.start()

@@ -1,6 +1,7 @@
 """The command ``jackfield``, run as operators run it."""
 
 import json
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -164,3 +165,31 @@ def test_finalisation_without_a_driver_changes_nothing(config_file: Path) -> Non
 
     assert (unknown[0], 'there is no driver "fabric"' in unknown[1]) == (2, True), unknown
     assert (unheard[0], "never introduced itself" in unheard[1]) == (2, True), unheard
+
+
+@pytest.mark.parametrize("table", ["api", "nodes"])
+def test_address_that_cannot_be_had_ends_serve_with_a_sentence(config_file: Path, tmp_path: Path, table: str) -> None:
+    """A folder that cannot be made is named, without a trace, and the core does not say that it has started."""
+    (tmp_path / "file").touch()
+    addresses = {"api": "127.0.0.1:0", "nodes": f"unix://{tmp_path}/n.sock", table: f"unix://{tmp_path}/file/x.sock"}
+    with config_file.open("a") as text:
+        text.write("".join(f'[{name}]\nlisten = "{address}"\n' for name, address in addresses.items()))
+
+    status, output = run("serve", "--migrate", "--config", config_file)
+
+    assert (status, "cannot serve" in output, f"{tmp_path}/file" in output) == (2, True, True), output
+    assert "Traceback" not in output
+    assert "core.started" not in output
+
+
+def test_api_says_that_it_has_started_only_if_it_has(config_file: Path, tmp_path: Path) -> None:
+    """A port that another process has is an end with a sentence too."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, config_file.open("a") as text:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        text.write(f'[api]\nlisten = "{address}"\n[nodes]\nlisten = "unix://{tmp_path}/n.sock"\n')
+        text.flush()
+
+        status, output = run("serve", "--migrate", "--config", config_file)
+
+    assert (status, f"cannot listen on {address}" in output) == (2, True), output
+    assert "core.started" not in output

@@ -122,6 +122,25 @@ async def test_the_socket_is_open_to_owner_and_group_only(tmp_path):
     assert mode == 0o660
 
 
+async def test_an_address_that_cannot_be_had_is_a_sentence_of_ours(tmp_path, capfd):
+    """The reason is named, and nothing that gRPC would print stands beside it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = {
+            f"127.0.0.1:{port}": "Address already in use",
+            "127.0.0.1:99999": "neither",
+            "127.0.0.1:80x": "neither",
+            "nothing": "neither",
+            "tcp://127.0.0.1:80": "Name or service not known|not known|name resolution",
+            f"unix://{tmp_path}/{'x' * 120}": "more than 107 bytes",
+        }
+        for address, reason in told.items():
+            with pytest.raises(CannotListen, match=rf"^cannot listen on (?s:.*): .*({reason})"):
+                await start_server(Bare(), ServerSettings(listen=address))
+
+    assert capfd.readouterr().err == ""
+
+
 async def test_a_file_that_is_no_socket_is_not_removed(tmp_path):
     """A wrong path in the configuration must not cost a file, and the driver is not even started."""
     path, driver = tmp_path / "precious", Bare()

@@ -21,6 +21,9 @@ from jackfield_sdk.settings import AgentSettings, ServerSettings
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
+# Linux keeps 108 bytes of the path of a Unix socket, with the NUL behind it.
+_LONGEST_SOCKET_PATH = 107
+
 Options = list[tuple[str, int | str]]
 
 
@@ -56,6 +59,7 @@ def listen(server: grpc.aio.Server, address: str, settings: ServerSettings) -> s
     """
     if address.startswith("unix:"):
         return _listen_on_socket(server, address)
+    _expect_free(address)
     try:
         if settings.tls_certificate is None:
             port = server.add_insecure_port(address)
@@ -66,6 +70,31 @@ def listen(server: grpc.aio.Server, address: str, settings: ServerSettings) -> s
     except (Unusable, OSError) as error:
         raise CannotListen(f"cannot serve TLS: {error}") from error
     return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _expect_free(address: str) -> None:
+    # gRPC says why an address cannot be had only in its log, and takes port 99999 for 34463.
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal() and int(port) < 1 << 16):
+        raise CannotListen(f'cannot listen on {address}: it is neither "unix:///path" nor host:port')
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {address}: {error.strerror}") from error
+    problems = [_problem(family, place) for family, _, _, _, place in found]
+    # A name may stand for an IPv6 address as well, on a host that has none.
+    if all(problems):
+        raise CannotListen(f"cannot listen on {address}: {problems[0]}")
+
+
+def _problem(family: int, place: tuple[object, ...]) -> str:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 class SocketFile:
@@ -128,7 +157,12 @@ def _listen_on_socket(server: grpc.aio.Server, address: str) -> str:
         _remove_stale(path)
     except OSError as error:
         raise CannotListen(f"cannot listen on {path}: {error.strerror}") from error
-    _with_umask(0o117, lambda: server.add_insecure_port(f"unix:{path}"))
+    if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
+        raise CannotListen(f"cannot listen on {path}: the path has more than {_LONGEST_SOCKET_PATH} bytes")
+    try:
+        _with_umask(0o117, lambda: server.add_insecure_port(f"unix:{path}"))
+    except RuntimeError as error:
+        raise CannotListen(f"cannot listen on {path}: is its folder writable?") from error
     return f"unix:{path}"
 
 
@@ -137,8 +171,6 @@ def _with_umask(mask: int, bind: Callable[[], object]) -> None:
     before = os.umask(mask)
     try:
         bind()
-    except RuntimeError as error:
-        raise CannotListen(str(error)) from error
     finally:
         os.umask(before)
 

@@ -17,18 +17,29 @@ async def resources(api: Any) -> dict[str, Any]:
     port = await api.create("port", name="p", allowed_address_pairs=pairs, **ends)
     options = [{"opt_name": "mtu", "opt_value": "1400"}]
     port = await api.update("port", port["id"], extra_dhcp_opts=options)
-    return {"network": (await api.get(f"networks/{network['id']}"))["network"], "subnet": subnet, "port": port}
+    (segment,) = await api.list("segments")
+    network = (await api.get(f"networks/{network['id']}"))["network"]
+    return {"network": network, "segment": segment, "subnet": subnet, "port": port}
 
 
 READ_ONLY = {
     *("id", "status", "created_at", "updated_at", "revision_number", "project_id", "tenant_id", "network_id", "cidr"),
     *("ip_version", "ipv6_address_mode", "ipv6_ra_mode", "segment_id", "subnetpool_id", "subnets", "segments"),
     *("availability_zones", "availability_zone_hints", "binding:vif_type", "binding:vif_details", "binding:failures"),
-    *("ipv4_address_scope", "ipv6_address_scope", "l2_adjacency", "dns_domain", "tags"),
+    *(
+        "network_type",
+        "physical_network",
+        "segmentation_id",
+        "ipv4_address_scope",
+        "ipv6_address_scope",
+        "l2_adjacency",
+        "dns_domain",
+        "tags",
+    ),
 }
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", ["network", "segment", "subnet", "port"])
 async def test_same_values_change_nothing(api: Any, resources: dict[str, Any], kind: str) -> None:
     """Neither nothing nor what is there already raises the revision or moves the time."""
     before = resources[kind]
@@ -46,7 +57,7 @@ async def test_order_of_addresses_is_no_change(api: Any, resources: dict[str, An
     assert await api.update("port", port["id"], fixed_ips=port["fixed_ips"][::-1]) == port
 
 
-@pytest.mark.parametrize("kind", ["network", "subnet", "port"])
+@pytest.mark.parametrize("kind", ["network", "segment", "subnet", "port"])
 async def test_revision_is_minded_all_the_same(api: Any, resources: dict[str, Any], kind: str) -> None:
     """A client that expects another revision is told so, even if it wants nothing."""
     before = resources[kind]

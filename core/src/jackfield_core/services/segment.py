@@ -62,6 +62,8 @@ class SegmentService:
             segment = await _held(tx, id)
             revision.check(segment, if_match)
             after = revision.changed(segment, **revision.given(spec))
+            if revision.is_same(segment, after):
+                return segment
             await tx.segments.update(after)
         return after
 

@@ -8,6 +8,7 @@ import grpc
 import pytest
 from jackfield.driver.v1 import mechanism_pb2
 from jackfield_sdk import Infeasible, InProgress, RetryLater
+from msgspec.structs import replace
 
 
 async def test_failing_driver_is_asked_again_until_it_succeeds(scene: Any) -> None:
@@ -127,7 +128,7 @@ async def test_answer_that_is_lost_is_asked_for_again(scene: Any) -> None:
     assert (first.id, first.revision, first.action) == (second.id, second.revision, second.action)
 
 
-@pytest.mark.parametrize("way", [0, 1, 2], ids=["wrong id", "no message", "no result"])
+@pytest.mark.parametrize("way", [0, 1, 2, 3], ids=["wrong id", "no message", "no result", "invented revision"])
 async def test_garbage_is_discarded_as_a_whole(scene: Any, way: int) -> None:
     """One wrong result and none of the answer counts."""
     driver = await scene.raw_driver()
@@ -138,8 +139,10 @@ async def test_garbage_is_discarded_as_a_whole(scene: Any, way: int) -> None:
         if spoiled:
             return answer
         spoiled.append([change.id for change in request.changes])
+        invented = mechanism_pb2.PostcommitResponse.FromString(answer.SerializeToString())
+        invented.results[-1].done.revision += 100
         answer.results[-1].change_id = "imagined"
-        return [answer, b"\xff\xff", mechanism_pb2.PostcommitResponse()][way]
+        return [answer, b"\xff\xff", mechanism_pb2.PostcommitResponse(), invented][way]
 
     driver.answer = spoil
     core = await scene.core(driver)
@@ -152,6 +155,31 @@ async def test_garbage_is_discarded_as_a_whole(scene: Any, way: int) -> None:
     assert debt.acknowledged_revision is None
     await core.until_paid()
     assert len(driver.requests) == 2
+
+
+async def test_driver_that_holds_a_newer_revision_is_right(scene: Any) -> None:
+    """A revision that the core has minted meanwhile is no garbage: somebody delivered it, and ours is out of date."""
+    driver = await scene.raw_driver()
+    core = await scene.core(driver)
+    [port] = await core.ports(await core.network(), 1)
+    await core.until_paid()
+    renamed = replace(port, revision_number=port.revision_number + 1)
+    overtaken = []
+
+    async def overtake(request: Any, context: Any) -> Any:
+        answer = await driver.good(request, context)
+        if not overtaken:
+            overtaken.append(await core.rename(renamed, "newer"))
+            answer.results[0].done.revision += 1
+        return answer
+
+    driver.answer = overtake
+    await core.rename(port, "new")
+    await core.until_paid()
+
+    first, second = [change.revision for change in driver.told() if change.id == port.id][-2:]
+    assert second == first + 1
+    assert core.registry.entry("a").known().garbage_at == ()
 
 
 async def test_change_that_breaks_every_call_does_not_stop_the_others(scene: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from jackfield.driver.v1 import change_pb2, mechanism_pb2
-from jackfield_core.mechanism.answers import Done, Failed, Garbage, InProgress, NoVerdict
+from jackfield_core.mechanism.answers import Done, Failed, Garbage, InProgress, NoVerdict, Superseded
 from jackfield_core.mechanism.batch import Batch
 from jackfield_core.types import Action
 
@@ -97,10 +97,20 @@ GARBAGE = {
     "unknown": respond(done("a", 1), done("b", 5), done("c", 1)),
     "doubled": respond(done("a", 1), done("b", 5), done("a", 1)),
     "no outcome": respond(done("a", 1), mechanism_pb2.PostcommitResult(change_id="b")),
-    "higher revision": respond(done("a", 1), done("b", 6)),
     "lower revision": respond(done("a", 1), done("b", 4)),
     "endless state": respond(done("a", 1, state=change_pb2.DriverState(version=1, data=b"x" * 16385)), done("b", 5)),
 }
+
+
+async def test_higher_revision_may_be_somebody_elses(world, batch):
+    """A driver that holds a higher revision says so; whether there is one, the ledger knows."""
+    fabric = await world.driver("fabric")
+    fabric.answers("Postcommit", respond(done("a", 1), done("b", 6)))
+    core = await world.core(fabric)
+
+    outcome = await core.manager.postcommit("fabric", batch, 5.0)
+
+    assert outcome == {"a": Done(1), "b": Superseded(6)}
 
 
 @pytest.mark.parametrize("answer", GARBAGE.values(), ids=GARBAGE.keys())

@@ -142,6 +142,13 @@ class DeliveryTable:
         rows = await _STATES.rows(self._connection, {"a_kind": kind, "a_resource_id": resource_id})
         return {driver: (version, data) for driver, version, data in rows}
 
+    async def desired_revisions(self, driver: str, resource_ids: Sequence[str]) -> dict[str, int]:
+        """Return the newest revision of each resource that the driver is told of, by id."""
+        wanted = sa.select(table.c.resource_id, table.c.desired_revision).where(
+            table.c.driver == driver, table.c.resource_id.in_(resource_ids)
+        )
+        return {row.resource_id: row.desired_revision for row in await self._connection.execute(wanted)}
+
     async def list(
         self, *, driver: str | None = None, resource_id: str | None = None, owed: bool | None = True, limit: int = 1000
     ) -> Sequence[Debt]:

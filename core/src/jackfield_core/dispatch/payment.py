@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 import structlog
@@ -16,7 +16,7 @@ from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.dispatch.loading import Loaded, load
 from jackfield_core.dispatch.settlement import Outcome, Settlement, settle
-from jackfield_core.mechanism.answers import Failed, NoVerdict
+from jackfield_core.mechanism.answers import Failed, Garbage, NoVerdict, Superseded
 from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.manager import MechanismManager
@@ -75,6 +75,7 @@ class Payments:
         if not items:
             return Settlement()
         outcomes = await self._call(claim, loaded, timeout)
+        await self._expect_minted(outcomes)
         self._count(outcomes)
         return await self._write(
             claim,
@@ -130,6 +131,20 @@ class Payments:
             await asyncio.shield(self.release(claim))
             raise
         return {item.debt.resource_id: answers[str(index)] for index, item in enumerate(loaded.items)}
+
+    async def _expect_minted(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Raise Garbage if the driver holds a revision that there never was."""
+        held = {id: outcome.revision for id, outcome in outcomes.items() if isinstance(outcome, Superseded)}
+        if not held:
+            return
+        name = self._entry.name
+        async with self._database.reading() as connection:
+            minted = await Tables(connection).deliveries.desired_revisions(name, [*held])
+        for id, revision in held.items():
+            if revision > minted.get(id, revision):
+                error = Garbage(name, f"it answered revision {revision} of {id}, and {minted[id]} is the newest")
+                self._manager.note_garbage(error)
+                raise error
 
     def _pauses(self, attempts: Sequence[int], at_least: float | None) -> dict[int, float]:
         """Return the pause for each number of attempts in a batch.

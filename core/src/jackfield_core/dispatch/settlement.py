@@ -20,12 +20,12 @@ from jackfield_core.db.vendor_attribute import Values
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.dispatch.loading import Item
 from jackfield_core.mechanism import translate
-from jackfield_core.mechanism.answers import Done, Failed, InProgress
+from jackfield_core.mechanism.answers import Done, Failed, InProgress, Superseded
 from jackfield_core.types import Kind
 
 log = structlog.get_logger()
 
-Outcome = Done | InProgress | Failed
+Outcome = Done | Superseded | InProgress | Failed
 SOONEST = 0.05
 """Seconds until a driver that is still at it is asked again at the earliest."""
 LATEST = 1.0
@@ -128,8 +128,11 @@ def _patience(debt: Due) -> float:
     return min(max(SOONEST, age * _SHARE), LATEST)
 
 
-def _failure(debt: Due, outcome: InProgress | Failed, backoff: Backoff) -> Failure:
+def _failure(debt: Due, outcome: Superseded | InProgress | Failed, backoff: Backoff) -> Failure:
     """Return how a debt that was not paid goes back into the ledger."""
+    if isinstance(outcome, Superseded):
+        # Whoever delivered the higher revision settles it; if that came to nothing, the newest is sent again.
+        return Failure(debt.resource_id, SOONEST, "superseded", is_attempt=False)
     if isinstance(outcome, InProgress):
         again = max(outcome.retry_after, _patience(debt))
         return Failure(debt.resource_id, again, "in_progress", is_attempt=False)

@@ -121,6 +121,15 @@ class Done(Struct, frozen=True):
     attributes: dict[str, bytes] = {}
 
 
+class Superseded(Struct, frozen=True):
+    """The driver holds a higher *revision* than the one that was sent: somebody else has delivered that.
+
+    Right if the core ever minted that revision; who asks has to look.
+    """
+
+    revision: int
+
+
 class InProgress(Struct, frozen=True):
     """A change takes longer; send it again after *retry_after* seconds."""
 
@@ -142,7 +151,7 @@ class Failed(Struct, frozen=True):
     effect: str
 
 
-PostcommitOutcome = dict[str, Done | InProgress | Failed]
+PostcommitOutcome = dict[str, Done | Superseded | InProgress | Failed]
 """What became of each change, by change id; exactly the ids that were sent."""
 
 

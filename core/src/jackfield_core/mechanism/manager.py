@@ -97,6 +97,10 @@ class MechanismManager:
             self._registry.note_garbage(error)
             raise
 
+    def note_garbage(self, error: Garbage) -> None:
+        """Count an answer that turned out to break the contract when it was compared with the ledger."""
+        self._registry.note_garbage(error)
+
     async def bind_ports(self, name: str, host: Host, asks: Sequence[BindAsk], timeout: float) -> list[BindAnswer]:
         """Ask a driver to bind ports of one host; the answers are in the order of *asks*.
 

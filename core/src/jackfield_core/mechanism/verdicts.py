@@ -27,6 +27,7 @@ from jackfield_core.mechanism.answers import (
     PostcommitOutcome,
     Skip,
     State,
+    Superseded,
     Veto,
 )
 from jackfield_core.mechanism.batch import Sent
@@ -64,6 +65,7 @@ class Rejected(Struct, frozen=True):
 
 
 Verdict = Accepted | Rejected | Failed
+Outcome = Done | Superseded | InProgress | Failed
 
 
 def read_precommit(
@@ -127,11 +129,13 @@ def _verdict(terms: Terms, kind: Kind, result: mechanism_pb2.PrecommitResult) ->
     raise Garbage(terms.driver, "a result holds no verdict that the core knows")
 
 
-def _outcome(terms: Terms, sent: Sent, result: mechanism_pb2.PostcommitResult) -> Done | InProgress | Failed:
+def _outcome(terms: Terms, sent: Sent, result: mechanism_pb2.PostcommitResult) -> Outcome:
     outcome = result.WhichOneof("outcome")
     if outcome == "done":
         done = result.done
-        if done.revision != sent.revision:
+        if done.revision > sent.revision:
+            return Superseded(done.revision)
+        if done.revision < sent.revision:
             raise Garbage(terms.driver, f"it answered revision {done.revision} to revision {sent.revision}")
         return Done(sent.revision, kept.state(terms, done), kept.attributes(terms, sent.kind, done))
     if outcome == "in_progress":

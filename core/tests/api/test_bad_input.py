@@ -233,7 +233,7 @@ CREATIONS: list[Case] = [
         {"allowed_address_pairs": [{"ip_address": f"10.0.0.{n}"} for n in range(11)]},
         400,
         "AllowedAddressPairExhausted",
-        '"10"',
+        "allowed_address_pairs. Reason: 11 exceed the limit of 10",
     ),
     (
         "port",

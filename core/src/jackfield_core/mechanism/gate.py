@@ -119,7 +119,7 @@ class Gate:
         except NoVerdict as error:
             if error.has_error_info or error.code not in UNKNOWN_OUTCOME:
                 self._note_answer()
-            elif error.attempted and connection is self.connection:
+            elif error.attempted and connection is self.connection and not _may_be_one_items_fault(error, work):
                 self._note_silence(error, began, Unanswered(rpc, request, timeout) if rpc.is_harmless else None)
             raise
         finally:
@@ -223,3 +223,8 @@ class Gate:
 
 async def _nobody(refused: Connection, timeout: float, *, drains: bool) -> bool:  # noqa: ARG001
     return False
+
+
+def _may_be_one_items_fault(error: NoVerdict, work: int) -> bool:
+    """Return whether a process that lives broke down over one of many changes; smaller batches find out which."""
+    return work > 1 and error.code in ("UNKNOWN", "INTERNAL")

@@ -119,6 +119,20 @@ async def test_dhcp_options_change_one_by_one(api: Any, subnet: dict[str, Any]) 
     assert changed["name"] == "renamed"
 
 
+async def test_dhcp_options_are_bounded_together(api: Any, subnet: dict[str, Any]) -> None:
+    """Options that come one update after the other do not pass the bound of one request."""
+    options = [{"opt_name": f"option-{number}", "opt_value": "v"} for number in range(100)]
+    port = await api.create("port", network_id=subnet["network_id"], extra_dhcp_opts=options)
+    more = [{"opt_name": "one-more", "opt_value": "v"}]
+
+    refused = await api.refused("PUT", f"ports/{port['id']}", json={"port": {"extra_dhcp_opts": more}})
+
+    assert refused[:2] == (400, "InvalidInput")
+    room = [*more, {"opt_name": "option-7", "opt_value": None}]
+    changed = await api.update("port", port["id"], extra_dhcp_opts=room)
+    assert len(changed["extra_dhcp_opts"]) == 100
+
+
 async def test_dhcp_options_of_concurrent_updates_all_stay(api: Any, subnet: dict[str, Any]) -> None:
     """Two clients that add an option each do not lose one."""
     port = await api.create("port", network_id=subnet["network_id"])

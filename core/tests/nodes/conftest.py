@@ -33,6 +33,12 @@ class NobodyIsOwed:
     def owed(self, _kind: Kind, _action: Action) -> Sequence[str]:
         return ()
 
+    def interested(self, _kind: Kind, _action: Action) -> Sequence[object]:
+        return ()
+
+    def attributed(self) -> Sequence[Kind]:
+        return ()
+
 
 async def eventually(condition: Callable[[], Awaitable[Any]]) -> Any:
     """Return the first true result of *condition*; look again until there is one."""

@@ -6,7 +6,7 @@ port security would drop what the hosts send, and a subnet that goes takes them
 back. Ports of routers are left out: their addresses are chosen.
 
 Drivers judge the subnet and nothing else; each port is only owed to them, as
-an update. docs/decisions/0008 says why.
+an update. docs/decisions/0010 says why.
 """
 
 from collections.abc import Sequence

@@ -145,11 +145,12 @@ async def test_silence_ends_with_the_deadline(world, batch):
     )
 
 
-async def test_too_large_a_request_is_told_apart(world, batch):
+async def test_too_large_a_request_is_told_apart(world, batch, rows):
     """A message that is too large says so, so that the dispatcher can halve the batch."""
     fabric = await world.driver("fabric")
     core = await world.core(fabric)
-    batch.request.changes[0].attributes["acme"] = b"x" * (17 << 20)
+    change = rows.create_network(rows.tree())
+    batch.add(change, change_id="c", action=Action.CREATE, attributes={"acme": b"x" * (17 << 20)})
 
     with pytest.raises(NoVerdict) as caught:
         await core.manager.postcommit("fabric", batch, 5.0)

@@ -3,7 +3,7 @@
 import hashlib
 from datetime import timedelta
 
-from jackfield.driver.v1 import change_pb2
+from jackfield.driver.v1 import change_pb2, mechanism_pb2
 from jackfield_core.db.agent import Agent
 from jackfield_core.db.base import now
 from jackfield_core.db.unit_of_work import Change
@@ -29,7 +29,18 @@ def told(change, *, hosts=(), **more):
     """Return the message for *change*, as a driver hears of it."""
     batch = Batch(1, {host.name: host for host in hosts})
     batch.add(change, change_id="c", **more)
-    return batch.request.changes[0]
+    return _read(batch)[0]
+
+
+def test_encoded_port_is_what_protobuf_makes_of_it(rows):
+    """A resource that was put together as bytes is, to the bit, one that was encoded whole."""
+    tree = rows.tree()
+    port = replace(rows.port(tree=tree, host="host-1"), name="ü" * 200)
+
+    encoded = translate.encode(port, tree, (BindingLevel(0, "fabric", "seg-net-1"),))
+
+    assert encoded == change_pb2.Resource.FromString(encoded).SerializeToString(deterministic=True)
+    assert change_pb2.Resource.FromString(encoded).port.name == port.name
 
 
 def test_port_is_told_whole(rows):
@@ -177,7 +188,7 @@ def test_ports_of_one_batch_bring_what_each_stands_on(rows):
     for number, change in enumerate(ports):
         batch.add(change, change_id=str(number), action=Action.CREATE)
 
-    assert [_standing(message) for message in batch.request.changes] == [
+    assert [_standing(message) for message in _read(batch)] == [
         ("net-1", ["sub-net-1"], ["seg-net-1"], "host-1"),
         ("net-1", ["sub-net-1"], ["seg-net-1"], "host-1"),
         ("net-1", ["sub-net-1"], [], "host-2"),
@@ -185,6 +196,11 @@ def test_ports_of_one_batch_bring_what_each_stands_on(rows):
         ("net-2", ["sub-net-2"], [], ""),
         ("net-2", [], [], ""),
     ]
+
+
+def _read(batch):
+    """Return the changes of a batch as its driver reads them."""
+    return mechanism_pb2.PostcommitRequest.FromString(batch.request().data).changes
 
 
 def _standing(message):

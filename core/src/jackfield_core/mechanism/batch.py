@@ -1,8 +1,7 @@
 """Changes on their way to one driver, in one request.
 
-The request is filled in place, because a message that is put into another one
-is copied. What an answer is held to later is noted beside it: to read it back
-from the messages would cost as much as to fill them.
+The request never exists as a message: changes are encoded one by one and put
+together as bytes. What an answer is held to later is noted beside it.
 """
 
 from collections.abc import Mapping
@@ -12,10 +11,12 @@ from jackfield.driver.v1 import mechanism_pb2
 
 from jackfield_core.db.unit_of_work import Change
 from jackfield_core.mechanism.answers import State
-from jackfield_core.mechanism.translate import NO_ATTRIBUTES, Host, Surroundings, fill_change
+from jackfield_core.mechanism.translate import NO_ATTRIBUTES, Host, Surroundings, encode_change, revision_of
+from jackfield_core.mechanism.wire import Encoded, framed, tag
 from jackfield_core.types import Action, Kind
 
 _NO_HOSTS: Mapping[str, Host] = {}
+_CHANGES = tag(mechanism_pb2.PostcommitRequest, "changes")
 
 
 class Sent(NamedTuple):
@@ -29,7 +30,7 @@ class Batch:
     """Changes for one driver; *epoch* is the time of their claim in microseconds, *hosts* are those known by name."""
 
     def __init__(self, epoch: int, hosts: Mapping[str, Host] = _NO_HOSTS) -> None:
-        self.request = mechanism_pb2.PostcommitRequest(epoch=epoch)
+        self._parts = [mechanism_pb2.PostcommitRequest(epoch=epoch).SerializeToString()]
         self.sent: dict[str, Sent] = {}
         """By change id."""
         self._surroundings = Surroundings(hosts)
@@ -51,10 +52,21 @@ class Batch:
         those of the driver that is told, not those of the transaction. Without
         *revision* it is that of the resource. *attributes* are the driver's own.
         """
-        message = self.request.changes.add()
-        fill_change(message, change, change_id, action, original, self._surroundings, state, attributes)
         if revision is None:
-            revision = message.revision
-        else:
-            message.revision = revision
+            revision = revision_of(change, action)
+        encoded = encode_change(
+            change,
+            change_id=change_id,
+            action=action,
+            revision=revision,
+            original=original,
+            surroundings=self._surroundings,
+            state=state,
+            attributes=attributes,
+        )
+        self._parts.append(framed(_CHANGES, encoded))
         self.sent[change_id] = Sent(change.kind, revision)
+
+    def request(self) -> Encoded:
+        """Return the ``PostcommitRequest``."""
+        return Encoded(b"".join(self._parts), len(self.sent))

@@ -21,6 +21,7 @@ from prometheus_client import Counter, Histogram
 
 from jackfield_core.mechanism.answers import Garbage, NoVerdict
 from jackfield_core.mechanism.status import no_verdict
+from jackfield_core.mechanism.wire import Encoded
 
 MAX_MESSAGE_BYTES = 16 << 20
 """Largest message in either direction."""
@@ -50,8 +51,10 @@ class Rpc(Generic[RequestT, ResponseT]):
     items: str = ""
     """Field of the request whose items are the work to do; empty if the work is always small."""
 
-    def work(self, request: RequestT) -> int:
+    def work(self, request: RequestT | Encoded) -> int:
         """Return how many items of work *request* brings."""
+        if isinstance(request, Encoded):
+            return request.work
         return len(getattr(request, self.items)) if self.items else 0
 
 
@@ -108,7 +111,7 @@ class DriverClient:
         self._seconds = {rpc.name: SECONDS.labels(name, rpc.name) for rpc in _ALL}
         self._answered = {rpc.name: CALLS.labels(name, rpc.name, "OK") for rpc in _ALL}
 
-    async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT, timeout: float) -> ResponseT:
+    async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT | Encoded, timeout: float) -> ResponseT:
         """Call *rpc* and return the decoded answer within *timeout* seconds.
 
         Raises:
@@ -221,7 +224,9 @@ def _options(endpoint: str) -> list[tuple[str, Any]]:
     return options
 
 
-def _encode(name: str, request: Message) -> bytes:
+def _encode(name: str, request: Message | Encoded) -> bytes:
+    if isinstance(request, Encoded):
+        return request.data
     try:
         return request.SerializeToString()
     except EncodeError as error:

@@ -22,6 +22,7 @@ from jackfield_core.mechanism.connection import Connection
 from jackfield_core.mechanism.gate import Gate
 from jackfield_core.mechanism.kept import Terms
 from jackfield_core.mechanism.record import introduced
+from jackfield_core.mechanism.wire import Encoded
 from jackfield_core.types import Kind
 
 log = structlog.get_logger()
@@ -164,7 +165,7 @@ class DriverEntry:
         self._bar()
         self.gate.connect(None)
 
-    async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT, timeout: float) -> ResponseT:
+    async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT | Encoded, timeout: float) -> ResponseT:
         """Call the driver if that makes sense.
 
         Raises:

@@ -22,6 +22,7 @@ from jackfield_core.mechanism.client import DriverClient, RequestT, ResponseT, R
 from jackfield_core.mechanism.connection import Connection
 from jackfield_core.mechanism.doubt import UNKNOWN_OUTCOME, Doubt, Unanswered
 from jackfield_core.mechanism.status import DRAINING
+from jackfield_core.mechanism.wire import Encoded
 
 log = structlog.get_logger()
 
@@ -77,7 +78,7 @@ class Gate:
         finally:
             self._may_deliver.set()
 
-    async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT, timeout: float) -> ResponseT:
+    async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT | Encoded, timeout: float) -> ResponseT:
         """Call the driver if that makes sense.
 
         Raises:
@@ -95,7 +96,7 @@ class Gate:
         finally:
             slots.release()
 
-    async def _attempt(self, rpc: Rpc[RequestT, ResponseT], request: RequestT, deadline: float) -> ResponseT:
+    async def _attempt(self, rpc: Rpc[RequestT, ResponseT], request: RequestT | Encoded, deadline: float) -> ResponseT:
         """Call the process that serves, and another one if that one did not take the call."""
         connection = self._admit(rpc)
         try:
@@ -106,7 +107,7 @@ class Gate:
         return await self._ask(self._admit(rpc), rpc, request, deadline - time.monotonic())
 
     async def _ask(
-        self, connection: Connection, rpc: Rpc[RequestT, ResponseT], request: RequestT, timeout: float
+        self, connection: Connection, rpc: Rpc[RequestT, ResponseT], request: RequestT | Encoded, timeout: float
     ) -> ResponseT:
         late = self._doubt.when_late(connection.client) if rpc.is_harmless else None
         began, work = time.monotonic(), rpc.work(request)

@@ -91,7 +91,7 @@ class MechanismManager:
         """
         entry = self._registry.entry(name)
         try:
-            response = await entry.call(POSTCOMMIT, batch.request, timeout)
+            response = await entry.call(POSTCOMMIT, batch.request(), timeout)
             return await self._read(entry, lambda terms: verdicts.read_postcommit(terms, batch.sent, response))
         except Garbage as error:
             self._registry.note_garbage(error)
@@ -176,16 +176,17 @@ def _precommit_request(
     request = mechanism_pb2.PrecommitRequest()
     for index, change in enumerate(changes):
         original = None if change.action is Action.CREATE else translate.encode_original(change)
-        translate.fill_change(
-            request.changes.add(),
+        encoded = translate.encode_change(
             change,
-            str(index),
-            change.action,
-            original,
-            surroundings,
-            change.states.get(entry.name),
-            _own_attributes(entry, change),
+            change_id=str(index),
+            action=change.action,
+            revision=translate.revision_of(change, change.action),
+            original=original,
+            surroundings=surroundings,
+            state=change.states.get(entry.name),
+            attributes=_own_attributes(entry, change),
         )
+        request.changes.add().MergeFromString(encoded)
     return request
 
 

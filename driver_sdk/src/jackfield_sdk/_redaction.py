@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Iterator, MutableMapping
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
@@ -23,14 +23,21 @@ _MASK = "***"
 # A shorter text is a part of too many harmless words, and too short for a secret.
 _SHORTEST = 4
 
+_M = TypeVar("_M", bound=Message)
 
-def masked(message: Message) -> str:
-    """Write a message on one line, without what is sensitive."""
+
+def masked_copy(message: _M) -> _M:
+    """Return a copy without the values of sensitive fields."""
     copy = type(message)()
     copy.CopyFrom(message)
     for _, field, owner in _sensitive(copy):
         _blank(owner, field)
-    return text_format.MessageToString(copy, as_one_line=True, as_utf8=True)
+    return copy
+
+
+def masked(message: Message) -> str:
+    """Write a message on one line, without what is sensitive."""
+    return text_format.MessageToString(masked_copy(message), as_one_line=True, as_utf8=True)
 
 
 def trace_of(error: BaseException, message: Message) -> str:
@@ -54,18 +61,19 @@ def _sensitive(message: Message) -> Iterator[tuple[Any, FieldDescriptor, Message
     for field, value in message.ListFields():
         if field.GetOptions().Extensions[sensitive_pb2.sensitive]:
             yield value, field, message
-        elif field.type == FieldDescriptor.TYPE_MESSAGE and not _is_map(field):
+        elif field.type == FieldDescriptor.TYPE_MESSAGE and not is_map(field):
             for each in value if field.is_repeated else [value]:
                 yield from _sensitive(each)
 
 
-def _is_map(field: FieldDescriptor) -> bool:
+def is_map(field: FieldDescriptor) -> bool:
+    """Tell whether a field is a map, whose values have descriptors of their own."""
     entry = field.message_type
     return entry is not None and bool(entry.GetOptions().map_entry)
 
 
 def _blank(message: Any, field: FieldDescriptor) -> None:
-    if _is_map(field):
+    if is_map(field):
         values = getattr(message, field.name)
         for key in list(values):
             values[key] = _MASK.encode()
@@ -77,7 +85,7 @@ def _secrets_in(message: Message) -> set[str]:
     """Collect the texts of all sensitive fields, in every spelling that a trace may quote them in."""
     texts: set[str] = set()
     for value, field, _ in _sensitive(message):
-        for each in value.values() if _is_map(field) else [value]:
+        for each in value.values() if is_map(field) else [value]:
             texts.update(_texts_in(each))
     spellings = (spelling for text in texts for spelling in (text, repr(text)[1:-1], json.dumps(text)[1:-1]))
     return {spelling for spelling in spellings if len(spelling) >= _SHORTEST}

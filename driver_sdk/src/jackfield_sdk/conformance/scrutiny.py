@@ -14,7 +14,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 
-from jackfield_sdk.conformance.mask import is_map, leaks, masked
+from jackfield_sdk._redaction import is_map, masked_copy
+from jackfield_sdk.conformance.mask import leaks
 from jackfield_sdk.conformance.transcript import Refusal
 
 # Codes that no client library makes by itself (gRPC, doc/statuscodes.md): a driver did.
@@ -70,7 +71,7 @@ class Scrutiny:
         """Look at an answer, or at one message of a stream."""
         if leaks(message, self.sentinel):
             self._note("E3", f"the answer to {method} contains a value that was sent in a field marked sensitive")
-        for field, text in _texts(masked(message)):
+        for field, text in _texts(masked_copy(message)):
             if field in _SENTENCES and _RAW.search(text):
                 self._note("I6", f"{field} of an answer to {method} is the text of an exception: {text[:200]!r}")
             if field in _REASONS and not _REASON.fullmatch(text):

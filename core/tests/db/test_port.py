@@ -1,9 +1,11 @@
 """Ports: their MAC addresses are unique per network, and a binding is part of the value."""
 
 import asyncio
+from datetime import datetime
 
 import pytest
 import sqlalchemy.exc
+from jackfield_core.db.described import describe_ports
 from jackfield_core.db.port import Binding
 from jackfield_core.db.query import ListQuery
 from jackfield_core.types import AddressPair, BindingLevel, DhcpOption, FixedIp
@@ -169,3 +171,26 @@ async def test_ports_are_filtered_by_their_binding(unit_of_work, rows, network):
         found = await tx.ports.list(ListQuery({"binding:host_id": ["h2", "h3"]}))
 
     assert [port.id for port in found] == [there.id]
+
+
+async def test_drivers_are_told_all_of_a_port_but_its_times(unit_of_work, rows, network):
+    """What drivers are told of a port is what is stored, with the levels of its binding in order."""
+    binding = Binding("compute-1", "direct", {"pci": ["0000:1"], "ä": '"'}, "ovs", {"bridge_name": "br-int"})
+    bound = rows.port(
+        network,
+        fixed_ips=(FixedIp("s1", "192.0.2.5"),),
+        allowed_address_pairs=(AddressPair("10.0.0.0/8", "fa:16:3e:00:00:01"),),
+        extra_dhcp_opts=(DhcpOption("mtu", "1400"),),
+        binding=binding,
+    )
+    unbound = rows.port(network)
+    levels = (BindingLevel(0, "fabric", "g1"), BindingLevel(1, "ovs", "g2"))
+    async with unit_of_work() as tx:
+        await tx.ports.add(bound, unbound)
+        await tx.ports.add_levels((bound, levels[::-1]))
+
+    async with unit_of_work.reading() as tables:
+        described = await describe_ports(tables.connection, [bound.id, unbound.id, "another"])
+
+    times = {"created_at": datetime.min, "updated_at": datetime.min}
+    assert described == {bound.id: (replace(bound, **times), levels), unbound.id: (replace(unbound, **times), ())}

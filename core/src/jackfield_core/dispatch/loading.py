@@ -12,14 +12,17 @@ from msgspec import Struct
 
 from jackfield_core.db.base import now
 from jackfield_core.db.claim import Due
+from jackfield_core.db.described import describe_ports
+from jackfield_core.db.port import Port
 from jackfield_core.db.tree import load_trees
 from jackfield_core.db.unit_of_work import Change, Resource, Tables
 from jackfield_core.mechanism import translate
 from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.translate import NO_ATTRIBUTES, Host
-from jackfield_core.types import Action, Kind
+from jackfield_core.types import Action, BindingLevel, Kind
 
 _KINDS = {kind.value: kind for kind in Kind}
+_GONE: tuple[None, Sequence[BindingLevel]] = None, ()
 
 
 class Item(Struct, frozen=True):
@@ -71,20 +74,16 @@ async def load(
     """
     resources = await _resources(tables, debts)
     trees = await load_trees(tables.connection, {debt.network_id for debt in debts})
-    ports = [debt.resource_id for debt in debts if debt.kind == Kind.PORT]
-    levels = await tables.ports.levels(ports) if ports else {}
-    hosts = await _hosts(tables, (resources[id] for id in ports if id in resources), agent_down_time)
+    hosts = await _hosts(tables, [port for port, _ in resources.values() if isinstance(port, Port)], agent_down_time)
     attributes = await _attributes(tables, debts, names) if names else {}
     items, lost = [], []
     for debt in sorted(debts, key=_order):
-        current = resources.get(debt.resource_id)
+        current, levels = resources.get(debt.resource_id, _GONE)
         tree = trees.get(debt.network_id)
         if current is None or tree is None:
             lost.append(debt.resource_id)
             continue
-        change = Change(
-            _KINDS[debt.kind], _action(debt, creates), current, None, tree, levels=levels.get(debt.resource_id, ())
-        )
+        change = Change(_KINDS[debt.kind], _action(debt, creates), current, None, tree, levels=levels)
         items.append(Item(debt, change, attributes.get(debt.resource_id, NO_ATTRIBUTES)))
     return Loaded(items, hosts, lost)
 
@@ -99,14 +98,20 @@ def _action(debt: Due, creates: frozenset[str]) -> Action:
     return Action.CREATE if debt.acknowledged_revision is None and debt.kind in creates else Action.UPDATE
 
 
-async def _resources(tables: Tables, debts: Sequence[Due]) -> dict[str, Resource]:
+async def _resources(tables: Tables, debts: Sequence[Due]) -> dict[str, tuple[Resource, Sequence[BindingLevel]]]:
+    """Return resources by id, ports with the levels of their bindings."""
     ids: dict[str, list[str]] = {}
     for debt in debts:
         ids.setdefault(debt.kind, []).append(debt.resource_id)
-    resources: dict[str, Resource] = {}
-    for kind, table in _tables(tables):
-        if kind in ids:
-            resources.update(await table.list_with_deleted(ids[kind]))
+    resources: dict[str, tuple[Resource, Sequence[BindingLevel]]] = {}
+    if Kind.NETWORK in ids:
+        networks = await tables.networks.list_with_deleted(ids[Kind.NETWORK])
+        resources.update((id, (network, ())) for id, network in networks.items())
+    if Kind.SUBNET in ids:
+        subnets = await tables.subnets.list_with_deleted(ids[Kind.SUBNET])
+        resources.update((id, (subnet, ())) for id, subnet in subnets.items())
+    if Kind.PORT in ids:
+        resources.update(await describe_ports(tables.connection, ids[Kind.PORT]))
     return resources
 
 
@@ -126,11 +131,7 @@ async def _attributes(
     return found
 
 
-def _tables(tables: Tables) -> Iterable[tuple[Kind, Any]]:
-    return (Kind.NETWORK, tables.networks), (Kind.SUBNET, tables.subnets), (Kind.PORT, tables.ports)
-
-
-async def _hosts(tables: Tables, ports: Iterable[Any], agent_down_time: float) -> dict[str, Host]:
+async def _hosts(tables: Tables, ports: Iterable[Port], agent_down_time: float) -> dict[str, Host]:
     """Return what is known of the hosts that ports are bound to, by name."""
     names = {port.binding.host for port in ports} - {""}
     if not names:

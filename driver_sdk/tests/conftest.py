@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+import structlog
 from jackfield_sdk import AgentSettings, start_agent
 from jackfield_sdk._logging import configure_logging
 from jackfield_sdk.testing import ScriptedCore
@@ -15,6 +16,10 @@ from jackfield_sdk.testing import ScriptedCore
 @pytest.fixture(autouse=True)
 def _quiet_logs():
     configure_logging("error", json=True)
+    # Tests of other distributions run in the same process, and look for what is logged.
+    structlog.configure(cache_logger_on_first_use=False)
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

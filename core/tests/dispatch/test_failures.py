@@ -133,10 +133,12 @@ async def test_garbage_is_discarded_as_a_whole(scene: Any, way: int) -> None:
     """One wrong result and none of the answer counts."""
     driver = await scene.raw_driver()
     spoiled = []
+    seen = asyncio.Event()
 
     async def spoil(request: Any, context: Any) -> Any:
         answer = await driver.good(request, context)
         if spoiled:
+            await seen.wait()
             return answer
         spoiled.append([change.id for change in request.changes])
         invented = mechanism_pb2.PostcommitResponse.FromString(answer.SerializeToString())
@@ -152,6 +154,7 @@ async def test_garbage_is_discarded_as_a_whole(scene: Any, way: int) -> None:
         return [debt for debt in await core.debts() if debt.reason == "GARBAGE"]
 
     [debt] = await scene.eventually(is_known)
+    seen.set()
     assert debt.acknowledged_revision is None
     await core.until_paid()
     assert len(driver.requests) == 2

@@ -15,7 +15,7 @@ from typing import Any
 import grpc.aio
 
 from jackfield_sdk.conformance.core import Core, Options
-from jackfield_sdk.conformance.facts import FEATURES
+from jackfield_sdk.conformance.facts import ACTION_NUMBERS, FEATURES
 from jackfield_sdk.conformance.foreign import output_of
 from jackfield_sdk.conformance.model import Resource
 from jackfield_sdk.conformance.rules import KINDS, Rule
@@ -144,11 +144,16 @@ class Bench:
             return f"the driver could not load: {facts.message.load_error}"
         if need in FEATURES:
             return "" if facts.names(need) else f"feature {need!r} is not named in the handshake"
-        if need in ("precommit", "postcommit"):
+        if need == "precommit":
+            if kind is not None:
+                judged = any(facts.wants(kind, action, need) for action in ACTION_NUMBERS)
+                return "" if judged else f"no interest in precommit of {kind}"
+            return "" if facts.kinds(need) else "no interest in precommit of a create"
+        if need == "postcommit":
             kinds = facts.kinds(need)
             if kind is not None:
-                return "" if kind in kinds else f"no interest in {need} of {kind}"
-            return "" if kinds else f"no interest in {need}"
+                return "" if kind in kinds else f"no interest in postcommit of every action on {kind}"
+            return "" if kinds else "no interest in postcommit of every action on any kind"
         return {
             "bind": "" if facts.message.HasField("bind") else "the driver binds no ports",
             "load_error": "" if facts.message.HasField("load_error") else "the driver could load",

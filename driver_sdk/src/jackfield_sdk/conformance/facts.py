@@ -75,5 +75,19 @@ class Facts:
         )
 
     def kinds(self, phase: str) -> list[str]:
-        """Return the kinds that the driver wants to hear every action of, parents first."""
-        return [kind for kind in KIND_NUMBERS if all(self.wants(kind, action, phase) for action in ACTION_NUMBERS)]
+        """Return the kinds that a phase is tried with, parents first.
+
+        In postcommit a resource lives and dies, so the driver has to want every action. Verdicts are asked for on
+        creates, because most drivers judge nothing else.
+        """
+        actions = ["create"] if phase == "precommit" else list(ACTION_NUMBERS)
+        return [kind for kind in KIND_NUMBERS if all(self.wants(kind, action, phase) for action in actions)]
+
+    def judges(self, change: change_pb2.Change) -> bool:
+        """Tell whether the driver wants to judge a change."""
+        return any(
+            interest.kind == change.kind
+            and change.action in interest.actions
+            and change_pb2.PHASE_PRECOMMIT in interest.phases
+            for interest in self.message.interests
+        )

@@ -35,6 +35,7 @@ DEFECTS = [
     Defect("is slow to introduce itself", "A9", "A9", services=Services(driver=services.SlowHandshake)),
     Defect("is deaf to a drain", "A10", "A10", services=Services(process=services.DeafToDrain), alone=True),
     Defect("acts in precommit", "B1", "B", hooks.ActsInPrecommit),
+    Defect("acts in the only precommit that it declares", "B1", "B", hooks.ActsInItsOnlyPrecommit),
     Defect("judges by chance", "B2", "B2,B3,B4,B6,B8,B9", hooks.JudgesByChance),
     Defect("guesses unknown kinds", "B9", "B", services=Services(mechanism=services.GuessesKinds)),
     Defect("fails on repetition", "C1", "C1,C5,C6,C7,C10,C13,C14,C18,C19", hooks.FailsOnRepetition),

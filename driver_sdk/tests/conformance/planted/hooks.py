@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
 from jackfield_sdk import (
     Action,
@@ -14,13 +14,17 @@ from jackfield_sdk import (
     DeviceConflict,
     Done,
     Infeasible,
+    Interest,
     Kind,
+    MechanismDriver,
     NetworkContext,
     Owned,
+    Phase,
     Rejected,
     Skip,
 )
 from jackfield_sdk.answers import PostcommitAnswer
+from jackfield_sdk.capabilities import interests_in, overridden_hooks
 from jackfield_sdk.examples.loopback import Fabric, Held, LoopbackDriver, LoopbackOptions
 
 
@@ -30,6 +34,15 @@ class ActsInPrecommit(LoopbackDriver):
     async def _judge(self, kind: Kind, context: ChangeContext) -> None:
         if kind is Kind.NETWORK and context.action is Action.CREATE:
             self.fabric.write(kind, context)
+
+
+class ActsInItsOnlyPrecommit(ActsInPrecommit):
+    """Prepares the device while it judges creates, and judges nothing else."""
+
+    def interests(self) -> Sequence[Interest]:
+        judged = {Phase.PRECOMMIT: {Action.CREATE}, Phase.POSTCOMMIT: set(Action)}
+        hooks = overridden_hooks(type(self), MechanismDriver)
+        return interests_in((kind, action, phase) for kind, action, phase in hooks if action in judged[phase])
 
 
 class JudgesByChance(LoopbackDriver):

@@ -31,8 +31,7 @@ _API_NAMES = {"router:external", "binding:host_id", "binding:vnic_type", "bindin
 )
 @each_kind
 async def test_no_side_effect(core: Core, kind: str) -> None:
-    """Judge creates, updates and deletes 100 times that are never followed by a Postcommit."""
-    not_judged_without(kind in core.facts.kinds("precommit"), f"no interest in precommit of {kind}")
+    """Judge what the driver wants to judge of creates, updates and deletes, 25 times, and let no Postcommit follow."""
     not_judged_without(
         core.facts.names("list_owned") or core.facts.names("diff"), "nobody can see: features 'list_owned' and 'diff'"
     )
@@ -41,9 +40,13 @@ async def test_no_side_effect(core: Core, kind: str) -> None:
     before = await snapshot(core, [held, unborn])
     for _ in range(25):
         held.edit()
-        await core.precommit([core.change(unborn), core.change(held)])
-        await core.precommit([core.change(held, delete=True)])
-        await core.precommit([core.change(unborn, delete=True)])
+        for changes in (
+            [core.change(unborn), core.change(held)],
+            [core.change(held, delete=True)],
+            [core.change(unborn, delete=True)],
+        ):
+            if wanted := [change for change in changes if core.facts.judges(change)]:
+                await core.precommit(wanted)
     held.highest_sent = held.acknowledged_revision
     await require_nothing_happened(core, before)
 
@@ -58,7 +61,7 @@ async def test_no_side_effect(core: Core, kind: str) -> None:
 @each_kind
 async def test_same_verdict(core: Core, kind: str) -> None:
     """Ask five times."""
-    not_judged_without(kind in core.facts.kinds("precommit"), f"no interest in precommit of {kind}")
+    not_judged_without(kind in core.facts.kinds("precommit"), f"no interest in precommit of a create of {kind}")
     change = core.change(await core.stand(kind))
     verdicts = {str((await core.precommit([change]))[change.change_id]) for _ in range(5)}
     require(len(verdicts) == 1, " and ".join(sorted(verdicts)), "one verdict")

@@ -141,8 +141,8 @@ class _Life:
             return
         match name:
             case "precommit":
-                if resource.kind in core.facts.kinds("precommit"):
-                    await core.precommit([core.change(resource)])
+                if core.facts.judges(change := core.change(resource)):
+                    await core.precommit([change])
             case "repeat":
                 await core.settle(resource)
             case "stale":

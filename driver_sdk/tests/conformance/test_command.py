@@ -125,6 +125,19 @@ def test_nothing_is_left_behind(judge: Judge, addresses: dict[str, str], tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {"report.json"}
 
 
+def test_few_numbers_are_enough(judge: Judge, addresses: dict[str, str], tmp_path: Path) -> None:
+    """A device with forty free VLANs is judged by every rule: an id that is only made up takes no number."""
+    few = tmp_path / "few.toml"
+    few.write_text("vlan_range = [3000, 3039]\n")
+    only = "C13,C14,C18,D3,E3,G3,G5,I2,I5,I6"
+
+    judged = judge("--endpoint", addresses["none"], "--params", str(few), "--only", only)
+
+    assert judged.code == 0, judged.output
+    assert judged.rules("passed") == set(only.split(","))
+    assert judged.rules("skipped") == set()
+
+
 def test_a_driver_that_dies_is_blamed_once(judge: Judge, tmp_path: Path) -> None:
     """After a driver has died the rest is blocked by the rule that killed it, and nothing waits."""
     with planted_drivers(["dies of a subnet"]) as told:

@@ -37,9 +37,13 @@ class Mint:
         declared = self._params.network_types or self._facts.message.bind.network_types or KNOWN_TYPES
         return next((known for known in KNOWN_TYPES if known in declared), declared[0])
 
+    def id(self) -> str:
+        """Mint an id that nobody has, and take no number for it."""
+        return str(uuid.uuid4())
+
     def network(self) -> network_pb2.Network:
         """Mint a network with one segment."""
-        id = str(uuid.uuid4())
+        id = self.id()
         return network_pb2.Network(
             id=id,
             name=f"conformance-{next(self._serial)}",

@@ -55,7 +55,7 @@ async def test_batch_not_atomic(core: Core) -> None:
     changes = [core.change(each) for each in good]
     foreign, hollow = _copy(changes[0], "foreign"), _copy(changes[0], "hollow")
     foreign.kind = 99  # type: ignore[assignment]
-    foreign.id = hollow.id = core.mint.network().id
+    foreign.id = hollow.id = core.mint.id()
     hollow.ClearField("current")
     results = await core.send([changes[0], foreign, hollow, changes[1]])
     for each, change in zip(good, changes, strict=True):
@@ -96,7 +96,7 @@ async def test_batch_too_large(core: Core) -> None:
     first = await core.stand(core.facts.kinds("postcommit")[-1])
     changes = [_copy(core.change(first), str(number)) for number in range(core.facts.max_batch + 1)]
     for change in changes:
-        change.id = core.mint.network().id if change.kind == change_pb2.RESOURCE_KIND_PORT else change.id
+        change.id = core.mint.id() if change.kind == change_pb2.RESOURCE_KIND_PORT else change.id
     require_too_large(await core.wire.refused("Postcommit", core.request(changes), 30.0), core)
     await core.expect_listing()
 

@@ -65,7 +65,7 @@ async def test_unreadable_state(core: Core) -> None:
     nonsense = [
         driver_pb2.KeyedState(
             kind=KIND_NUMBERS["port"],
-            id=core.mint.network().id,
+            id=core.mint.id(),
             state=change_pb2.DriverState(version=version, data=data),
         )
         for version, data in ((versions.writes, b"\xff\x00 nonsense"), (versions.writes + 40, b""), (0, b"\x00"))

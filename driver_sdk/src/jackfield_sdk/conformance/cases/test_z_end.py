@@ -127,7 +127,7 @@ async def _provoke(core: Core) -> None:
         states = [
             driver_pb2.KeyedState(
                 kind=KIND_NUMBERS["port"],
-                id=core.mint.network().id,
+                id=core.mint.id(),
                 state=change_pb2.DriverState(version=version, data=secret),
             )
             for version in (writes, writes + 1)

@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping, Sequence
 import structlog
 from msgspec import Struct
 
-from jackfield_core.db.base import now
 from jackfield_core.db.claim import Due, Failure, Settled
 from jackfield_core.db.ending import EndTable
 from jackfield_core.db.unit_of_work import Tables
@@ -124,8 +123,7 @@ def _is_first_meeting(debt: Due) -> bool:
 
 def _patience(debt: Due) -> float:
     """Return the shortest pause before a driver that is still at it is asked again: it grows with what it takes."""
-    age = (now() - debt.owed_since).total_seconds() if debt.owed_since else 0.0
-    return min(max(SOONEST, age * _SHARE), LATEST)
+    return min(max(SOONEST, (debt.age or 0.0) * _SHARE), LATEST)
 
 
 def _failure(debt: Due, outcome: Superseded | InProgress | Failed, backoff: Backoff) -> Failure:

@@ -82,7 +82,7 @@ def read_postcommit(
 ) -> PostcommitOutcome:
     """Return what became of the changes in *sent*, by change id as they are there, or raise Garbage."""
     results = _one_each(terms.driver, list(sent), response.results, _change_id)
-    return {result.change_id: _outcome(terms, sent[result.change_id], result) for result in results}
+    return {id: _outcome(terms, change, result) for (id, change), result in zip(sent.items(), results, strict=True)}
 
 
 def read_bind(
@@ -107,8 +107,10 @@ def _one_each(
     """Return one result for each of *ids*, in that order."""
     found: dict[str, ResultT] = {}
     for result in results:
-        if found.setdefault(id_of(result), result) is not result:
-            raise Garbage(driver, f'it answered "{clean(id_of(result), 64)}" twice')
+        # Every look into a message makes a new string, so one has to do.
+        id = id_of(result)
+        if found.setdefault(id, result) is not result:
+            raise Garbage(driver, f'it answered "{clean(id, 64)}" twice')
     if missing := [id for id in ids if id not in found]:
         raise Garbage(driver, f"it did not answer {len(missing)} of {len(ids)}")
     if len(found) > len(ids):
@@ -133,16 +135,20 @@ def _outcome(terms: Terms, sent: Sent, result: mechanism_pb2.PostcommitResult) -
     outcome = result.WhichOneof("outcome")
     if outcome == "done":
         done = result.done
-        if done.revision > sent.revision:
-            return Superseded(done.revision)
-        if done.revision < sent.revision:
-            raise Garbage(terms.driver, f"it answered revision {done.revision} to revision {sent.revision}")
+        if done.revision != sent.revision:
+            return _other_revision(terms, sent, done)
         return Done(sent.revision, kept.state(terms, done), kept.attributes(terms, sent.kind, done))
     if outcome == "in_progress":
         return InProgress(_seconds(result.in_progress.retry_after))
     if outcome == "failed":
         return _failed(result.failed)
     raise Garbage(terms.driver, "a result holds no outcome that the core knows")
+
+
+def _other_revision(terms: Terms, sent: Sent, done: mechanism_pb2.Done) -> Superseded:
+    if done.revision < sent.revision:
+        raise Garbage(terms.driver, f"it answered revision {done.revision} to revision {sent.revision}")
+    return Superseded(done.revision)
 
 
 def _failed(error: change_pb2.Error) -> Failed:

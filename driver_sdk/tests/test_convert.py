@@ -176,6 +176,16 @@ def test_a_change_whose_parts_do_not_fit_is_malformed_without_quoting_it():
         decode.Decoder(None).change(Kind.NETWORK, Action.CREATE, change)
 
 
+@pytest.mark.parametrize("id", ["", "another"])
+def test_a_change_of_one_resource_that_carries_another_is_malformed(id):
+    """The lane and the held revision go by the id of the change, the hook by that of the resource."""
+    change = _changes.change("1", Wanted(Action.CREATE, a_network()))
+    change.id = id
+
+    with pytest.raises(decode.Malformed, match="current is another network"):
+        decode.Decoder(None).change(Kind.NETWORK, Action.CREATE, change)
+
+
 def test_the_values_have_a_place_for_every_field_of_the_contract():
     """A field added to a message and forgotten here fails this test."""
     network = a_network()

@@ -85,6 +85,9 @@ class Decoder:
         """Build the context of a change; Malformed if the parts do not belong together."""
         if change.current.WhichOneof("resource") != kind.value:
             raise Malformed(f"current is no {kind}")
+        if getattr(change.current, kind.value).id != change.id:
+            # Lanes and held revisions go by the one, hooks by the other.
+            raise Malformed(f"current is another {kind}")
         return _CONTEXTS[kind](self, action, change)
 
     def network_change(self, action: Action, change: change_pb2.Change) -> NetworkContext:

@@ -35,6 +35,16 @@ def test_a_driver_that_is_away_cannot_be_judged(judge: Judge, tmp_path: Path) ->
     assert "Traceback" not in judged.output
 
 
+def test_a_driver_that_ends_at_once_is_told_by_its_last_words(judge: Judge, tmp_path: Path) -> None:
+    """Nobody waits for a process that is gone, and its own words say why."""
+    command = f"{sys.executable} -c 'raise SystemExit(\"no licence\")'"
+
+    judged = judge("--endpoint", f"unix://{tmp_path}/d.sock", "--command", command, "--only", "A1")
+
+    assert judged.code == 2
+    assert "the driver's command ended with 1: no licence" in judged.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -95,9 +95,10 @@ class Bench:
         core = Core(options, self.supervisor)
         end = self.loop.time() + (_START_WITHIN if self.supervisor else 5.0)
         while isinstance(answer := await core.wire.attempt("Handshake", core.greeting(), 10.0), Refusal):
-            if self.loop.time() > end:
+            failed = self.supervisor.failed() if self.supervisor else ""
+            if failed or self.loop.time() > end:
                 await core.wire.close()
-                raise Unreachable(f"no handshake at {options.endpoint.address}: {answer}")
+                raise Unreachable(failed or f"no handshake at {options.endpoint.address}: {answer}")
             await asyncio.sleep(0.05)
         await core.introduce()
         with contextlib.suppress(Broken, ValueError):

@@ -37,6 +37,9 @@ class Supervisor(Protocol):
     def log(self) -> str:
         """Return what the driver has logged, as far as that is known."""
 
+    def failed(self) -> str:
+        """Tell how the driver ended by itself with an error, and its last words; nothing if it did not."""
+
     async def stop(self) -> float:
         """End the driver with SIGTERM and wait; return the seconds that it took."""
 
@@ -63,6 +66,10 @@ class OwnProcess:
 
     def log(self) -> str:
         return Path(self._output.name).read_text(errors="replace")
+
+    def failed(self) -> str:
+        code = self._process.poll()
+        return f"the driver's command ended with {code}: {self.log().strip()[-500:]}" if code else ""
 
     async def stop(self) -> float:
         started = time.monotonic()
@@ -116,6 +123,10 @@ class Commands:
 
     def log(self) -> str:
         return self._log_file.read_text(errors="replace") if self._log_file else ""
+
+    def failed(self) -> str:
+        # Whether it runs is for whoever runs it to know.
+        return ""
 
     async def stop(self) -> float:
         # The restart follows from `start`, so that a stop without a start between is not a restart of its own.

@@ -159,6 +159,16 @@ def test_a_driver_that_dies_is_blamed_once(judge: Judge, tmp_path: Path) -> None
     assert judged.rules("passed") == {"A1", "C1"}
 
 
+def test_a_driver_that_could_not_load_is_blamed_for_no_refusal(judge: Judge) -> None:
+    """It refuses every call with LOAD_ERROR, as it must, also those of features that it does not name."""
+    with planted_drivers(["cannot load"]) as told:
+        judged = judge("--endpoint", told["cannot load"], "--only", "A5,A6,A7,C1")
+
+    assert judged.code == 0, judged.output
+    assert judged.rules("passed") == {"A5", "A6", "A7"}
+    assert judged.rules("skipped") == {"C1"}
+
+
 def test_commands_of_an_operator_stop_and_kill_the_driver(judge: Judge, tmp_path: Path) -> None:
     """Restarts are judged by what the operator's own commands do."""
     with tempfile.TemporaryDirectory(prefix="planted-") as folder:

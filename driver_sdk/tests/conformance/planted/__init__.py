@@ -68,8 +68,9 @@ DEFECTS = [
 
 SOUND = Defect("none", "", "")
 MORTAL = Defect("dies of a subnet", "C1", "", hooks.DiesOfSubnets)
+UNLOADED = Defect("cannot load", "A7", "", hooks.CannotLoad)
 
 
 def defect_of(name: str) -> Defect:
     """Return the defect of a name; "none" is the sound driver."""
-    return next(each for each in [*DEFECTS, SOUND, MORTAL] if each.name == name)
+    return next(each for each in [*DEFECTS, SOUND, MORTAL, UNLOADED] if each.name == name)

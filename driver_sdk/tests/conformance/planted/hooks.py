@@ -103,6 +103,13 @@ class DiesOfSubnets(LoopbackDriver):
         return await super()._act(kind, context)
 
 
+class CannotLoad(LoopbackDriver):
+    """Lacks what it needs to work."""
+
+    async def start(self) -> None:
+        raise Infeasible("there is no licence")
+
+
 class LosesUpdates(LoopbackDriver):
     """Calls an update done, and does not make it, if the call before it was a delete."""
 

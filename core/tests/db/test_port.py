@@ -173,7 +173,7 @@ async def test_ports_are_filtered_by_their_binding(unit_of_work, rows, network):
     assert [port.id for port in found] == [there.id]
 
 
-async def test_drivers_are_told_all_of_a_port_but_its_times(unit_of_work, rows, network):
+async def test_drivers_are_told_all_of_a_port_that_concerns_them(unit_of_work, rows, network):
     """What drivers are told of a port is what is stored, with the levels of its binding in order."""
     binding = Binding("compute-1", "direct", {"pci": ["0000:1"], "ä": '"'}, "ovs", {"bridge_name": "br-int"})
     bound = rows.port(
@@ -192,5 +192,5 @@ async def test_drivers_are_told_all_of_a_port_but_its_times(unit_of_work, rows, 
     async with unit_of_work.reading() as tables:
         described = await describe_ports(tables.connection, [bound.id, unbound.id, "another"])
 
-    times = {"created_at": datetime.min, "updated_at": datetime.min}
-    assert described == {bound.id: (replace(bound, **times), levels), unbound.id: (replace(unbound, **times), ())}
+    unread = {"created_at": datetime.min, "updated_at": datetime.min, "status": "", "description": ""}
+    assert described == {bound.id: (replace(bound, **unread), levels), unbound.id: (replace(unbound, **unread), ())}

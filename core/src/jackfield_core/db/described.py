@@ -1,15 +1,16 @@
 """Ports as mechanism drivers are told of them, hundreds at once, with the levels of their bindings.
 
 Two things make this three times as fast as reading ports one by one for users.
-Times are left out, of which drivers hear nothing: one costs as much as ten
-texts. And a binding comes as one text together with its levels; most ports of a
-host have the same, and what was decoded once is decoded.
+What drivers hear nothing of is left out, times above all: one costs as much as
+ten texts. And what most ports of a network on one host have in common, their
+binding with its levels in the first place, comes as one text; what was decoded
+once is decoded.
 """
 
 import functools
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -20,18 +21,30 @@ from jackfield_core.db.statement import Row, Statement, among
 from jackfield_core.types import AddressPair, BindingLevel, DhcpOption, FixedIp
 
 DescribedPort = tuple[Port, tuple[BindingLevel, ...]]
-"""A port, and the levels of its binding, level 0 first; its times, and what its host reports, are not read."""
+"""A port and the levels of its binding, level 0 first; times, status, description and wiring are not read."""
 
 _NOT_READ = datetime.min
-_PLAIN = Port.__struct_fields__[:11]
-"""The first fields of a port, which are taken as they are."""
-_STRUCTURED = Port.__struct_fields__[11:14]
+_OWN = ("id", "name", "admin_state_up", "mac_address", "device_id", "port_security_enabled", "revision_number")
+_COMMON = ("network_id", "project_id", "device_owner", "allowed_address_pairs", "extra_dhcp_opts")
+_BINDING = Binding.__struct_fields__[:5]
 
 _fixed_ips = msgspec.json.Decoder(tuple[FixedIp, ...]).decode
 _address_pairs = msgspec.json.Decoder(tuple[AddressPair, ...]).decode
 _dhcp_options = msgspec.json.Decoder(tuple[DhcpOption, ...]).decode
-_binding = msgspec.json.Decoder(tuple[str, str, str, str, str, tuple[tuple[int, str, str], ...] | None]).decode
+_common = msgspec.json.Decoder(tuple[list[str], tuple[tuple[int, str, str], ...] | None]).decode
 _object = msgspec.json.Decoder(dict[str, object]).decode
+
+
+class _Common(NamedTuple):
+    """What many ports have in common."""
+
+    network_id: str
+    project_id: str
+    device_owner: str
+    allowed_address_pairs: tuple[AddressPair, ...]
+    extra_dhcp_opts: tuple[DhcpOption, ...]
+    binding: Binding
+    levels: tuple[BindingLevel, ...]
 
 
 async def describe_ports(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, DescribedPort]:
@@ -40,35 +53,53 @@ async def describe_ports(connection: AsyncConnection, ids: Iterable[str]) -> dic
 
 
 def _described(row: Row) -> DescribedPort:
-    fixed_ips, pairs, options, revision, text = row[11:]
-    binding, levels = _decoded_binding(text)
-    columns: tuple[Any, ...] = (
-        *row[:11],
+    id, name, admin_state_up, mac_address, device_id, port_security_enabled, revision, fixed_ips, text = row
+    common = _decoded(text)
+    port = Port(
+        id,
+        common.network_id,
+        common.project_id,
+        name,
+        "",
+        admin_state_up,
+        "",
+        mac_address,
+        device_id,
+        common.device_owner,
+        port_security_enabled,
         _fixed_ips(fixed_ips),
-        _address_pairs(pairs),
-        _dhcp_options(options),
+        common.allowed_address_pairs,
+        common.extra_dhcp_opts,
         revision,
         _NOT_READ,
         _NOT_READ,
         None,
-        binding,
+        common.binding,
     )
-    return Port(*columns), levels
+    return port, common.levels
 
 
 @functools.lru_cache(maxsize=4096)
-def _decoded_binding(text: str) -> tuple[Binding, tuple[BindingLevel, ...]]:
-    host, vnic_type, profile, vif_type, vif_details, levels = _binding(text)
-    binding = Binding(host, vnic_type, _object(profile), vif_type, _object(vif_details))
-    return binding, tuple(sorted((BindingLevel(*level) for level in levels or ()), key=_level))
+def _decoded(text: str) -> _Common:
+    texts, levels = _common(text)
+    network_id, project_id, device_owner, pairs, options, host, vnic_type, profile, vif_type, vif_details = texts
+    return _Common(
+        network_id,
+        project_id,
+        device_owner,
+        _address_pairs(pairs),
+        _dhcp_options(options),
+        Binding(host, vnic_type, _object(profile), vif_type, _object(vif_details)),
+        tuple(sorted((BindingLevel(*level) for level in levels or ()), key=_level)),
+    )
 
 
 def _level(level: BindingLevel) -> int:
     return level.level
 
 
-def _text_of_binding(dialect: str) -> sa.ColumnElement[str]:
-    """Return a JSON list of what a binding is made of; its objects are texts in it, as they are in the table."""
+def _text_of_common(dialect: str) -> sa.ColumnElement[str]:
+    """Return what ports have in common as JSON: texts, structured ones as they are in the table, and levels."""
     is_postgresql = dialect == "postgresql"
     array = sa.func.json_build_array if is_postgresql else sa.func.json_array
     collect = sa.func.json_agg if is_postgresql else sa.func.json_group_array
@@ -78,17 +109,17 @@ def _text_of_binding(dialect: str) -> sa.ColumnElement[str]:
         .correlate(table)
         .scalar_subquery()
     )
-    stored = [sa.type_coerce(binding_table.c[name], sa.Text) for name in Binding.__struct_fields__[:5]]
-    return sa.cast(array(*stored, levels if is_postgresql else sa.func.json(levels)), sa.Text)
+    columns = *(table.c[name] for name in _COMMON), *(binding_table.c[name] for name in _BINDING)
+    texts = array(*(sa.type_coerce(column, sa.Text) for column in columns))
+    return sa.cast(array(texts, levels if is_postgresql else sa.func.json(levels)), sa.Text)
 
 
 _DESCRIBED = Statement(
     lambda dialect: (
         sa.select(
-            *(table.c[name] for name in _PLAIN),
-            *(sa.type_coerce(table.c[name], sa.Text) for name in _STRUCTURED),
-            table.c.revision_number,
-            _text_of_binding(dialect),
+            *(table.c[name] for name in _OWN),
+            sa.type_coerce(table.c.fixed_ips, sa.Text),
+            _text_of_common(dialect),
         )
         .join(binding_table, binding_table.c.port_id == table.c.id)
         .where(among(table.c.id, "ids", dialect))

@@ -188,7 +188,8 @@ async def test_driver_that_holds_a_newer_revision_is_right(scene: Any) -> None:
 async def test_change_that_breaks_every_call_does_not_stop_the_others(scene: Any) -> None:
     """Batches shrink until the one that does harm is alone."""
     driver = await scene.raw_driver()
-    core = await scene.core(driver)
+    # The harm is found within ten attempts; without a bound the eleventh would wait half a minute.
+    core = await scene.core(driver, backoff_max=0.5)
     tree = await core.network()
     await core.until_paid()
     poison = await core.port(tree)

@@ -82,6 +82,7 @@ class EvilDriver(grpc.GenericRpcHandler):
         self.in_flight = self.most_in_flight = 0
         self._scripts: dict[str, Script] = {}
         self._server: grpc.aio.Server | None = None
+        self._stopping: asyncio.Task[None] | None = None
         self.instance_id = ""
         self.epoch = "1"
         self.version = "1.0"
@@ -125,10 +126,13 @@ class EvilDriver(grpc.GenericRpcHandler):
         await self._server.start()
 
     async def stop(self) -> None:
-        """Be gone at once, calls in flight included."""
+        """Be gone at once, calls in flight included; a script of such a call may say so too."""
         if self._server is not None:
-            await self._server.stop(0)
+            self._stopping = asyncio.create_task(self._server.stop(0))
             self._server = None
+        if self._stopping is not None:
+            # The call that says so is one of those that end, which must not end the stop half way.
+            await asyncio.shield(self._stopping)
 
     def service(self, details: Any) -> Any:
         request_type = _METHODS.get(details.method)

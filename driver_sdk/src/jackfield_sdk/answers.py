@@ -92,7 +92,10 @@ BindAnswer = Bound | NextLevel | Skip | Veto | None
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A resource found on a backend, with the revision and digest that were true when it was written."""
+    """A resource found on a backend, with the revision and digest that came when it was made true.
+
+    The digest is empty if somebody has changed it since then.
+    """
 
     kind: Kind
     id: str
@@ -107,3 +110,11 @@ class Unreachable:
 
     backend: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a dry run: what would be done to one `backend`."""
+
+    text: str
+    backend: str = ""

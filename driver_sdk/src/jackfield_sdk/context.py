@@ -62,6 +62,9 @@ class NetworkContext(Timed):
     `revision` grows with every change. `attributes` are the vendor's own, by name. `digest` is
     the core's fingerprint of `current`; a driver stores it and returns it from `list_owned`.
     `deadline` is on the clock of `time.monotonic()`; None if the caller set none.
+
+    To delete an orphan, which the driver listed and the core does not know, `current` of any
+    kind has nothing but its `id`, and what it stands on is empty.
     """
 
     current: Network

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence
 from functools import cached_property
 
-from jackfield_sdk.answers import BindAnswer, Owned, PostcommitAnswer, PrecommitAnswer, Unreachable
+from jackfield_sdk.answers import BindAnswer, Line, Owned, PostcommitAnswer, PrecommitAnswer, Unreachable
 from jackfield_sdk.attributes import Attribute
 from jackfield_sdk.capabilities import (
     Backend,
@@ -42,7 +42,7 @@ PrecommitVerdict = PrecommitAnswer | Awaitable[PrecommitAnswer]
 PostcommitOutcome = PostcommitAnswer | Awaitable[PostcommitAnswer]
 BindOutcome = BindAnswer | Awaitable[BindAnswer]
 Listing = Iterable[Owned | Unreachable] | AsyncIterable[Owned | Unreachable]
-Lines = Iterable[str] | Awaitable[Iterable[str]]
+Lines = Iterable[str | Line] | Awaitable[Iterable[str | Line]]
 
 
 class MechanismDriver:
@@ -193,7 +193,7 @@ class MechanismDriver:
         return ()
 
     def diff(self, context: ChangeContext) -> Lines:
-        """Tell in lines of text what postcommit would do to the device; change nothing."""
+        """Tell in lines of text, or in `Line`s, what postcommit would do to the devices; change nothing."""
         return ()
 
     def upgrade_state(self, kind: Kind, id: str, state: DriverState, to_version: int) -> DriverState:

@@ -14,8 +14,10 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import now
-from jackfield_core.db.delivery import PAID, table
+from jackfield_core.db.delivery import PAID, RANK, table
 from jackfield_core.db.statement import Statement, among
+
+_RANKS = {kind.value: rank for kind, rank in RANK.items()}
 
 
 class Due(Struct, frozen=True, gc=False):
@@ -23,8 +25,6 @@ class Due(Struct, frozen=True, gc=False):
 
     kind: str
     resource_id: str
-    driver: str
-    rank: int
     network_id: str
     desired_revision: int
     acknowledged_revision: int | None
@@ -35,9 +35,11 @@ class Due(Struct, frozen=True, gc=False):
     state_version: int | None
     state: bytes | None
     attempts: int
-    disposition: str
-    reason: str
-    message: str
+
+    @property
+    def rank(self) -> int:
+        """Parents have a lower rank than what stands on them."""
+        return _RANKS[self.kind]
 
 
 class Failure(Struct, frozen=True):
@@ -115,13 +117,24 @@ class ClaimTable:
         A debt that has grown since then stays owed. A paid tombstone is gone.
         What another dispatcher has claimed meanwhile is left alone.
         """
-        mine = {"a_claim": claim, "except_ids": [*except_ids]}
+        return await self._acknowledge(_ACKNOWLEDGE, claim, except_ids)
+
+    async def acknowledge_tersely(self, claim: str, except_ids: Sequence[str] = ()) -> list[Settled]:
+        """Do as :meth:`acknowledge`, and leave out of the answer what is simply paid: mostly that is all."""
+        return await self._acknowledge(_ACKNOWLEDGE_TERSELY, claim, except_ids)
+
+    async def _acknowledge(self, statement: Statement, claim: str, except_ids: Sequence[str]) -> list[Settled]:
+        mine = {"a_claim": claim, "except_ids": [*except_ids], "at": now()}
         gone = await _ACKNOWLEDGE_END.rows(self._connection, mine)
-        kept = await _ACKNOWLEDGE.rows(self._connection, mine)
+        kept = await statement.rows(self._connection, mine)
         return [
             *(Settled(kind, id, tombstone=True, owed=False) for kind, id in gone),
             *(Settled(*row) for row in kept),
         ]
+
+    async def release(self, claim: str) -> None:
+        """Give the debts of a claim back as they were: nobody tried to pay them."""
+        await _RELEASE.run(self._connection, {"a_claim": claim, "at": now()})
 
     async def keep_originals(self, driver: str, originals: Sequence[tuple[str, str, bytes]]) -> None:
         """Store what a driver acknowledged for debts that have grown: kind, id, encoded resource."""
@@ -251,12 +264,15 @@ _ACKNOWLEDGE_END = Statement(
         .returning(table.c.kind, table.c.resource_id)
     )
 )
-_ACKNOWLEDGE = Statement(
-    lambda dialect: (
+
+
+def _acknowledge(dialect: str) -> Any:
+    return (
         sa.update(table)
         .where(_of_claim, ~among(table.c.resource_id, "except_ids", dialect))
         .values(
             acknowledged_revision=table.c.claimed_revision,
+            acknowledged_at=_at,
             owed=_grown,
             owed_since=sa.case((_grown, table.c.owed_since), else_=sa.null()),
             original=sa.null(),
@@ -266,7 +282,19 @@ _ACKNOWLEDGE = Statement(
         )
         .returning(table.c.kind, table.c.resource_id, table.c.tombstone, table.c.owed)
     )
-)
+
+
+def _acknowledge_tersely(dialect: str) -> Any:
+    if dialect != "postgresql":
+        # SQLite has no query around an update; there the rows do not travel either.
+        return _acknowledge(dialect)
+    settled = _acknowledge(dialect).cte("settled")
+    return sa.select(settled).where(settled.c.owed)
+
+
+_ACKNOWLEDGE = Statement(_acknowledge)
+_ACKNOWLEDGE_TERSELY = Statement(_acknowledge_tersely)
+_RELEASE = Statement(sa.update(table).where(_of_claim).values(claim=sa.null(), leased_until=sa.null(), due_at=_at))
 _KEEP_ORIGINAL = Statement(sa.update(table).where(_of_resource, _of_driver).values(original=sa.bindparam("a_original")))
 _POSTPONE = Statement(
     sa.update(table)

@@ -54,6 +54,9 @@ table = sa.Table(
     sa.Column("disposition", sa.String(16), nullable=False),
     sa.Column("reason", sa.String(63), nullable=False),
     sa.Column("message", sa.Text, nullable=False),
+    # Found on a device and known to nobody: all that is owed is its end. Not owed, while an operator is to agree.
+    sa.Column("orphan", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("acknowledged_at", sa.DateTime),
     # SQLite takes a partial index only for a query that has its condition to the letter.
     sa.Index("ix_delivery_due", "driver", "due_at", sqlite_where=sa.text("owed = 1"), postgresql_where=sa.text("owed")),
     sa.Index("ix_delivery_claim", "claim"),
@@ -92,6 +95,8 @@ class Debt(Struct, frozen=True):
     disposition: str
     reason: str
     message: str
+    orphan: bool
+    acknowledged_at: datetime | None
 
 
 class Entry(Struct, frozen=True):

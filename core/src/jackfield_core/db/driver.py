@@ -55,6 +55,8 @@ table = sa.Table(
     sa.Column("garbage_at", Json(tuple[datetime, ...]), nullable=False),
     # Instance ids of processes that were succeeded: they never take over again from one that serves.
     sa.Column("predecessors", Json(tuple[str, ...]), nullable=False),
+    # Epoch of the newest claim on what it is owed.
+    sa.Column("claim_epoch", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 
@@ -78,6 +80,9 @@ class DriverRecord(Struct, frozen=True):
     predecessors: tuple[str, ...] = ()
 
 
+_SELECT = sa.select(*(table.c[name] for name in DriverRecord.__struct_fields__))
+
+
 class DriverTable:
     """Drivers, seen through one connection."""
 
@@ -86,11 +91,11 @@ class DriverTable:
 
     async def list(self) -> dict[str, DriverRecord]:
         """Return all drivers that ever introduced themselves, by name."""
-        return {row.name: DriverRecord(*row) for row in await self._connection.execute(sa.select(table))}
+        return {row.name: DriverRecord(*row) for row in await self._connection.execute(_SELECT)}
 
     async def find_for_update(self, name: str) -> DriverRecord | None:
         """Return the driver and keep other core processes from judging its handshake meanwhile."""
-        statement = sa.select(table).where(table.c.name == name).with_for_update()
+        statement = _SELECT.where(table.c.name == name).with_for_update()
         row = (await self._connection.execute(statement)).one_or_none()
         return DriverRecord(*row) if row else None
 

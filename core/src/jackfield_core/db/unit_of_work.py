@@ -22,10 +22,12 @@ from jackfield_core.db.attribute_schema import AttributeSchemaTable
 from jackfield_core.db.claim import ClaimTable
 from jackfield_core.db.delivery import DeliveryTable, Entry
 from jackfield_core.db.driver import DriverTable
+from jackfield_core.db.driver_audit import DriverAuditTable
 from jackfield_core.db.ending import EndTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.feed import FeedTable
 from jackfield_core.db.network import Network, NetworkTable
+from jackfield_core.db.operator_action import OperatorActionTable
 from jackfield_core.db.port import Port, PortTable
 from jackfield_core.db.resource import ResourceTable
 from jackfield_core.db.segment import SegmentTable
@@ -104,6 +106,8 @@ class Tables:
         self.vendor_attributes = VendorAttributeTable(connection)
         self.deliveries = DeliveryTable(connection)
         self.claims = ClaimTable(connection)
+        self.audits = DriverAuditTable(connection)
+        self.operator_actions = OperatorActionTable(connection)
         self.feed = FeedTable(connection)
 
 

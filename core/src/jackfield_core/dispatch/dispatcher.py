@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 
 from jackfield_core import config
-from jackfield_core.db.claim import ClaimTable, Settled
+from jackfield_core.db.claim import ClaimTable
 from jackfield_core.db.engine import Database
 from jackfield_core.dispatch.lane import Lane, call_timeout
 from jackfield_core.dispatch.payment import Payments
 from jackfield_core.dispatch.reception import Reception
+from jackfield_core.dispatch.settlement import Settlement
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.registry import Registry
@@ -87,10 +88,10 @@ class Dispatcher:
         later = [other.name for other in prompt if other.position > entry.position]
         return earlier, later
 
-    def _wake_neighbours(self, entry: DriverEntry, settled: Sequence[Settled]) -> None:
+    def _wake_neighbours(self, entry: DriverEntry, settlement: Settlement) -> None:
         """Wake the lanes that may have waited for *entry* to take its turn."""
-        behind = self._told({one.kind for one in settled if not one.tombstone})
-        before = self._told({one.kind for one in settled if one.tombstone})
+        behind = self._told(settlement.told)
+        before = self._told(settlement.ended)
         for lane in self._lanes:
             waiting = behind if lane.entry.position > entry.position else before
             if lane.entry is not entry and lane.entry.name in waiting:

@@ -16,11 +16,12 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from jackfield_core import config
-from jackfield_core.db.claim import ClaimTable, Due, Settled
+from jackfield_core.db.claim import ClaimTable, Due
 from jackfield_core.db.delivery import RANK
 from jackfield_core.db.engine import Database
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.dispatch.payment import Claim, Payments
+from jackfield_core.dispatch.settlement import Settlement
 from jackfield_core.mechanism.answers import Garbage, NoVerdict
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.observability.repeats import Repeats
@@ -50,7 +51,7 @@ class Lane:
         database: Database,
         settings: config.Dispatcher,
         neighbours: Neighbours,
-        on_settled: Callable[[DriverEntry, Sequence[Settled]], None],
+        on_settled: Callable[[DriverEntry, Settlement], None],
         timeout: Callable[[int], float] = call_timeout,
     ) -> None:
         self.entry = entry
@@ -140,7 +141,7 @@ class Lane:
             self._calling_since = None
         self._limit = min(self._settings.batch, self._limit * 2)
         self._retry_in(settlement.soonest)
-        self._on_settled(self.entry, settlement.settled)
+        self._on_settled(self.entry, settlement)
         return len(claim.debts) == limit or _lets_others_go(claim.debts)
 
     async def _claim(self, limit: int) -> Claim:

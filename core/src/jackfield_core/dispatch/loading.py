@@ -61,12 +61,13 @@ class Loaded(Struct, frozen=True):
 
 async def load(
     tables: Tables,
+    driver: str,
     debts: Sequence[Due],
     creates: frozenset[str],
     names: Mapping[Kind, Collection[str]],
     agent_down_time: float,
 ) -> Loaded:
-    """Read what *debts* are about, parents before children, ends in reverse and last.
+    """Read what *debts* of a driver are about, parents before children, ends in reverse and last.
 
     *creates* are the kinds whose creation the driver wants to hear of; it hears
     of the others as updates from the first time on. *names* are those of its
@@ -75,7 +76,7 @@ async def load(
     resources = await _resources(tables, debts)
     trees = await load_trees(tables.connection, {debt.network_id for debt in debts})
     hosts = await _hosts(tables, [port for port, _ in resources.values() if isinstance(port, Port)], agent_down_time)
-    attributes = await _attributes(tables, debts, names) if names else {}
+    attributes = await _attributes(tables, driver, debts, names) if names else {}
     items, lost = [], []
     for debt in sorted(debts, key=_order):
         current, levels = resources.get(debt.resource_id, _GONE)
@@ -116,18 +117,14 @@ async def _resources(tables: Tables, debts: Sequence[Due]) -> dict[str, tuple[Re
 
 
 async def _attributes(
-    tables: Tables, debts: Sequence[Due], names: Mapping[Kind, Collection[str]]
+    tables: Tables, driver: str, debts: Sequence[Due], names: Mapping[Kind, Collection[str]]
 ) -> dict[str, dict[str, bytes]]:
     """Return the driver's own attributes by resource id."""
     found: dict[str, dict[str, bytes]] = {}
     for kind, declared in names.items():
         ids = [debt.resource_id for debt in debts if debt.kind == kind]
         for id, values in (await tables.vendor_attributes.list(kind, ids)).items() if ids else ():
-            found[id] = {
-                name: value
-                for (driver, name), value in values.items()
-                if driver == debts[0].driver and name in declared
-            }
+            found[id] = {name: value for (owner, name), value in values.items() if owner == driver and name in declared}
     return found
 
 

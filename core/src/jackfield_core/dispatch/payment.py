@@ -80,7 +80,14 @@ class Payments:
         return await self._write(
             claim,
             lambda tables: settle(
-                tables, claim.name, items, outcomes, self._required(), self._attributed(), self._backoff
+                tables,
+                self._entry.name,
+                claim.name,
+                items,
+                outcomes,
+                self._required(),
+                self._attributed(),
+                self._backoff,
             ),
         )
 
@@ -98,13 +105,7 @@ class Payments:
 
     async def release(self, claim: Claim) -> None:
         """Give debts back that nobody tried to pay, as they were."""
-        await self._give_back(
-            claim,
-            [
-                Failure(debt.resource_id, 0.0, debt.disposition, debt.reason, debt.message, is_attempt=False)
-                for debt in claim.debts
-            ],
-        )
+        await self._write(claim, lambda tables: tables.claims.release(claim.name))
 
     async def _load(self, claim: Claim) -> Loaded:
         creates = frozenset(
@@ -113,7 +114,14 @@ class Payments:
             if "postcommit" in interest.phases and Action.CREATE in interest.actions
         )
         async with self._database.reading() as connection:
-            loaded = await load(Tables(connection), claim.debts, creates, self._entry.attributes, self._agent_down_time)
+            loaded = await load(
+                Tables(connection),
+                self._entry.name,
+                claim.debts,
+                creates,
+                self._entry.attributes,
+                self._agent_down_time,
+            )
         if loaded.lost:
             log.warning("delivery.resource_gone", driver=self._entry.name, ids=loaded.lost)
             await self._write(claim, lambda tables: tables.claims.forget(claim.name, loaded.lost))

@@ -34,14 +34,20 @@ _SLOW = ("infeasible", "conflict")
 
 
 class Settlement(Struct, frozen=True):
-    """What a call has changed in the ledger; *soonest* is the shortest pause of what failed."""
+    """What a call has changed in the ledger.
 
-    settled: Sequence[Settled] = ()
+    *ended* are the kinds of which something's end was paid, *told* those of which
+    something else was. *soonest* is the shortest pause of what failed.
+    """
+
+    told: Collection[str] = ()
+    ended: Collection[str] = ()
     soonest: float | None = None
 
 
 async def settle(
     tables: Tables,
+    driver: str,
     claim: str,
     items: Sequence[Item],
     outcomes: Mapping[str, Outcome],
@@ -51,7 +57,7 @@ async def settle(
 ) -> Settlement:
     """Write down the outcome of each item, by resource id."""
     failures = [
-        _failure(item.debt, outcome, backoff)
+        _failure(driver, item.debt, outcome, backoff)
         for item in items
         if not isinstance(outcome := outcomes[item.debt.resource_id], Done)
     ]
@@ -65,32 +71,39 @@ async def settle(
         await ends.hold(ended)
     if met:
         await tables.ports.hold(met)
-    settled = await _acknowledge(tables, claim, done, outcomes, failed)
+    settled = await _acknowledge(tables, driver, claim, done, outcomes, failed)
     if failures:
         await tables.claims.postpone(claim, failures)
     if ended:
         await ends.purge(ended, [one.resource_id for one in settled if one.tombstone and one.kind == Kind.PORT])
     if met:
         await tables.ports.refresh_status(met, required)
-    return Settlement(settled, min((failure.retry_in for failure in failures), default=None))
+    told = {item.debt.kind for item in done if not item.debt.tombstone}
+    over = {item.debt.kind for item in done if item.debt.tombstone}
+    return Settlement(told, over, min((failure.retry_in for failure in failures), default=None))
 
 
 async def _acknowledge(
-    tables: Tables, claim: str, done: Sequence[Item], outcomes: Mapping[str, Outcome], failed: set[str]
+    tables: Tables,
+    driver: str,
+    claim: str,
+    done: Sequence[Item],
+    outcomes: Mapping[str, Outcome],
+    failed: set[str],
 ) -> list[Settled]:
+    """Settle what is done; return the ends that were paid, and what has grown meanwhile."""
     if not done:
         return []
-    driver = done[0].debt.driver
-    states = [
-        (id, *outcome.state)
-        for id, outcome in outcomes.items()
-        if isinstance(outcome, Done) and outcome.state is not None
-    ]
+    paid = {id: outcome for id, outcome in outcomes.items() if isinstance(outcome, Done)}
+    states = [(id, *outcome.state) for id, outcome in paid.items() if outcome.state is not None]
     if states:
         await tables.claims.keep_states(claim, states)
-    settled = await tables.claims.acknowledge(claim, [*failed])
-    if values := _values(driver, settled, outcomes):
-        await tables.vendor_attributes.save(values)
+    if any(outcome.attributes for outcome in paid.values()):
+        settled = await tables.claims.acknowledge(claim, [*failed])
+        if values := _values(driver, settled, paid):
+            await tables.vendor_attributes.save(values)
+    else:
+        settled = await tables.claims.acknowledge_tersely(claim, [*failed])
     grown = {one.resource_id for one in settled if one.owed and not one.tombstone}
     if grown:
         originals = [_original(item) for item in done if item.debt.resource_id in grown]
@@ -98,12 +111,12 @@ async def _acknowledge(
     return settled
 
 
-def _values(driver: str, settled: Sequence[Settled], outcomes: Mapping[str, Outcome]) -> dict[tuple[Kind, str], Values]:
+def _values(driver: str, settled: Sequence[Settled], paid: Mapping[str, Done]) -> dict[tuple[Kind, str], Values]:
     """Return what the driver set of its own attributes, for resources that are still there."""
     found: dict[tuple[Kind, str], Values] = {}
     for one in settled:
-        outcome = outcomes.get(one.resource_id)
-        if isinstance(outcome, Done) and outcome.attributes and not one.tombstone:
+        outcome = paid.get(one.resource_id)
+        if outcome is not None and outcome.attributes and not one.tombstone:
             own = {(driver, name): value for name, value in outcome.attributes.items()}
             found[Kind(one.kind), one.resource_id] = own
     return found
@@ -126,7 +139,7 @@ def _patience(debt: Due) -> float:
     return min(max(SOONEST, (debt.age or 0.0) * _SHARE), LATEST)
 
 
-def _failure(debt: Due, outcome: Superseded | InProgress | Failed, backoff: Backoff) -> Failure:
+def _failure(driver: str, debt: Due, outcome: Superseded | InProgress | Failed, backoff: Backoff) -> Failure:
     """Return how a debt that was not paid goes back into the ledger."""
     if isinstance(outcome, Superseded):
         # Whoever delivered the higher revision settles it; if that came to nothing, the newest is sent again.
@@ -140,7 +153,7 @@ def _failure(debt: Due, outcome: Superseded | InProgress | Failed, backoff: Back
     if not debt.attempts:
         log.warning(
             "delivery.failed",
-            driver=debt.driver,
+            driver=driver,
             kind=debt.kind,
             id=debt.resource_id,
             disposition=outcome.disposition,

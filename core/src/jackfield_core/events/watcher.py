@@ -38,8 +38,6 @@ SHARE = 4.0
 """Storing pauses so many times as long as it took."""
 REPAIR_INTERVAL = 10.0
 """Seconds in which a driver is owed things again once at most, however often it asks for that."""
-LOOK = 0.2
-"""Seconds between looks whether the driver still serves on the connection."""
 PAUSE = 1.0
 """Seconds before a broken stream is opened again, doubled up to :data:`LONGEST_PAUSE`."""
 LONGEST_PAUSE = 60.0
@@ -108,14 +106,12 @@ class Watcher:
             client = self._entry.client
             if client and self._may_listen(client):
                 return client
-            await asyncio.sleep(LOOK)
+            await self._entry.turned()
 
     async def _until_left(self, client: DriverClient) -> None:
         """Wait until the driver is called over another connection, or not at all."""
-        while True:
-            if not self._may_listen(client):
-                return
-            await asyncio.sleep(LOOK)
+        while self._may_listen(client):
+            await self._entry.turned()
 
     async def _is_left_within(self, client: DriverClient, seconds: float) -> bool:
         try:

@@ -62,6 +62,7 @@ class DriverEntry:
         self._condition = Condition.CONNECTING
         self._reason = "not reached yet"
         self._former_state_version: tuple[int | None, float] = None, 0.0
+        self._turn = asyncio.Event()
 
     @property
     def is_required(self) -> bool:
@@ -131,6 +132,10 @@ class DriverEntry:
         """What its answers are held to."""
         return Terms(self.name, self.limits.max_state_bytes, self._state_versions(), self.settable)
 
+    async def turned(self) -> None:
+        """Return when something about it has changed: who serves, its condition, or what it said of itself."""
+        await self._turn.wait()
+
     def known(self) -> DriverRecord | None:
         """Return what there is to remember of it, from the database or from its handshake."""
         if self.record is None and self.handshake is not None:
@@ -147,23 +152,27 @@ class DriverEntry:
         elif was_quarantined and not self.is_quarantined:
             log.info("driver.released", driver=self.name, version=record.version)
         self._bar()
+        self._announce()
 
     def introduced(self, handshake: Handshake) -> None:
         """Take note of how the running process introduced itself."""
         self.handshake = handshake
         self.gate.limit(handshake.limits.max_in_flight)
+        self._announce()
 
     def connected(self, connection: Connection) -> None:
         """Let calls through to the process behind *connection*."""
         self._condition, self._reason = Condition.READY, ""
         self._bar()
         self.gate.connect(connection)
+        self._announce()
 
     def disconnected(self, condition: Condition, reason: str) -> None:
         """Refuse calls until the next :meth:`connected`."""
         self._condition, self._reason = condition, reason
         self._bar()
         self.gate.connect(None)
+        self._announce()
 
     async def call(self, rpc: Rpc[RequestT, ResponseT], request: RequestT | Encoded, timeout: float) -> ResponseT:
         """Call the driver if that makes sense.
@@ -173,6 +182,11 @@ class DriverEntry:
             Garbage: The answer cannot be decoded.
         """
         return await self.gate.call(rpc, request, timeout)
+
+    def _announce(self) -> None:
+        """Wake who waits for a turn; whoever waits from now on waits for the next one."""
+        self._turn.set()
+        self._turn = asyncio.Event()
 
     def _bar(self) -> None:
         """Tell the gate why nobody may call, if there is a reason other than silence."""

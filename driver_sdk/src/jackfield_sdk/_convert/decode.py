@@ -108,7 +108,7 @@ class Decoder:
         return SubnetContext(
             subnet(change.current.subnet),
             subnet(change.original.subnet) if change.HasField("original") else None,
-            self._network_of(change.related),
+            self._network_of(change, change.current.subnet.network_id),
             change.revision,
             action,
             self._attributes(change),
@@ -123,7 +123,7 @@ class Decoder:
         return PortContext(
             port(change.current.port),
             port(change.original.port) if change.HasField("original") else None,
-            self._network_of(related),
+            self._network_of(change, change.current.port.network_id),
             tuple([_once(self._subnets, subnet, message) for message in related.subnets]),
             tuple([_once(self._segments, segment, message) for message in related.segments]),
             self.host(related.host) if related.HasField("host") else None,
@@ -158,10 +158,11 @@ class Decoder:
         known = self._attribute_names[KINDS[change.kind]]
         return Masked({name: _json(value) for name, value in change.attributes.items() if name in known})
 
-    def _network_of(self, related: change_pb2.Related) -> Network:
-        if not related.HasField("network"):
+    def _network_of(self, change: change_pb2.Change, network_id: str) -> Network:
+        is_orphan = change.action == change_pb2.ACTION_DELETE and not network_id
+        if not change.related.HasField("network") and not is_orphan:
             raise Malformed("related.network is missing")
-        return _once(self._networks, network, related.network)
+        return _once(self._networks, network, change.related.network)
 
 
 _CONTEXTS: dict[Kind, Callable[[Decoder, Action, change_pb2.Change], ChangeContext]] = {

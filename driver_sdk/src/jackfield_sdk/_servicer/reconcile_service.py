@@ -6,7 +6,7 @@ a fault in the middle of it ends the stream with a status, never quietly.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -19,7 +19,7 @@ from jackfield_sdk._servicer.deadlines import deadline_of
 from jackfield_sdk._servicer.hooks import Hook, Hooks
 from jackfield_sdk._servicer.process import Process
 from jackfield_sdk._servicer.refusal import RpcContext, refusal_of, refused, streamed
-from jackfield_sdk.answers import Owned, Unreachable
+from jackfield_sdk.answers import Line, Owned, Unreachable
 from jackfield_sdk.errors import DriverError, Rejected
 from jackfield_sdk.reasons import CallReason
 
@@ -73,9 +73,12 @@ class ReconcileService(ReconcileServiceServicer):
             decoder = decode.Decoder(deadline_of(context), self._process.custody.declared.names)
             for index, change in enumerate(request.changes):
                 lines = await self._compare(hook, decoder, change, f"changes[{index}]")
-                yield reconcile_pb2.DiffResponse(kind=change.kind, id=change.id, lines=lines)
+                for backend, texts in _by_backend(lines).items():
+                    yield reconcile_pb2.DiffResponse(kind=change.kind, id=change.id, lines=texts, backend=backend)
 
-    async def _compare(self, hook: Hook, decoder: decode.Decoder, change: change_pb2.Change, field: str) -> list[str]:
+    async def _compare(
+        self, hook: Hook, decoder: decode.Decoder, change: change_pb2.Change, field: str
+    ) -> Sequence[str | Line]:
         kind, action = decode.KINDS.get(change.kind), decode.ACTIONS.get(change.action)
         if kind is None or action is None:
             message = f"kind {change.kind} is not served by this driver"
@@ -84,7 +87,7 @@ class ReconcileService(ReconcileServiceServicer):
             context = decoder.change(kind, action, change)
         except decode.Malformed as error:
             raise refused(CallReason.MALFORMED, f"malformed change: {error}", field=field) from None
-        lines: Iterable[str] = await self._ask(hook, context)
+        lines: Iterable[str | Line] = await self._ask(hook, context)
         # A generator does its work, and blocks, while it is read.
         return lines if isinstance(lines, list) else await self._hooks.in_thread(list, lines)
 
@@ -118,6 +121,15 @@ async def _async_pages(found: AsyncIterator[Owned | Unreachable]) -> AsyncIterat
             page = []
     if page:
         yield page
+
+
+def _by_backend(lines: Iterable[str | Line]) -> dict[str, list[str]]:
+    """Return the texts of a dry run by backend; one without lines is a text for no backend that is empty."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        told = line if isinstance(line, Line) else Line(line)
+        found.setdefault(told.backend, []).append(told.text)
+    return found or {"": []}
 
 
 def _take_page(rest: Iterable[Owned | Unreachable]) -> list[Owned | Unreachable]:

@@ -24,7 +24,7 @@ from jackfield_sdk.conformance import SUITE_VERSION
 from jackfield_sdk.conformance.endpoint import Endpoint
 from jackfield_sdk.conformance.facts import FEATURES, KIND_NUMBERS, Facts
 from jackfield_sdk.conformance.mint import Mint
-from jackfield_sdk.conformance.model import Listing, Resource, differences, expected
+from jackfield_sdk.conformance.model import Listing, Resource, differences, expected, orphaned
 from jackfield_sdk.conformance.params import Params
 from jackfield_sdk.conformance.results import checked_results
 from jackfield_sdk.conformance.scrutiny import Scrutiny
@@ -189,11 +189,15 @@ class Core:
         response = await (wire or self.wire).call("Postcommit", self.request(changes, epoch), limit)
         return checked_results(changes, response.results, "outcome", self)
 
-    async def settle(self, *resources: Resource, delete: bool = False, wire: Wire | None = None) -> None:
-        """Send the changes of resources of one kind until all are true."""
+    async def settle(
+        self, *resources: Resource, delete: bool = False, as_orphan: bool = False, wire: Wire | None = None
+    ) -> None:
+        """Send the changes of resources of one kind until all are true; to delete `as_orphan` is to know only ids."""
         open_ones, end = {each.id: each for each in resources}, time.monotonic() + _SETTLE_WITHIN
         while open_ones:
             changes = [self.change(each, delete=delete) for each in open_ones.values()]
+            if as_orphan:
+                changes = [orphaned(change) for change in changes]
             wait = 0.0
             for batch in _batches(changes, self.facts.batch):
                 results = await self.send(batch, wire=wire)

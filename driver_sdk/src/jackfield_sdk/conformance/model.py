@@ -118,6 +118,17 @@ class Resource:
         return related
 
 
+def orphaned(change: change_pb2.Change) -> change_pb2.Change:
+    """Return a delete as the core sends it for what it knows from a listing only: by kind, id and revision."""
+    bare = change_pb2.Change(
+        change_id=change.change_id, kind=change.kind, id=change.id, action=change.action, revision=change.revision
+    )
+    kind = change.current.WhichOneof("resource")
+    assert kind is not None
+    getattr(bare.current, kind).id = change.id
+    return bare
+
+
 def digest_of(spec: Spec, attributes: Mapping[str, bytes]) -> bytes:
     """Mint the digest of a resource and its vendor attributes, as a core does."""
     content = hashlib.sha256(spec.SerializeToString(deterministic=True))

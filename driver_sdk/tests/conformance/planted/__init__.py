@@ -61,6 +61,7 @@ DEFECTS = [
     Defect("leaves ports out of its listing", "G1", "G1", hooks.LeavesPortsOut),
     Defect("touches foreign objects", "G2", "C1,C7,C8,G2", hooks.TouchesForeign),
     Defect("acts in a dry run", "G4", "G4,G6", hooks.ActsInDiff),
+    Defect("leaves orphans", "G7", "C7,C8,G3,G4,G7", hooks.LeavesOrphans),
     Defect("counts events wrongly", "H2", "H1,H2,H3", services=Services(events=services.NumbersEventsAlike)),
     Defect("marks no errors as its own", "I5", "I5,I6,E3", services=Services(mechanism=services.NamesAnotherDomain)),
     Defect("lets an exception out", "I6", "I2,I5,I6,E3", services=Services(mechanism=services.RaisesRaw)),

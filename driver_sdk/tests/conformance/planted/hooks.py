@@ -92,6 +92,15 @@ class ForgetsDeletes(LoopbackDriver):
         return await super()._act(kind, context)
 
 
+class LeavesOrphans(LoopbackDriver):
+    """Looks for what is to be deleted by its name, which nobody knows of an orphan."""
+
+    async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
+        if context.action is Action.DELETE and not context.current.name:
+            return None
+        return await super()._act(kind, context)
+
+
 class DiesOfSubnets(LoopbackDriver):
     """Ends, without a word, at the second change of a subnet."""
 

@@ -10,7 +10,7 @@ from jackfield_sdk.conformance.facts import KIND_NUMBERS
 from jackfield_sdk.conformance.model import Listing, Resource
 from jackfield_sdk.conformance.owned import lines_of, require_nothing_happened, snapshot
 from jackfield_sdk.conformance.residents import listing_after
-from jackfield_sdk.conformance.rules import case
+from jackfield_sdk.conformance.rules import case, each_kind
 from jackfield_sdk.conformance.verdict import require
 
 
@@ -94,6 +94,24 @@ async def test_diff_unknown_kind(core: Core) -> None:
     refusal = await core.wire.refused("Diff", reconcile_pb2.DiffRequest(changes=[change]))
     fits = (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED")
     require(fits, str(refusal), "INVALID_ARGUMENT with ErrorInfo(reason=UNSUPPORTED)")
+
+
+@case(
+    "G7",
+    "orphan-removed",
+    "DELETE with nothing in current but its id removes what is there, as if the core had never known it.",
+    "Duties of a driver 3",
+    needs=("list_owned", "postcommit"),
+)
+@each_kind
+async def test_orphan_removed(core: Core, kind: str) -> None:
+    """Make a resource true, and delete it as an orphan; then delete it as one that is gone."""
+    resource = await core.stand(kind)
+    not_judged_without(core.listable([resource]), f"a {kind} leaves nothing to list")
+    await core.settle(resource)
+    for _ in range(2):
+        await core.settle(resource, delete=True, as_orphan=True)
+        require((kind, resource.id) not in await core.owned([kind]), f"the {kind} is still listed", "it is gone")
 
 
 test_listing = listing_after("G")

@@ -259,7 +259,7 @@ class Change(_message.Message):
     """Digest of "current" and "attributes", minted by the core; opaque, comes back in ListOwned."""
     @_builtins.property
     def current(self) -> Global___Resource:
-        """The desired state; on DELETE the last one."""
+        """The desired state; on DELETE the last one, or of an orphan only the id."""
 
     @_builtins.property
     def original(self) -> Global___Resource:

@@ -213,7 +213,7 @@ class PostcommitRequest(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
-    """Time of the claim in microseconds; for one resource it never goes back."""
+    """Grows with every claim; for one resource it never goes back."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[_change_pb2.Change]:
         """One for each resource, parents before children."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from jackfield.driver.v1 import change_pb2 as jackfield_dot_driver_dot_v1_dot_change__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#jackfield/driver/v1/reconcile.proto\x12\x13jackfield.driver.v1\x1a jackfield/driver/v1/change.proto\"K\n\x10ListOwnedRequest\x12\x37\n\x05kinds\x18\x01 \x03(\x0e\x32!.jackfield.driver.v1.ResourceKindR\x05kinds\"\x91\x01\n\x11ListOwnedResponse\x12\x38\n\x05owned\x18\x01 \x03(\x0b\x32\".jackfield.driver.v1.OwnedResourceR\x05owned\x12\x42\n\x0bunreachable\x18\x02 \x03(\x0b\x32 .jackfield.driver.v1.UnreachableR\x0bunreachable\"\xa4\x01\n\rOwnedResource\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32!.jackfield.driver.v1.ResourceKindR\x04kind\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x1a\n\x08revision\x18\x03 \x01(\x03R\x08revision\x12\x16\n\x06\x64igest\x18\x04 \x01(\x0cR\x06\x64igest\x12\x18\n\x07\x62\x61\x63kend\x18\x05 \x01(\tR\x07\x62\x61\x63kend\"?\n\x0bUnreachable\x12\x18\n\x07\x62\x61\x63kend\x18\x01 \x01(\tR\x07\x62\x61\x63kend\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\"D\n\x0b\x44iffRequest\x12\x35\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.jackfield.driver.v1.ChangeR\x07\x63hanges\"k\n\x0c\x44iffResponse\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32!.jackfield.driver.v1.ResourceKindR\x04kind\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n\x05lines\x18\x03 \x03(\tR\x05lines2\xbf\x01\n\x10ReconcileService\x12\\\n\tListOwned\x12%.jackfield.driver.v1.ListOwnedRequest\x1a&.jackfield.driver.v1.ListOwnedResponse0\x01\x12M\n\x04\x44iff\x12 .jackfield.driver.v1.DiffRequest\x1a!.jackfield.driver.v1.DiffResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#jackfield/driver/v1/reconcile.proto\x12\x13jackfield.driver.v1\x1a jackfield/driver/v1/change.proto\"K\n\x10ListOwnedRequest\x12\x37\n\x05kinds\x18\x01 \x03(\x0e\x32!.jackfield.driver.v1.ResourceKindR\x05kinds\"\x91\x01\n\x11ListOwnedResponse\x12\x38\n\x05owned\x18\x01 \x03(\x0b\x32\".jackfield.driver.v1.OwnedResourceR\x05owned\x12\x42\n\x0bunreachable\x18\x02 \x03(\x0b\x32 .jackfield.driver.v1.UnreachableR\x0bunreachable\"\xa4\x01\n\rOwnedResource\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32!.jackfield.driver.v1.ResourceKindR\x04kind\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x1a\n\x08revision\x18\x03 \x01(\x03R\x08revision\x12\x16\n\x06\x64igest\x18\x04 \x01(\x0cR\x06\x64igest\x12\x18\n\x07\x62\x61\x63kend\x18\x05 \x01(\tR\x07\x62\x61\x63kend\"?\n\x0bUnreachable\x12\x18\n\x07\x62\x61\x63kend\x18\x01 \x01(\tR\x07\x62\x61\x63kend\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\"D\n\x0b\x44iffRequest\x12\x35\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.jackfield.driver.v1.ChangeR\x07\x63hanges\"\x85\x01\n\x0c\x44iffResponse\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32!.jackfield.driver.v1.ResourceKindR\x04kind\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n\x05lines\x18\x03 \x03(\tR\x05lines\x12\x18\n\x07\x62\x61\x63kend\x18\x04 \x01(\tR\x07\x62\x61\x63kend2\xbf\x01\n\x10ReconcileService\x12\\\n\tListOwned\x12%.jackfield.driver.v1.ListOwnedRequest\x1a&.jackfield.driver.v1.ListOwnedResponse0\x01\x12M\n\x04\x44iff\x12 .jackfield.driver.v1.DiffRequest\x1a!.jackfield.driver.v1.DiffResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,8 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNREACHABLE']._serialized_end=549
   _globals['_DIFFREQUEST']._serialized_start=551
   _globals['_DIFFREQUEST']._serialized_end=619
-  _globals['_DIFFRESPONSE']._serialized_start=621
-  _globals['_DIFFRESPONSE']._serialized_end=728
-  _globals['_RECONCILESERVICE']._serialized_start=731
-  _globals['_RECONCILESERVICE']._serialized_end=922
+  _globals['_DIFFRESPONSE']._serialized_start=622
+  _globals['_DIFFRESPONSE']._serialized_end=755
+  _globals['_RECONCILESERVICE']._serialized_start=758
+  _globals['_RECONCILESERVICE']._serialized_end=949
 # @@protoc_insertion_point(module_scope)

@@ -89,9 +89,9 @@ class OwnedResource(_message.Message):
     id: _builtins.str
     """Identifier of the resource."""
     revision: _builtins.int
-    """Revision that is true on the backend."""
+    """Revision that was made true on the backend."""
     digest: _builtins.bytes
-    """Digest that came with that revision."""
+    """Digest that came with that revision; empty if what is there is not what was made then."""
     backend: _builtins.str
     """Backend that holds it."""
     def __init__(
@@ -163,17 +163,20 @@ Global___DiffRequest: _TypeAlias = DiffRequest  # noqa: Y015
 
 @_typing.final
 class DiffResponse(_message.Message):
-    """The dry run of one change."""
+    """The dry run of one change on one backend."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KIND_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
     kind: _change_pb2.ResourceKind.ValueType
     """Kind of the resource."""
     id: _builtins.str
     """Identifier of the resource."""
+    backend: _builtins.str
+    """Backend that it would be done to; empty if the driver does not tell."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Lines of text: what would be done to the device. None if nothing would."""
@@ -184,10 +187,11 @@ class DiffResponse(_message.Message):
         kind: _change_pb2.ResourceKind.ValueType = ...,
         id: _builtins.str = ...,
         lines: _abc.Iterable[_builtins.str] | None = ...,
+        backend: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "kind", b"kind", "lines", b"lines"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "id", b"id", "kind", b"kind", "lines", b"lines"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -14,11 +14,11 @@ from jackfield_core.db.claim import Due, Failure
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.dispatch.backoff import Backoff
-from jackfield_core.dispatch.loading import Loaded, load
 from jackfield_core.dispatch.settlement import Outcome, Settlement, settle
 from jackfield_core.mechanism.answers import Failed, Garbage, NoVerdict, Superseded
 from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.entry import DriverEntry
+from jackfield_core.mechanism.loading import Loaded, load
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.types import Action, Kind
 

@@ -17,9 +17,9 @@ from jackfield_core.db.ending import EndTable
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.db.vendor_attribute import Values
 from jackfield_core.dispatch.backoff import Backoff
-from jackfield_core.dispatch.loading import Item
 from jackfield_core.mechanism import translate
 from jackfield_core.mechanism.answers import Done, Failed, InProgress, Superseded
+from jackfield_core.mechanism.loading import Item
 from jackfield_core.types import Kind
 
 log = structlog.get_logger()

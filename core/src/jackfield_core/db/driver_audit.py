@@ -1,6 +1,12 @@
-"""What the last comparison of the ledger with a driver's devices found, and whether another one is asked for."""
+"""What the last comparison of the ledger with a driver's devices found, and whether another one is asked for.
 
-from datetime import datetime
+Several dispatchers may run, and one of them audits: the one that holds the
+lease. Whoever's lease has run out finds that out when it writes, because the
+lease that it names is not there any more.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -37,25 +43,35 @@ table = sa.Table(
     # Orphans that are not removed until an operator agrees, because they are too many.
     sa.Column("held_orphans", sa.Integer, nullable=False, server_default="0"),
     sa.Column("unreachable", Json(tuple[UnreachableBackend, ...]), nullable=False, server_default="[]"),
+    # The operator agrees to the removal of as many orphans as the next audit finds.
+    sa.Column("remove_orphans", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Kinds of which the driver has ever listed anything: of the others nothing is missed.
+    sa.Column("listed_kinds", Json(tuple[str, ...]), nullable=False, server_default="[]"),
 )
 
 
 class DriverAudit(Struct, frozen=True):
-    """The last audit of a driver; *finished_at* is before *started_at* while one goes on."""
+    """The last audit of a driver; *finished_at* is before *started_at* while one goes on.
+
+    Counts are those of the last audit that came to an end, *reason* says why
+    the last one failed.
+    """
 
     driver: str
-    requested_at: datetime | None
-    leased_until: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    outcome: str
-    reason: str
-    listed: int
-    missing: int
-    changed: int
-    orphans: int
-    held_orphans: int
-    unreachable: tuple[UnreachableBackend, ...]
+    requested_at: datetime | None = None
+    leased_until: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    outcome: str = ""
+    reason: str = ""
+    listed: int = 0
+    missing: int = 0
+    changed: int = 0
+    orphans: int = 0
+    held_orphans: int = 0
+    unreachable: tuple[UnreachableBackend, ...] = ()
+    remove_orphans: bool = False
+    listed_kinds: tuple[str, ...] = ()
 
 
 class DriverAuditTable:
@@ -68,11 +84,74 @@ class DriverAuditTable:
         """Return the last audit of each driver that was ever audited, by name."""
         return {row.driver: DriverAudit(*row) for row in await self._connection.execute(sa.select(table))}
 
-    async def request(self, driver: str) -> None:
-        """Ask for an audit as soon as possible."""
-        at = now()
-        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(table).values(driver=driver, requested_at=at)
+    async def find(self, driver: str) -> DriverAudit | None:
+        """Return the last audit of a driver, or None if none was ever asked for."""
+        row = (await self._connection.execute(sa.select(table).where(table.c.driver == driver))).one_or_none()
+        return DriverAudit(*row) if row else None
+
+    async def request(self, driver: str, *, remove_orphans: bool = False) -> None:
+        """Ask for an audit as soon as possible; with *remove_orphans* it removes them however many they are."""
+        wanted: dict[str, Any] = {"requested_at": now()}
+        if remove_orphans:
+            wanted["remove_orphans"] = True
         await self._connection.execute(
-            statement.on_conflict_do_update(index_elements=["driver"], set_={"requested_at": at})
+            self._insert().values(driver=driver, **wanted).on_conflict_do_update(index_elements=["driver"], set_=wanted)
         )
+
+    async def begin(self, driver: str, lease: float, not_since: datetime) -> datetime | None:
+        """Lease the audit of a driver for *lease* seconds; return the end of the lease, by which it is known.
+
+        None if somebody else holds it, or if nobody asks for an audit and the
+        last one has finished after *not_since*.
+        """
+        at = now()
+        await self._connection.execute(self._insert().values(driver=driver).on_conflict_do_nothing())
+        is_free = table.c.leased_until.is_(None) | (table.c.leased_until < at)
+        is_wanted = (
+            table.c.requested_at.is_not(None) | table.c.finished_at.is_(None) | (table.c.finished_at <= not_since)
+        )
+        ends_at = at + timedelta(seconds=lease)
+        begun = await self._connection.execute(
+            sa.update(table)
+            .where(table.c.driver == driver, is_free, is_wanted)
+            .values(leased_until=ends_at, started_at=at, requested_at=None)
+        )
+        return ends_at if begun.rowcount else None
+
+    async def extend(self, driver: str, leased_until: datetime, lease: float) -> datetime | None:
+        """Lease for *lease* seconds from now what is leased until *leased_until*; None if it is somebody else's."""
+        ends_at = now() + timedelta(seconds=lease)
+        extended = await self._connection.execute(
+            sa.update(table).where(*_is_mine(driver, leased_until)).values(leased_until=ends_at)
+        )
+        return ends_at if extended.rowcount else None
+
+    async def finish(self, driver: str, leased_until: datetime, **values: Any) -> bool:
+        """Store what came of an audit, columns by name, and give the lease back; False if it was somebody else's.
+
+        What the operator agreed to is used up, unless he has asked again meanwhile
+        or the audit has failed.
+        """
+        is_over = table.c.requested_at.is_(None) & sa.literal(values.get("outcome") != "failed")
+        finished = await self._connection.execute(
+            sa.update(table)
+            .where(*_is_mine(driver, leased_until))
+            .values(
+                finished_at=now(),
+                leased_until=None,
+                remove_orphans=sa.case((is_over, sa.false()), else_=table.c.remove_orphans),
+                **values,
+            )
+        )
+        return bool(finished.rowcount)
+
+    async def end_leases(self) -> None:
+        """Free all audits that somebody has leased; only for whoever is alone with the database."""
+        await self._connection.execute(sa.update(table).values(leased_until=None))
+
+    def _insert(self) -> Any:
+        return postgresql.insert(table) if self._connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def _is_mine(driver: str, leased_until: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return table.c.driver == driver, table.c.leased_until == leased_until

@@ -38,6 +38,8 @@ def _create_audits() -> None:
         sa.Column("orphans", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("held_orphans", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("unreachable", JSON, nullable=False, server_default="[]"),
+        sa.Column("remove_orphans", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("listed_kinds", JSON, nullable=False, server_default="[]"),
     )
     op.create_table(
         "operator_action",

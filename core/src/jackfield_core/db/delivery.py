@@ -112,6 +112,15 @@ class Entry(Struct, frozen=True):
     state: bytes | None = None
 
 
+class Forgotten(Struct, frozen=True):
+    """A debt that was dropped; *tombstone* if it was for the end of a resource."""
+
+    kind: str
+    resource_id: str
+    network_id: str
+    tombstone: bool
+
+
 PAID: dict[str, Any] = {"attempts": 0, "disposition": "", "reason": "", "message": ""}
 """What no failed attempt has left anything in."""
 
@@ -178,11 +187,14 @@ class DeliveryTable:
         return {driver: (count, since) for driver, count, since in await self._connection.execute(statement)}
 
     async def owe_all_again(self, driver: str) -> int:
-        """Owe a driver everything from the start, because its backend may have lost it."""
+        """Owe a driver everything from the start, because its backend may have lost it.
+
+        Orphans are left alone: what is still there, the next audit finds.
+        """
         at = now()
         result = await self._connection.execute(
             sa.update(table)
-            .where(table.c.driver == driver)
+            .where(table.c.driver == driver, ~table.c.orphan)
             .values(
                 acknowledged_revision=None,
                 original=None,
@@ -196,6 +208,37 @@ class DeliveryTable:
         )
         return result.rowcount
 
+    async def retry(
+        self, driver: str | None = None, *, kind: str | None = None, resource_id: str | None = None
+    ) -> int:
+        """Make debts due now that wait for their next attempt; return how many.
+
+        Of one *driver*, *kind* or resource, or all. What they failed of, and how
+        often, stays on record until they are paid.
+        """
+        at = now()
+        waiting = sa.update(table).where(table.c.owed, table.c.due_at > at, *_named(driver, kind, resource_id))
+        return (await self._connection.execute(waiting.values(due_at=at))).rowcount
+
+    async def forgettable(
+        self, driver: str, *, kind: str | None = None, resource_id: str | None = None
+    ) -> Sequence[Forgotten]:
+        """Return what :meth:`forget` would drop."""
+        wanted = sa.select(*_FORGOTTEN).where(_DEBTS, *_named(driver, kind, resource_id))
+        return [Forgotten(*row) for row in await self._connection.execute(wanted)]
+
+    async def forget(
+        self, driver: str, network_ids: Collection[str], *, kind: str | None = None, resource_id: str | None = None
+    ) -> Sequence[Forgotten]:
+        """Drop what a driver is owed on some networks, and orphans that wait for an operator; return what it was.
+
+        All of it, or that of one *kind* or resource. What nobody waits for then
+        is found out by :func:`jackfield_core.db.forgetting.force_forget`.
+        """
+        here = among(table.c.network_id, "network_ids", self._connection.dialect.name)
+        dropped = sa.delete(table).where(_DEBTS, here, *_named(driver, kind, resource_id)).returning(*_FORGOTTEN)
+        return [Forgotten(*row) for row in await self._connection.execute(dropped, {"network_ids": [*network_ids]})]
+
     async def drop_kinds(self, driver: str, kinds: Sequence[str], ended_kinds: Sequence[str] = ()) -> set[str]:
         """Forget what a driver turned out not to want: *kinds*, and the end of *ended_kinds*.
 
@@ -207,6 +250,17 @@ class DeliveryTable:
             sa.delete(table).where(table.c.driver == driver, unwanted).returning(table.c.network_id, table.c.tombstone)
         )
         return {row.network_id for row in await self._connection.execute(statement) if row.tombstone}
+
+
+_FORGOTTEN = [table.c[name] for name in Forgotten.__struct_fields__]
+_DEBTS = table.c.owed | table.c.orphan
+"""What a driver is owed, and what it would be owed if an operator agreed."""
+
+
+def _named(driver: str | None, kind: str | None, resource_id: str | None) -> Sequence[sa.ColumnElement[bool]]:
+    """Return the conditions for rows of a driver, of a kind, and of a resource, as far as they are named."""
+    wanted = {"driver": driver, "kind": kind, "resource_id": resource_id}
+    return [table.c[name] == value for name, value in wanted.items() if value is not None]
 
 
 def _coalesced(entries: Sequence[Entry]) -> Collection[Entry]:

@@ -1,0 +1,63 @@
+"""Debts that an operator gives up: a device that is gone for good will never acknowledge them.
+
+What only such a debt has kept in the database goes with it: the rows of deleted
+resources, and with them the segments, addresses and MAC addresses that they
+held. Ports that waited for nobody else become ACTIVE. What the device may still
+hold is nobody's business any more, until an audit finds it. A resource that
+lives is owed to the driver again with its next change, or when the driver
+introduces itself.
+"""
+
+from collections.abc import Collection
+
+from msgspec import Struct
+
+from jackfield_core.db.ending import EndTable
+from jackfield_core.db.unit_of_work import Tables
+from jackfield_core.types import Kind
+
+ACTION = "forget"
+"""Name of what was done, among the actions of operators."""
+
+
+class Given(Struct, frozen=True):
+    """What was given up: *debts*, of which *ends* were owed for deleted resources."""
+
+    debts: int
+    ends: int
+
+
+async def force_forget(
+    tables: Tables,
+    driver: str,
+    *,
+    required: Collection[str],
+    kind: str = "",
+    resource_id: str = "",
+    request_id: str = "",
+) -> Given:
+    """Forget what *driver* is owed, all of it or that of one *kind* or resource, and note that in the same transaction.
+
+    *required* are the drivers without whose acknowledgement a port is not ACTIVE.
+    """
+    named = {"kind": kind or None, "resource_id": resource_id or None}
+    ends = EndTable(tables.connection, tuple(Kind))
+    known = await tables.deliveries.forgettable(driver, **named)
+    network_ids = {one.network_id for one in known}
+    waiting = [one.resource_id for one in known if one.kind == Kind.PORT and not one.tombstone]
+    # Networks before ports before the ledger, in the order of everybody else.
+    await ends.hold(network_ids)
+    await tables.ports.hold(waiting)
+    forgotten = await tables.deliveries.forget(driver, network_ids, **named)
+    await ends.purge({one.network_id for one in forgotten if one.tombstone})
+    await tables.ports.refresh_status(waiting, [*required])
+    given = Given(len(forgotten), sum(one.tombstone for one in forgotten))
+    await tables.operator_actions.add(
+        ACTION,
+        driver,
+        kind=kind,
+        resource_id=resource_id,
+        request_id=request_id,
+        detail=f"{given.debts} debts, {given.ends} of them for what was deleted",
+    )
+    return given

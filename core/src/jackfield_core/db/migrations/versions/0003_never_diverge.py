@@ -16,9 +16,22 @@ def upgrade() -> None:
     with op.batch_alter_table("delivery") as delivery:
         delivery.add_column(sa.Column("orphan", sa.Boolean(), nullable=False, server_default=sa.false()))
         delivery.add_column(sa.Column("acknowledged_at", sa.DateTime()))
+    _index_deliveries("ix_delivery_failed", "disposition <> ''", "disposition <> ''")
+    _index_deliveries("ix_delivery_orphan", "orphan", "orphan = 1")
     with op.batch_alter_table("driver") as driver:
         driver.add_column(sa.Column("claim_epoch", sa.BigInteger(), nullable=False, server_default="0"))
     _create_audits()
+
+
+def _index_deliveries(name: str, postgresql: str, sqlite: str) -> None:
+    """Index the few rows that are out of order, in the order in which they are listed."""
+    op.create_index(
+        name,
+        "delivery",
+        ["kind", "resource_id", "driver"],
+        postgresql_where=sa.text(postgresql),
+        sqlite_where=sa.text(sqlite),
+    )
 
 
 def _create_audits() -> None:

@@ -1,0 +1,192 @@
+"""Deliveries as operators see them: pages of the ledger, and what drivers hold of a few resources.
+
+Every question is one statement, and walks an index whatever is asked for. Pages
+are in the order of the primary key, so a marker is a place and need not exist
+any more. What is owed, what has failed, and orphans have partial indexes, which
+cost what is in order nothing. The network of a row has none: the resources on a
+network are found in their own tables.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jackfield_core.db import driver_audit, port, subnet
+from jackfield_core.db.delivery import table
+from jackfield_core.db.delivery_state import IN_PROGRESS, NOT_TRIED, REFUSED, DeliveryState, Hearings
+from jackfield_core.db.driver_audit import UnreachableBackend
+from jackfield_core.db.query import storable
+from jackfield_core.db.statement import Row, Statement, among
+from jackfield_core.types import Kind
+
+
+class Place(NamedTuple):
+    """The key of a row, and its place in a list."""
+
+    kind: str
+    resource_id: str
+    driver: str
+
+
+class Delivery(Struct, frozen=True):
+    """One row of the ledger without what only the driver understands.
+
+    *unreachable* is what the last audit of the driver could not read; None if there never was one.
+    """
+
+    kind: str
+    resource_id: str
+    driver: str
+    network_id: str
+    desired_revision: int
+    acknowledged_revision: int | None
+    acknowledged_at: datetime | None
+    tombstone: bool
+    orphan: bool
+    owed: bool
+    owed_since: datetime | None
+    due_at: datetime
+    leased_until: datetime | None
+    attempts: int
+    disposition: str
+    reason: str
+    message: str
+    unreachable: tuple[UnreachableBackend, ...] | None
+
+
+_audit = driver_audit.table
+_unreachable = _audit.c.unreachable
+_SELECT = sa.select(*(table.c[name] for name in Delivery.__struct_fields__[:-1]), _unreachable).select_from(
+    table.outerjoin(_audit, _audit.c.driver == table.c.driver)
+)
+_KEY = tuple(table.c[name] for name in Place._fields)
+_OF_RESOURCES = Statement(
+    lambda dialect: _SELECT.where(table.c.kind == sa.bindparam("a_kind"), among(table.c.resource_id, "ids", dialect))
+)
+
+
+class StatusTable:
+    """Deliveries, seen through one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def of_resources(self, kind: Kind, ids: Sequence[str]) -> list[Delivery]:
+        """Return what each driver is owed, or has acknowledged, of some resources; in no order."""
+        values = {"a_kind": kind, "ids": [*ids]}
+        return [_delivery(row) for row in await _OF_RESOURCES.rows(self._connection, values)]
+
+    async def find(self, place: Place) -> Delivery | None:
+        """Return one delivery, or None if there is none."""
+        statement = _SELECT.where(*(column == storable(part) for column, part in zip(_KEY, place, strict=True)))
+        row = (await self._connection.execute(statement)).one_or_none()
+        return _delivery(row) if row else None
+
+    async def page(
+        self,
+        conditions: Sequence[sa.ColumnElement[bool]],
+        *,
+        limit: int | None,
+        after: Place | None = None,
+        before: Place | None = None,
+    ) -> list[Delivery]:
+        """Return deliveries that fulfil all *conditions*: up to *limit* behind one place, or those just before one."""
+        statement = _SELECT.where(*conditions).limit(limit)
+        if after is not None:
+            statement = statement.where(_place() > _at(after))
+        if before is not None:
+            statement = statement.where(_place() < _at(before))
+        is_backwards = before is not None
+        statement = statement.order_by(*(column.desc() if is_backwards else column for column in _KEY))
+        found = [_delivery(row) for row in await self._connection.execute(statement)]
+        return found[::-1] if is_backwards else found
+
+
+def of_drivers(names: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a delivery is for one of some drivers."""
+    return table.c.driver.in_([storable(name) for name in names])
+
+
+def of_kinds(kinds: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a delivery is about one of some kinds."""
+    return table.c.kind.in_([storable(kind) for kind in kinds])
+
+
+def of_resource_ids(ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a delivery is about one of some resources."""
+    # The primary key begins with the kind; with all of them named it is walked from place to place.
+    return table.c.kind.in_([*Kind]) & table.c.resource_id.in_([storable(id) for id in ids])
+
+
+def on_networks(ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a delivery is about one of some networks, or about what stands on them."""
+    networks = [storable(id) for id in ids]
+    there = sa.union_all(
+        *(sa.select(_text(Kind.NETWORK), _text(id)) for id in networks),
+        sa.select(_text(Kind.SUBNET), subnet.table.c.id).where(subnet.table.c.network_id.in_(networks)),
+        sa.select(_text(Kind.PORT), port.table.c.id).where(port.table.c.network_id.in_(networks)),
+    )
+    return sa.tuple_(table.c.kind, table.c.resource_id).in_(there) & table.c.network_id.in_(networks)
+
+
+def is_owed(wanted: bool) -> sa.ColumnElement[bool]:
+    """Return the condition that something is owed, or nothing."""
+    return table.c.owed if wanted else ~table.c.owed
+
+
+def in_states(states: Sequence[DeliveryState], hearings: Hearings) -> sa.ColumnElement[bool]:
+    """Return the condition that a delivery is in one of *states*; says what ``delivery_state`` says."""
+    return sa.or_(sa.false(), *(_in_state(state, hearings) for state in dict.fromkeys(states)))
+
+
+def _in_state(state: DeliveryState, hearings: Hearings) -> sa.ColumnElement[bool]:
+    owed, is_live = table.c.owed, ~table.c.tombstone
+    is_asked = table.c.driver.in_([name for name, one in hearings.items() if not one.silence])
+    # Written out, because a partial index is used only where its own condition is said.
+    has_failed = owed & (table.c.disposition != sa.literal_column("''"))
+    match state:
+        case DeliveryState.HELD:
+            return table.c.tombstone & table.c.orphan & ~owed
+        case DeliveryState.ENDING:
+            return owed & table.c.tombstone
+        case DeliveryState.UNKNOWN:
+            return is_live & (~is_asked | (~owed & _is_doubtful(hearings)))
+        case DeliveryState.IN_SYNC:
+            return is_live & is_asked & ~owed & ~_is_doubtful(hearings)
+        case DeliveryState.PENDING:
+            return is_live & is_asked & owed & table.c.disposition.in_(NOT_TRIED)
+        case DeliveryState.REFUSED:
+            return is_live & is_asked & has_failed & table.c.disposition.in_(REFUSED)
+        case DeliveryState.IN_PROGRESS:
+            return is_live & is_asked & has_failed & (table.c.disposition == IN_PROGRESS)
+        case DeliveryState.RETRYING:
+            others = (*NOT_TRIED, *REFUSED, IN_PROGRESS)
+            return is_live & is_asked & has_failed & table.c.disposition.not_in(others)
+
+
+def _is_doubtful(hearings: Hearings) -> sa.ColumnElement[bool]:
+    """Return the condition that a backend of a driver cannot be reached, as the driver or its last audit says."""
+    unwell = [name for name, one in hearings.items() if one.unwell]
+    audited = [name for name, one in hearings.items() if one.is_audited]
+    unread = sa.func.coalesce(sa.type_coerce(_unreachable, sa.Text), "[]") != "[]"
+    return table.c.driver.in_(unwell) | (table.c.driver.in_(audited) & unread)
+
+
+def _place() -> Any:
+    return sa.tuple_(*_KEY)
+
+
+def _at(place: Place) -> Any:
+    return sa.tuple_(*(_text(storable(part)) for part in place))
+
+
+def _text(value: str) -> sa.ColumnElement[str]:
+    return sa.literal(value, sa.String)
+
+
+def _delivery(row: Row | sa.Row[Any]) -> Delivery:
+    return Delivery(*row)

@@ -1,8 +1,7 @@
 """The command ``jackfield``: serve, look, and keep the database in shape."""
 
-from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -13,23 +12,18 @@ from jackfield_core.app import Application
 from jackfield_core.console import (
     ConfigOption,
     JsonOption,
-    age,
     ask_database,
     end,
     expect_schema,
-    print_table,
     read_settings,
-    zoned,
 )
 from jackfield_core.db import migrate
-from jackfield_core.db.delivery import Debt, DeliveryTable
-from jackfield_core.db.engine import Database
+from jackfield_core.delivery_commands import delivery
 from jackfield_core.driver_commands import driver
 from jackfield_core.observability import logging
 
 cli = typer.Typer(name="jackfield", no_args_is_help=True, add_completion=False)
 db = typer.Typer(no_args_is_help=True, help="Create and upgrade the database.")
-delivery = typer.Typer(no_args_is_help=True, help="Look at what drivers are still owed.")
 cli.add_typer(db, name="db")
 cli.add_typer(driver, name="driver")
 cli.add_typer(delivery, name="delivery")
@@ -104,48 +98,6 @@ def db_upgrade(config_file: ConfigOption = None) -> None:
     typer.echo("The database is up to date.")
 
 
-@delivery.command("list")
-def delivery_list(
-    config_file: ConfigOption = None,
-    json: JsonOption = False,
-    of_driver: Annotated[str | None, typer.Option("--driver", help="Only what this driver is owed.")] = None,
-    resource: Annotated[str | None, typer.Option("--resource", help="Only debts for the resource of this id.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 1000,
-) -> None:
-    """Show what is owed to drivers, the oldest debt first."""
-    settings = read_settings(config_file)
-    expect_schema(settings)
-    debts = ask_database(_debts(settings, of_driver, resource, limit))
-    if json:
-        typer.echo(msgspec.json.encode([_debt(debt) for debt in debts]).decode())
-        return
-    print_table(
-        ["driver", "kind", "id", "acknowledged", "desired", "attempts", "owed for", "reason"],
-        [
-            [
-                debt.driver,
-                debt.kind,
-                debt.resource_id,
-                "never" if debt.acknowledged_revision is None else str(debt.acknowledged_revision),
-                "gone" if debt.tombstone else str(debt.desired_revision),
-                str(debt.attempts),
-                age(debt.owed_since),
-                debt.message,
-            ]
-            for debt in debts
-        ],
-    )
-
-
-async def _debts(settings: config.Settings, driver: str | None, resource: str | None, limit: int) -> Sequence[Debt]:
-    database = Database(settings.database)
-    try:
-        async with database.reading() as connection:
-            return await DeliveryTable(connection).list(driver=driver, resource_id=resource, limit=limit)
-    finally:
-        await database.close()
-
-
 def _warnings(settings: config.Settings) -> list[str]:
     warnings = []
     if not settings.api.listen.startswith(("127.", "localhost:", "[::1]", "unix:")):
@@ -159,9 +111,3 @@ def _warnings(settings: config.Settings) -> list[str]:
 
 def _masked(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
-
-
-def _debt(debt: Debt) -> dict[str, Any]:
-    """Return what a script may see of a debt: driver states and originals are not among it."""
-    hidden = {"state", "original", "claim"}
-    return zoned({name: getattr(debt, name) for name in debt.__struct_fields__ if name not in hidden})

@@ -1,28 +1,39 @@
 """How commands read settings, ask the database, and speak to the operator.
 
 Whatever goes wrong on the way ends the command with a sentence that can be acted
-on, and status 2.
+on, and status 2. A command that has done its work ends with 0, or with 1 if
+what it found is not as it should be: a script sees the difference.
 """
 
 import asyncio
+import contextlib
+import getpass
+import socket
 import sys
 import tomllib
-from collections.abc import Coroutine, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
+import msgspec
 import pydantic
 import sqlalchemy.exc
 import typer
 from pydantic_settings import SettingsError
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from jackfield_core import config
+from jackfield_core.context import RequestContext
 from jackfield_core.db import migrate
 from jackfield_core.db.base import now
+from jackfield_core.db.engine import Database
+from jackfield_core.errors import JackfieldError
+from jackfield_core.observability import logging
 from jackfield_core.segments.manager import SegmentManager
+from jackfield_core.services.driver import DriverService
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -34,6 +45,11 @@ ConfigOption = Annotated[
     typer.Option("--config", "-c", envvar="JACKFIELD_CONFIG", help="TOML file; variables JACKFIELD_… override it."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+DriverArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the driver, as in the settings.")]
+
+Step = Callable[[int, int], None]
+"""Told how much of some work is done, of how much."""
 
 
 def read_settings(path: Path | None, **overrides: Any) -> config.Settings:
@@ -77,25 +93,78 @@ def ask_database(question: Coroutine[Any, Any, T]) -> T:
         end(f"the database does not answer: {reason}")
 
 
+def operator_settings(path: Path | None) -> config.Settings:
+    """Read the settings for a command that looks at the database and at drivers; its output is all that it prints."""
+    settings = read_settings(path)
+    logging.configure(settings.logging.model_copy(update={"level": "ERROR"}))
+    expect_schema(settings)
+    return settings
+
+
+def ask_drivers(settings: config.Settings, question: Callable[[DriverService, RequestContext], Awaitable[T]]) -> T:
+    """Ask the service of drivers, or end with what it said."""
+
+    async def ask() -> T:
+        database = Database(settings.database)
+        try:
+            return await question(DriverService(database, settings), caller())
+        finally:
+            await database.close()
+
+    try:
+        return ask_database(ask())
+    except JackfieldError as error:
+        end(error.message)
+
+
+def caller() -> RequestContext:
+    """Return who runs the command, as it is noted with what he does."""
+    return RequestContext(request_id=f"cli-{getpass.getuser()}@{socket.gethostname()}"[:64])
+
+
+def confirm(question: str, *, is_agreed: bool) -> None:
+    """Go on only if the operator agrees, by an option or at the terminal."""
+    if is_agreed:
+        return
+    if not sys.stdin.isatty():
+        end(f"{question} Nothing was changed: say --yes.")
+    if not typer.confirm(question, err=True):
+        end("nothing was changed")
+
+
+@contextlib.contextmanager
+def progress(work: str) -> Iterator[Step]:
+    """Show a bar on standard error, if that is a terminal; yield what is told of every step."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(work, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
 def end(message: str) -> NoReturn:
     """End the command with *message*."""
     typer.echo(f"jackfield: {message}", err=True)
     raise typer.Exit(2)
 
 
-def zoned(values: dict[str, Any]) -> dict[str, Any]:
-    """Say of times that they are UTC, which the database leaves out."""
-    return {name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for name, value in values.items()}
+def print_json(value: object) -> None:
+    """Print one JSON value for scripts."""
+    typer.echo(msgspec.json.encode(value).decode())
 
 
 def age(since: datetime | None) -> str:
     """Return how long ago that was, in words for a table; empty for None."""
-    if since is None:
-        return ""
-    seconds = int((now() - since).total_seconds())
+    return "" if since is None else duration((now() - since).total_seconds())
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the unit that a person would choose."""
     if seconds < 120:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+        return f"{int(seconds)} s"
+    if seconds < 7200:
+        return f"{int(seconds // 60)} min"
+    return f"{int(seconds // 3600)} h" if seconds < 172_800 else f"{int(seconds // 86_400)} d"
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,142 +1,103 @@
-"""``jackfield driver``: look at the mechanism drivers, end a quarantine, finalise an upgrade."""
+"""``jackfield driver``: look at the mechanism drivers; what changes something is in ``driver_actions``.
+
+Every command works on the database and the drivers' addresses of the settings,
+so it does not matter whether a core runs.
+"""
 
 from typing import Annotated
 
-import msgspec
 import typer
 
+from jackfield_core.api.schemas import driver as schema
 from jackfield_core.console import (
     ConfigOption,
+    DriverArgument,
     JsonOption,
-    age,
-    ask_database,
-    end,
-    expect_schema,
-    print_table,
-    read_settings,
-    zoned,
+    ask_drivers,
+    operator_settings,
+    print_json,
 )
-from jackfield_core.finalize import NotFinalized, finalize_driver
-from jackfield_core.inspection import Inspection, inspect_drivers, release_driver
-from jackfield_core.mechanism.answers import NoVerdict
-from jackfield_core.observability import logging
+from jackfield_core.db.base import now
+from jackfield_core.driver_actions import actions
+from jackfield_core.driver_tables import print_debts, print_driver, print_drivers, print_lags
 
-driver = typer.Typer(no_args_is_help=True, help="Look at the mechanism drivers, and manage their life.")
+driver = typer.Typer(
+    no_args_is_help=True,
+    help="Look at the mechanism drivers, and manage their life.\n\n"
+    "Commands end with 0; with 1 if they did their work and something is not as it should be; with 2 if they could "
+    "not do it. NAME is that of a driver, as in the settings.",
+)
+driver.add_typer(actions)
+
+LimitOption = Annotated[int, typer.Option(min=1, help="Rows at most.")]
 
 
-@driver.command("list")
-def driver_list(config_file: ConfigOption = None, json: JsonOption = False) -> None:
+@driver.command("ls")
+@driver.command("list", hidden=True)
+def driver_ls(config_file: ConfigOption = None, json: JsonOption = False) -> None:
     """Show every driver: who listens at its addresses, which process serves, what is it owed.
 
     Asks the drivers themselves and changes nothing. With two endpoints each
     has a line; "serves" marks the one that gets the calls. States: ready;
     draining (takes nothing new); unfit (answers, and must not be called: the
-    last column says why); not reachable; quarantined (its answers broke the
-    contract, see `jackfield driver release --help`).
+    last column says why); not reachable; quarantined (see `jackfield driver
+    release --help`); not in the settings (it was removed there, and is still
+    owed something: see `jackfield driver forget --help`).
     """
-    settings = read_settings(config_file)
-    logging.configure(settings.logging.model_copy(update={"level": "ERROR"}))
-    expect_schema(settings)
-    rows = ask_database(inspect_drivers(settings))
+    drivers = ask_drivers(operator_settings(config_file), lambda service, ctx: service.list(ctx))
     if json:
-        typer.echo(msgspec.json.encode([zoned(msgspec.structs.asdict(row)) for row in rows]).decode())
+        print_json([schema.driver(one) for one in drivers])
         return
-    print_table(
-        ["name", "policy", "endpoint", "", "state", "version", "state version", "owed", "oldest debt", "reason"],
-        [line for row in rows for line in _driver_lines(row)],
-    )
+    print_drivers(drivers)
 
 
-@driver.command("release")
-def driver_release(
-    name: Annotated[str, typer.Argument(help="Name of the driver, as in the settings.")],
-    config_file: ConfigOption = None,
-) -> None:
-    """Let a quarantined driver be called again.
+@driver.command("show")
+def driver_show(name: DriverArgument, config_file: ConfigOption = None, json: JsonOption = False) -> None:
+    """Show all that there is to know of a driver.
 
-    A driver is quarantined when three of its answers within ten minutes broke
-    the contract. From then on nothing but its handshake and its health is
-    asked for; what it is owed is kept, and if it is `required`, changes that
-    it would judge are refused. Starting another version of it ends the
-    quarantine by itself; this command ends it for the same version. All core
-    processes follow within a second.
+    Its addresses, what it is owed, what its last audit found on the devices,
+    and what operators did to it lately.
     """
-    settings = read_settings(config_file)
-    expect_schema(settings)
-    if name not in {driver.name for driver in settings.drivers}:
-        end(f'there is no driver "{name}" in the settings')
-    before = ask_database(release_driver(settings, name))
-    if before is None or before.quarantined_at is None:
-        typer.echo(f'Driver "{name}" was not quarantined.')
+    found = ask_drivers(operator_settings(config_file), lambda service, ctx: service.get(ctx, name))
+    if json:
+        print_json(schema.detail(found))
         return
-    typer.echo(f'Driver "{name}" is released. It was quarantined because: {before.quarantine_reason}')
+    print_driver(found)
 
 
-@driver.command("finalize")
-def driver_finalize(
-    name: Annotated[str, typer.Argument(help="Name of the driver, as in the settings.")],
+@driver.command("lag")
+def driver_lag(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this driver.")] = None,
+    over: Annotated[
+        float | None, typer.Option(min=0, help="End with 1 if a debt is older than so many seconds.")
+    ] = None,
     config_file: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """End the upgrade of a driver: its stored states go over to its newest version.
+    """Show how far drivers are behind: how many debts, and how old the oldest is.
 
-    Until then the core keeps them in the version of the release before, so the
-    driver can be rolled back; afterwards it cannot. Run it when the new release
-    has proved itself. It can be interrupted and run again, and everything
-    serves meanwhile. Ends with 1 if the driver could not read some states:
-    those are kept as they are, and listed.
+    Failing debts were tried in vain and are tried again; refused ones wait for
+    a change of the resource; "in progress" is what a driver is at; "ending" is
+    the end of something deleted, whose addresses and segments are taken until
+    then. `jackfield driver pending NAME` shows the debts themselves.
     """
-    settings = read_settings(config_file)
-    logging.configure(settings.logging.model_copy(update={"level": "ERROR"}))
-    expect_schema(settings)
-    if name not in {driver.name for driver in settings.drivers}:
-        end(f'there is no driver "{name}" in the settings')
-    try:
-        outcome = ask_database(finalize_driver(settings, name, _print_progress))
-    except (NotFinalized, NoVerdict) as error:
-        end(str(error))
+    lags = ask_drivers(operator_settings(config_file), lambda service, ctx: service.lag(ctx, name))
     if json:
-        typer.echo(msgspec.json.encode(outcome).decode())
+        print_json([schema.lag(one) for one in lags])
     else:
-        typer.echo(
-            f'Driver "{name}" keeps its states in version {outcome.version}; {outcome.rewritten} were rewritten.'
-        )
-        for kept in outcome.kept:
-            typer.echo(f"not readable: {kept.kind} {kept.resource_id}, version {kept.version}: {kept.reason}")
-    if outcome.kept:
+        print_lags(lags)
+    at = now()
+    if over is not None and any(one.age(at) > over for one in lags):
         raise typer.Exit(1)
 
 
-def _print_progress(seen: int, total: int) -> None:
-    if total:
-        typer.echo(f"{seen} of {total} states", err=True)
-
-
-def _driver_lines(row: Inspection) -> list[list[str]]:
-    """Return a line for each endpoint; what is true of the whole driver stands in the first."""
-    lines = []
-    for number, seen in enumerate(row.endpoints):
-        state, reason = (row.state, row.reason) if row.quarantine else (seen.condition, seen.reason)
-        first = number == 0
-        lines.append(
-            [
-                row.name if first else "",
-                row.policy if first else "",
-                seen.endpoint,
-                "serves" if seen.serves else "",
-                state,
-                seen.version or (row.version if first else ""),
-                _state_version(row.state_version, seen.writes_state_version),
-                str(row.owed) if first else "",
-                age(row.owed_since) if first else "",
-                reason,
-            ]
-        )
-    return lines
-
-
-def _state_version(pinned: int | None, writes: int | None) -> str:
-    """Return the stored version of state, and the newer one that waits for the operator."""
-    if pinned is None:
-        return ""
-    return f"{pinned} (writes {writes})" if writes is not None and writes > pinned else str(pinned)
+@driver.command("pending")
+def driver_pending(
+    name: DriverArgument, limit: LimitOption = 1000, config_file: ConfigOption = None, json: JsonOption = False
+) -> None:
+    """Show what a driver is owed, the oldest debt first, each with its attempts and the driver's reason."""
+    debts = ask_drivers(operator_settings(config_file), lambda service, ctx: service.pending(ctx, name, limit))
+    if json:
+        print_json([schema.debt(one) for one in debts])
+        return
+    print_debts(debts)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from jackfield.driver.v1 import capability_pb2, change_pb2, mechanism_pb2
 from jackfield_core import config
+from jackfield_core.db.engine import Database
 from jackfield_core.db.state import StateTable
-from jackfield_core.finalize import NotFinalized, Outcome, finalize_driver
+from jackfield_core.services.finalize import NotFinalized, Outcome, finalize_driver
 from jackfield_sdk import Done, DriverState, Infeasible
 from jackfield_sdk.capabilities import StateVersions
 
@@ -62,16 +63,13 @@ async def release(scene: Any) -> Release:
 
 
 @pytest.fixture
-def finalize(release: Release, database_url: str) -> Callable[[], Any]:
+def finalize(release: Release, database: Database) -> Callable[[], Any]:
     """Run what the command runs; return the outcome, and how far it was each time."""
-    settings = config.Settings(
-        database=config.Database(url=database_url),
-        drivers=[config.Driver(name="fabric", endpoint=release.driver.endpoint)],
-    )
+    settings = config.Settings(drivers=[config.Driver(name="fabric", endpoint=release.driver.endpoint)])
 
     async def run() -> tuple[Outcome, list[tuple[int, int]]]:
         steps: list[tuple[int, int]] = []
-        outcome = await finalize_driver(settings, "fabric", lambda *step: steps.append(step), settle=0)
+        outcome = await finalize_driver(database, settings, "fabric", lambda *step: steps.append(step), settle=0)
         return outcome, steps
 
     return run

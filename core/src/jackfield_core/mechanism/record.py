@@ -5,7 +5,8 @@ all processes of the core come to the same conclusions. A handshake pins the
 version of state at first, and must fit it later. Its process takes the place of
 the one before, which from then on is known as succeeded. Garbage is counted, and
 too much of it in a short time means quarantine, which another version of the
-driver ends, or the operator.
+driver ends, or the operator. An operator may also impose it, and then nobody else
+ends it.
 """
 
 from datetime import datetime, timedelta
@@ -42,7 +43,7 @@ def introduced(name: str, handshake: Handshake, at: datetime, before: DriverReco
         features=tuple(sorted(handshake.features)),
         predecessors=_predecessors(handshake, before),
     )
-    if before is None or (before.quarantined_at and before.quarantined_version != handshake.version):
+    if before is None or (before.quarantined_version and before.quarantined_version != handshake.version):
         return after
     return replace(
         after,
@@ -83,6 +84,18 @@ def garbled(record: DriverRecord, reason: str, at: datetime) -> DriverRecord:
         quarantine_reason=reason,
         quarantined_version=record.version,
     )
+
+
+def quarantined(record: DriverRecord, reason: str, at: datetime) -> DriverRecord:
+    """Return what is known after the operator has forbidden every call, for *reason*, whatever the version."""
+    return replace(record, quarantined_at=at, quarantine_reason=reason, quarantined_version=None)
+
+
+def why_quarantined(record: DriverRecord) -> str:
+    """Return why nobody calls a driver in quarantine, for whoever wanted to."""
+    if record.quarantined_version is None:
+        return f"an operator says: {record.quarantine_reason}"
+    return f"three answers within ten minutes broke the contract, the last one: {record.quarantine_reason}"
 
 
 def released(record: DriverRecord) -> DriverRecord:

@@ -19,15 +19,16 @@ from msgspec.structs import replace
 from jackfield_core import config
 from jackfield_core.db.driver import DriverRecord, DriverTable
 from jackfield_core.db.engine import Database
+from jackfield_core.db.operator_action import OperatorActionTable
 from jackfield_core.db.state import StateTable, StoredState
-from jackfield_core.inspection import DEPLOYMENT
+from jackfield_core.errors import Conflict
 from jackfield_core.mechanism import handshake, states
 from jackfield_core.mechanism.answers import Handshake, NoVerdict, Unfit
 from jackfield_core.mechanism.client import HANDSHAKE, MAX_MESSAGE_BYTES, DriverClient
 from jackfield_core.mechanism.kept import Terms
 from jackfield_core.mechanism.look import Sight, look
-from jackfield_core.mechanism.memory import change_record
 from jackfield_core.mechanism.states import Rewritten
+from jackfield_core.services.inspection import DEPLOYMENT
 
 SETTLE = 7.0
 """Seconds until all processes of the core have told the driver: they look every second, and speak every five."""
@@ -38,7 +39,7 @@ Progress = Callable[[int, int], None]
 """Told how many states have been looked at, of how many."""
 
 
-class NotFinalized(Exception):
+class NotFinalized(Conflict):
     """Raised when nothing was changed; the text says why."""
 
 
@@ -62,34 +63,36 @@ class Outcome(Struct, frozen=True):
 
 
 async def finalize_driver(
-    settings: config.Settings, name: str, progress: Progress, *, settle: float = SETTLE
+    database: Database,
+    settings: config.Settings,
+    name: str,
+    progress: Progress,
+    *,
+    request_id: str = "",
+    settle: float = SETTLE,
 ) -> Outcome:
     """Pin the version of state that the driver writes, and rewrite what is stored.
 
-    *settle* is in seconds.
+    *settle* is in seconds; *request_id* is that of who asked for it.
 
     Raises:
         NotFinalized: No process of the driver serves, or it keeps no states.
         NoVerdict: The driver went away or answered garbage; what is rewritten so far stays so.
     """
-    database = Database(settings.database)
+    record = await _record(database, name)
+    sight = await _serving(settings, record)
+    version = sight.writes_state_version
+    if version is None or record.state_version is None or "states" not in record.features:
+        raise NotFinalized(f'driver "{name}" keeps no states in the core: there is nothing to finalise')
+    await _pin(database, name, version, request_id)
+    if version != record.state_version:
+        await asyncio.sleep(settle)
+    client = DriverClient(name, sight.endpoint)
     try:
-        record = await _record(database, name)
-        sight = await _serving(settings, record)
-        version = sight.writes_state_version
-        if version is None or record.state_version is None or "states" not in record.features:
-            raise NotFinalized(f'driver "{name}" keeps no states in the core: there is nothing to finalise')
-        if version != record.state_version:
-            await change_record(database, name, lambda known: replace(known, state_version=version))
-            await asyncio.sleep(settle)
-        client = DriverClient(name, sight.endpoint)
-        try:
-            introduced = await _introduce(settings, client, name, version)
-            rewritten, kept = await _Run(database, client, introduced, name, version).rewrite(progress)
-        finally:
-            await client.close()
+        introduced = await _introduce(settings, client, name, version)
+        rewritten, kept = await _Run(database, client, introduced, name, version).rewrite(progress)
     finally:
-        await database.close()
+        await client.close()
     return Outcome(name, record.state_version, version, rewritten, kept)
 
 
@@ -111,6 +114,19 @@ async def _serving(settings: config.Settings, record: DriverRecord) -> Sight:
             return sight
     reasons = "; ".join(f"{sight.endpoint} is {sight.condition}: {sight.reason}" for sight in seen)
     raise NotFinalized(f'no process of driver "{record.name}" serves: {reasons}')
+
+
+async def _pin(database: Database, name: str, version: int, request_id: str) -> None:
+    """Note the version that counts from now on, and who said so."""
+    async with database.writing() as connection:
+        drivers = DriverTable(connection)
+        known = await drivers.find_for_update(name)
+        if known is not None and known.state_version != version:
+            await drivers.save(replace(known, state_version=version))
+            before = f"from version {known.state_version} to {version}"
+        else:
+            before = f"again, in version {version}"
+        await OperatorActionTable(connection).add("finalize", name, request_id=request_id, detail=before)
 
 
 async def _introduce(settings: config.Settings, client: DriverClient, name: str, version: int) -> Handshake:

@@ -1,0 +1,88 @@
+"""Mechanism drivers on the wire; the command line prints for scripts what the API answers.
+
+All of it is read by operators and their programs only, so there is no shape of
+Neutron's to keep to: values go out as the services have them, with the times
+that the rest of the API has.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from jackfield_core.api.schemas.moment import moment
+from jackfield_core.db.base import now
+from jackfield_core.db.delivery import Debt
+from jackfield_core.db.lag import Lag
+from jackfield_core.services.driver import DriverDetail
+from jackfield_core.services.inspection import Inspection
+
+Shape = dict[str, Any]
+
+
+class QuarantineBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why nobody shall call a driver."""
+
+    reason: str
+
+
+class ResyncBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a resync may do besides making good what is missing or changed."""
+
+    remove_orphans: bool = False
+    everything: bool = False
+
+
+class DebtBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which debts are meant: those of one resource, of a kind, or all of the driver."""
+
+    kind: str = ""
+    id: str = ""
+
+
+class NoBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing is to be said."""
+
+
+def driver(inspection: Inspection) -> Shape:
+    """Return a driver as operators see it in a list."""
+    return plain(inspection)
+
+
+def detail(found: DriverDetail) -> Shape:
+    """Return all that there is to know of a driver."""
+    return {
+        **plain(found.inspection),
+        "lag": lag(found.lag),
+        "held_orphans": found.held,
+        "audit": plain(found.audit),
+        "actions": plain(found.actions),
+    }
+
+
+def lag(found: Lag) -> Shape:
+    """Return how far behind a driver is; *oldest_seconds* is what alerts watch."""
+    return {**plain(found), "oldest_seconds": round(found.age(now()), 1)}
+
+
+def debt(found: Debt) -> Shape:
+    """Return a debt; driver states and originals may be secrets, and are not among it."""
+    return {name: value for name, value in plain(found).items() if name not in _HIDDEN}
+
+
+_HIDDEN = frozenset({"state", "original", "claim"})
+
+
+def plain(value: object) -> Any:
+    """Return a value of a service as JSON has it, times included."""
+    return _timed(msgspec.to_builtins(value, builtin_types=(datetime,)))
+
+
+def _timed(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, Mapping):
+        return {name: _timed(one) for name, one in value.items()}
+    return [_timed(one) for one in value] if isinstance(value, list | tuple) else value

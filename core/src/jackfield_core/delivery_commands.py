@@ -1,0 +1,76 @@
+"""``jackfield delivery``: what drivers are still owed, and how to have it tried at once."""
+
+from typing import Annotated
+
+import typer
+
+from jackfield_core import config
+from jackfield_core.api.schemas import driver as schema
+from jackfield_core.console import (
+    ConfigOption,
+    JsonOption,
+    ask_database,
+    ask_drivers,
+    operator_settings,
+    print_json,
+)
+from jackfield_core.db.delivery import Debt, DeliveryTable
+from jackfield_core.db.engine import Database
+from jackfield_core.driver_tables import print_debts
+from jackfield_core.types import Kind
+
+delivery = typer.Typer(no_args_is_help=True, help="Look at what drivers are still owed, and have it tried at once.")
+
+OfDriver = Annotated[str | None, typer.Option("--driver", help="Only what this driver is owed.")]
+OfResource = Annotated[str | None, typer.Option("--resource", help="Only debts for the resource of this id.")]
+
+
+@delivery.command("list")
+@delivery.command("ls", hidden=True)
+def delivery_list(
+    config_file: ConfigOption = None,
+    json: JsonOption = False,
+    of_driver: OfDriver = None,
+    resource: OfResource = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 1000,
+) -> None:
+    """Show what is owed to drivers, the oldest debt first."""
+    debts = ask_database(_debts(operator_settings(config_file), of_driver, resource, limit))
+    if json:
+        print_json([schema.debt(debt) for debt in debts])
+        return
+    print_debts(debts)
+
+
+@delivery.command("retry")
+def delivery_retry(
+    of_driver: OfDriver = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only debts for resources of this kind.")] = None,
+    resource: OfResource = None,
+    config_file: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Have debts tried now that wait for their next attempt.
+
+    After you have mended what a driver complained of: a debt that was refused
+    is tried again by itself only after half an hour, one that failed often
+    after minutes. Ends with 1 if no debt was waiting.
+    """
+    count = ask_drivers(
+        operator_settings(config_file), lambda service, ctx: service.retry(ctx, of_driver, kind or "", resource or "")
+    )
+    if json:
+        print_json({"retried": count})
+    else:
+        typer.echo(f"{count} debts are due now." if count else "No debt waits for its next attempt.")
+    if not count:
+        raise typer.Exit(1)
+
+
+async def _debts(settings: config.Settings, driver: str | None, resource: str | None, limit: int) -> list[Debt]:
+    database = Database(settings.database)
+    try:
+        async with database.reading() as connection:
+            return [*await DeliveryTable(connection).list(driver=driver, resource_id=resource, limit=limit)]
+    finally:
+        await database.close()

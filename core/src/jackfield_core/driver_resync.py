@@ -1,0 +1,173 @@
+"""``jackfield driver resync``: ask for a comparison with the devices, and watch it through.
+
+A dispatcher compares and repairs, so that the command can be interrupted and
+nothing is lost by it. The command only looks at the database: first for the
+audit, then until what the driver is owed is paid or has failed.
+"""
+
+import asyncio
+import time
+from typing import Annotated
+
+import typer
+from msgspec import Struct
+
+from jackfield_core.api.schemas.driver import plain
+from jackfield_core.console import (
+    ConfigOption,
+    DriverArgument,
+    JsonOption,
+    Step,
+    YesOption,
+    ask_drivers,
+    confirm,
+    operator_settings,
+    print_json,
+    progress,
+)
+from jackfield_core.context import RequestContext
+from jackfield_core.db.driver_audit import DriverAudit
+from jackfield_core.errors import Conflict, DriverUnavailable
+from jackfield_core.services.driver import DriverService
+
+LOOK_EVERY = 0.2
+"""Seconds between looks at the database."""
+BEGIN_WITHIN = 15.0
+"""Seconds in which a dispatcher begins, if there is one and the driver answers."""
+SECOND_CHANCE = 5.0
+"""Seconds to wait for debts that have all failed: some do better at the second attempt."""
+
+resyncing = typer.Typer()
+
+
+class Resynced(Struct, frozen=True):
+    """What came of a resync: the audit, and what is still *owed* to the driver, of which *failing* was tried."""
+
+    driver: str
+    audit: DriverAudit
+    owed: int
+    failing: int
+
+    @property
+    def is_whole(self) -> bool:
+        """True if device and database agree now, as far as anybody can see."""
+        return not (self.owed or self.audit.held_orphans) and self.audit.outcome != "partial"
+
+
+@resyncing.command("resync")
+def driver_resync(
+    name: DriverArgument,
+    remove_orphans: Annotated[
+        bool, typer.Option("--remove-orphans", help="Remove what nobody knows, however much it is.")
+    ] = False,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Owe the driver all of it again, whatever its devices hold.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the driver is in order.")] = True,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait at most.")] = 600.0,
+    yes: YesOption = False,
+    config_file: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare a driver's devices with the database now, and repair what differs.
+
+    What is missing or was changed by hand is made again. What is marked as
+    ours and known to nobody is removed; if that is more than 10 and more than
+    5 % of what is there, only with --remove-orphans. What is not marked as
+    ours is not touched. `jackfield driver diff NAME` shows before what would be
+    done. A core with the role dispatcher has to run. Ends with 1 if something
+    is left to do.
+    """
+    settings = operator_settings(config_file)
+    if remove_orphans:
+        confirm(f'Remove from the devices of driver "{name}" all that is ours and known to nobody?', is_agreed=yes)
+    if everything:
+        confirm(f'Owe driver "{name}" everything again?', is_agreed=yes)
+
+    async def ask(service: DriverService, ctx: RequestContext) -> DriverAudit:
+        return await service.resync(ctx, name, remove_orphans=remove_orphans, everything=everything)
+
+    before = ask_drivers(settings, ask)
+    if not wait:
+        _tell_asked(name, json=json)
+        return
+    with progress(f"resync of {name}") as step:
+        found = ask_drivers(settings, lambda service, ctx: _watched(service, ctx, before, timeout, step))
+    if json:
+        print_json({**plain(found), "in_sync": found.is_whole})
+    else:
+        _tell(found)
+    if not found.is_whole:
+        raise typer.Exit(1)
+
+
+async def _watched(
+    service: DriverService, ctx: RequestContext, before: DriverAudit, timeout: float, step: Step
+) -> Resynced:
+    """Return what came of it once there is nothing left to wait for, or after *timeout* seconds."""
+    deadline = time.monotonic() + timeout
+    name = before.driver
+    audit = await _audited(service, ctx, before, deadline)
+    if audit.outcome == "failed":
+        raise DriverUnavailable(f'driver "{name}" could not be compared: {audit.reason}', driver=name)
+    most, progressed_at = 0, time.monotonic()
+    while True:
+        (lag,) = await service.lag(ctx, name)
+        most = max(most, lag.owed)
+        step(most - lag.owed, most)
+        if lag.owed > lag.failing:
+            progressed_at = time.monotonic()
+        if not lag.owed or time.monotonic() > min(deadline, progressed_at + SECOND_CHANCE):
+            return Resynced(name, audit, lag.owed, lag.failing)
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _audited(service: DriverService, ctx: RequestContext, before: DriverAudit, deadline: float) -> DriverAudit:
+    """Return the audit that was asked for, once it is over."""
+    begin_by = time.monotonic() + BEGIN_WITHIN
+    while True:
+        audit = await service.audit(ctx, before.driver)
+        has_begun = audit.started_at != before.started_at and audit.requested_at is None
+        if has_begun and audit.leased_until is None:
+            return audit
+        if time.monotonic() > (deadline if has_begun else begin_by):
+            raise Conflict(await _why_not(service, ctx, before.driver, has_begun=has_begun))
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _why_not(service: DriverService, ctx: RequestContext, name: str, *, has_begun: bool) -> str:
+    if has_begun:
+        return f'driver "{name}" is still being compared; see `jackfield driver show {name}`'
+    seen = (await service.get(ctx, name)).inspection
+    if seen.state != "ready":
+        return f'driver "{name}" is {seen.state}: {seen.reason}; it is compared as soon as it answers'
+    return f'nobody has begun to compare driver "{name}": does a core with the role dispatcher run?'
+
+
+def _tell_asked(name: str, *, json: bool) -> None:
+    if json:
+        print_json({"driver": name, "requested": True})
+        return
+    typer.echo(f'Driver "{name}" is compared now; `jackfield driver show {name}` tells what came of it.')
+
+
+def _tell(found: Resynced) -> None:
+    """Print what came of a resync."""
+    name, audit = found.driver, found.audit
+    typer.echo(
+        f'Driver "{name}" listed {audit.listed}: {audit.missing} were missing, {audit.changed} changed, '
+        f"{audit.orphans} orphans."
+    )
+    for backend in audit.unreachable:
+        typer.echo(f"Not known is what {backend.backend} holds: {backend.reason}")
+    if audit.held_orphans:
+        typer.echo(
+            f"{audit.held_orphans} orphans are held. `jackfield driver diff {name}` shows them, "
+            f"`jackfield driver resync {name} --remove-orphans` removes them."
+        )
+    if found.owed:
+        typer.echo(
+            f"{found.owed} debts are left, {found.failing} of them failing: see `jackfield driver pending {name}`."
+        )
+    if found.is_whole:
+        typer.echo("Device and database agree.")

@@ -1,0 +1,147 @@
+"""How drivers and debts look in a terminal."""
+
+from collections.abc import Sequence
+
+from jackfield_core.console import age, duration, print_table
+from jackfield_core.db.base import now
+from jackfield_core.db.delivery import Debt
+from jackfield_core.db.driver_audit import DriverAudit
+from jackfield_core.db.lag import Lag
+from jackfield_core.db.operator_action import OperatorAction
+from jackfield_core.services.driver import DriverDetail
+from jackfield_core.services.inspection import Inspection
+
+
+def print_drivers(drivers: Sequence[Inspection]) -> None:
+    """Print a line for each endpoint of each driver."""
+    print_table(
+        ["name", "policy", "endpoint", "", "state", "version", "state version", "owed", "oldest debt", "reason"],
+        [line for one in drivers for line in _driver_lines(one)],
+    )
+
+
+def print_driver(found: DriverDetail) -> None:
+    """Print all that there is to know of a driver."""
+    print_drivers([found.inspection])
+    print_lags([found.lag])
+    print_audit(found.audit, found.held)
+    if found.actions:
+        print_actions(found.actions)
+
+
+def print_lags(lags: Sequence[Lag]) -> None:
+    """Print how far behind drivers are."""
+    print_table(
+        ["driver", "owed", "oldest", "failing", "refused", "in progress", "ending", "attempts", "next attempt"],
+        [
+            [
+                lag.driver,
+                str(lag.owed),
+                age(lag.owed_since),
+                str(lag.failing),
+                str(lag.refused),
+                str(lag.in_progress),
+                str(lag.ending),
+                str(lag.most_attempts),
+                _until(lag),
+            ]
+            for lag in lags
+        ],
+    )
+
+
+def print_debts(debts: Sequence[Debt]) -> None:
+    """Print debts, one a line."""
+    print_table(
+        ["driver", "kind", "id", "acknowledged", "desired", "attempts", "owed for", "reason"],
+        [
+            [
+                debt.driver,
+                debt.kind,
+                debt.resource_id,
+                "never" if debt.acknowledged_revision is None else str(debt.acknowledged_revision),
+                "gone" if debt.tombstone else str(debt.desired_revision),
+                str(debt.attempts),
+                age(debt.owed_since),
+                debt.message,
+            ]
+            for debt in debts
+        ],
+    )
+
+
+def print_audit(audit: DriverAudit | None, held: int) -> None:
+    """Print what the last comparison with the devices found."""
+    if audit is None or audit.started_at is None:
+        print_table(["last audit"], [["none yet"]])
+        return
+    print_table(
+        ["last audit", "outcome", "listed", "missing", "changed", "orphans", "held", "reason"],
+        [
+            [
+                f"{age(audit.finished_at or audit.started_at)} ago",
+                audit.outcome or "under way",
+                *map(str, (audit.listed, audit.missing, audit.changed, audit.orphans, held)),
+                "; ".join(
+                    [*filter(None, [audit.reason]), *(f"{one.backend}: {one.reason}" for one in audit.unreachable)]
+                ),
+            ]
+        ],
+    )
+
+
+def print_actions(actions: Sequence[OperatorAction]) -> None:
+    """Print what operators did, the newest first."""
+    print_table(
+        ["at (UTC)", "action", "resource", "by", "detail"],
+        [
+            [
+                one.at.isoformat(sep=" ", timespec="seconds"),
+                one.action,
+                " ".join(filter(None, [one.kind, one.resource_id])),
+                one.request_id,
+                one.detail,
+            ]
+            for one in actions
+        ],
+    )
+
+
+def _driver_lines(row: Inspection) -> list[list[str]]:
+    """Return a line for each endpoint; what is true of the whole driver stands in the first."""
+    whole = [str(row.owed), age(row.owed_since)]
+    if not row.endpoints:
+        return [[row.name, row.policy, "", "", row.state, row.version, "", *whole, row.reason]]
+    lines = []
+    for number, seen in enumerate(row.endpoints):
+        state, reason = (row.state, row.reason) if row.quarantine else (seen.condition, seen.reason)
+        first = number == 0
+        lines.append(
+            [
+                row.name if first else "",
+                row.policy if first else "",
+                seen.endpoint,
+                "serves" if seen.serves else "",
+                state,
+                seen.version or (row.version if first else ""),
+                _state_version(row.state_version, seen.writes_state_version),
+                *(whole if first else ["", ""]),
+                reason,
+            ]
+        )
+    return lines
+
+
+def _state_version(pinned: int | None, writes: int | None) -> str:
+    """Return the stored version of state, and the newer one that waits for the operator."""
+    if pinned is None:
+        return ""
+    return f"{pinned} (writes {writes})" if writes is not None and writes > pinned else str(pinned)
+
+
+def _until(lag: Lag) -> str:
+    """Return when the next debt is tried."""
+    if lag.next_due_at is None:
+        return ""
+    left = (lag.next_due_at - now()).total_seconds()
+    return f"in {duration(left)}" if left > 0 else "now"

@@ -35,6 +35,8 @@ class Due(Struct, frozen=True, gc=False):
     state_version: int | None
     state: bytes | None
     attempts: int
+    orphan: bool = False
+    """Known to nobody but the driver, which is to remove it."""
 
     @property
     def rank(self) -> int:

@@ -27,7 +27,12 @@ _HOLD = Statement(
 
 
 def _is_over(kind: Kind, table: sa.Table) -> sa.ColumnElement[bool]:
-    owed = sa.exists().where(delivery.table.c.kind == kind, delivery.table.c.resource_id == table.c.id)
+    owed = sa.exists().where(
+        delivery.table.c.kind == kind,
+        delivery.table.c.resource_id == table.c.id,
+        # What a device brings back after its end was acknowledged keeps nothing reserved.
+        ~delivery.table.c.orphan,
+    )
     return table.c.deleted_at.is_not(None) & ~owed
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from jackfield_core.db.claim import Due, Failure, Settled
 from jackfield_core.db.ending import EndTable
-from jackfield_core.db.unit_of_work import Tables
+from jackfield_core.db.unit_of_work import Change, Tables
 from jackfield_core.db.vendor_attribute import Values
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.mechanism import translate
@@ -106,7 +106,8 @@ async def _acknowledge(
         settled = await tables.claims.acknowledge_tersely(claim, [*failed])
     grown = {one.resource_id for one in settled if one.owed and not one.tombstone}
     if grown:
-        originals = [_original(item) for item in done if item.debt.resource_id in grown]
+        changes = [item.change for item in done if item.change and item.debt.resource_id in grown]
+        originals = [_original(change) for change in changes]
         await tables.claims.keep_originals(driver, originals)
     return settled
 
@@ -122,9 +123,8 @@ def _values(driver: str, settled: Sequence[Settled], paid: Mapping[str, Done]) -
     return found
 
 
-def _original(item: Item) -> tuple[str, str, bytes]:
+def _original(change: Change) -> tuple[str, str, bytes]:
     """Return what the driver has now: kind, id, and the resource as it was sent."""
-    change = item.change
     encoded = translate.encode(change.current, change.tree, change.levels)
     return change.kind, change.current.id, encoded
 

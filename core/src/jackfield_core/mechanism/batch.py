@@ -7,16 +7,25 @@ together as bytes. What an answer is held to later is noted beside it.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from jackfield.driver.v1 import mechanism_pb2
+from jackfield.driver.v1 import mechanism_pb2, reconcile_pb2
 
 from jackfield_core.db.unit_of_work import Change
 from jackfield_core.mechanism.answers import State
-from jackfield_core.mechanism.translate import NO_ATTRIBUTES, Host, Surroundings, encode_change, revision_of
+from jackfield_core.mechanism.translate import (
+    NO_ATTRIBUTES,
+    Host,
+    Surroundings,
+    encode_change,
+    encode_orphan,
+    revision_of,
+)
 from jackfield_core.mechanism.wire import Encoded, framed, tag
 from jackfield_core.types import Action, Kind
 
 _NO_HOSTS: Mapping[str, Host] = {}
 _CHANGES = tag(mechanism_pb2.PostcommitRequest, "changes")
+# A dry run takes the same changes, and has nothing else to say.
+assert tag(reconcile_pb2.DiffRequest, "changes") == _CHANGES
 
 
 class Sent(NamedTuple):
@@ -67,6 +76,15 @@ class Batch:
         self._parts.append(framed(_CHANGES, encoded))
         self.sent[change_id] = Sent(change.kind, revision)
 
+    def add_orphan(self, kind: Kind, id: str, *, change_id: str, revision: int) -> None:
+        """Add the end of what a driver has listed and nobody knows."""
+        self._parts.append(framed(_CHANGES, encode_orphan(kind, id, change_id=change_id, revision=revision)))
+        self.sent[change_id] = Sent(kind, revision)
+
     def request(self) -> Encoded:
         """Return the ``PostcommitRequest``."""
         return Encoded(b"".join(self._parts), len(self.sent))
+
+    def dry_run(self) -> Encoded:
+        """Return the ``DiffRequest``."""
+        return Encoded(b"".join(self._parts[1:]), len(self.sent))

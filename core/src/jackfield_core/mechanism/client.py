@@ -16,7 +16,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError, EncodeError, Message
 from grpc_health.v1 import health_pb2
-from jackfield.driver.v1 import driver_pb2, event_pb2, mechanism_pb2
+from jackfield.driver.v1 import driver_pb2, event_pb2, mechanism_pb2, reconcile_pb2
 from prometheus_client import Counter, Histogram
 
 from jackfield_core.mechanism.answers import Garbage, NoVerdict
@@ -97,6 +97,9 @@ BIND_PORTS = _rpc(
 )
 HEALTH = _rpc("grpc.health.v1.Health", "Check", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse)
 WATCH = _rpc("jackfield.driver.v1.EventService", "Watch", event_pb2.WatchRequest, event_pb2.WatchResponse)
+_RECONCILE = "jackfield.driver.v1.ReconcileService"
+LIST_OWNED = _rpc(_RECONCILE, "ListOwned", reconcile_pb2.ListOwnedRequest, reconcile_pb2.ListOwnedResponse)
+DIFF = _rpc(_RECONCILE, "Diff", reconcile_pb2.DiffRequest, reconcile_pb2.DiffResponse)
 _ALL = (HANDSHAKE, GET_SCHEMAS, UPGRADE_STATES, DRAIN, PRECOMMIT, POSTCOMMIT, BIND_PORTS, HEALTH)
 
 
@@ -144,9 +147,9 @@ class DriverClient:
         return response
 
     async def stream(
-        self, rpc: Rpc[RequestT, ResponseT], request: RequestT, silence: float
+        self, rpc: Rpc[RequestT, ResponseT], request: RequestT | Encoded, silence: float, timeout: float | None = None
     ) -> AsyncGenerator[ResponseT, None]:
-        """Call *rpc* and yield its answers until the driver ends the stream.
+        """Call *rpc* and yield its answers until the driver ends the stream, within *timeout* seconds if it has to end.
 
         Raises:
             NoVerdict: The stream broke, or brought nothing for *silence* seconds.
@@ -154,7 +157,7 @@ class DriverClient:
         """
         method: Any = self._channel.unary_stream(rpc.path)
         try:
-            call = method(_encode(self._name, request))
+            call = method(_encode(self._name, request), timeout=timeout)
         except grpc.aio.BaseError as error:
             raise NoVerdict(self._name, f"the channel is not usable: {error}", attempted=False) from None
         try:

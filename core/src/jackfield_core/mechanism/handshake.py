@@ -11,7 +11,7 @@ from jackfield_core.mechanism.verdicts import clean
 from jackfield_core.types import Action, Kind
 
 CONTRACT_MAJOR = 1
-FEATURES = ("attributes", "states", "watch")
+FEATURES = ("attributes", "states", "watch", "list_owned", "diff")
 """What the core makes use of if the driver names it too."""
 
 # What this release does not know is left out: a driver may be newer than the core.

@@ -26,10 +26,10 @@ _GONE: tuple[None, Sequence[BindingLevel]] = None, ()
 
 
 class Item(Struct, frozen=True):
-    """A debt, and the change that pays it."""
+    """A debt, and the change that pays it; of an orphan nobody knows more than the debt says."""
 
     debt: Due
-    change: Change
+    change: Change | None
     attributes: Mapping[str, bytes] = NO_ATTRIBUTES
 
     def tell(self, batch: Batch, change_id: str) -> None:
@@ -38,7 +38,11 @@ class Item(Struct, frozen=True):
         The row of a network may be ahead of that: its revision also counts
         changes of its subnets, of which drivers hear as such.
         """
-        debt, action = self.debt, self.change.action
+        debt = self.debt
+        if self.change is None:
+            batch.add_orphan(_KINDS[debt.kind], debt.resource_id, change_id=change_id, revision=debt.desired_revision)
+            return
+        action = self.change.action
         state = None if debt.state_version is None else (debt.state_version, debt.state or b"")
         batch.add(
             self.change,
@@ -79,6 +83,9 @@ async def load(
     attributes = await _attributes(tables, driver, debts, names) if names else {}
     items, lost = [], []
     for debt in sorted(debts, key=_order):
+        if debt.orphan:
+            items.append(Item(debt, None))
+            continue
         current, levels = resources.get(debt.resource_id, _GONE)
         tree = trees.get(debt.network_id)
         if current is None or tree is None:

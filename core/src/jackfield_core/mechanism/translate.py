@@ -92,7 +92,7 @@ def encode_change(
     """
     current = change.current
     described = encode(current, change.tree, change.levels)
-    attributed = ChangeMessage(attributes=attributes).SerializeToString(deterministic=True) if attributes else b""
+    attributed = _encode_attributes(attributes)
     message = ChangeMessage()
     message.change_id = change_id
     message.kind = KINDS[change.kind]
@@ -100,13 +100,33 @@ def encode_change(
     message.action = ACTIONS[action]
     message.revision = revision
     message.project_id = current.project_id
-    message.digest = hashlib.sha256(described + attributed).digest()
+    message.digest = _digest(described, attributed)
     if state is not None:
         message.state.version, message.state.data = state
     parts = [message.SerializeToString(), framed(_CURRENT, described), surroundings.of(change), attributed]
     if original is not None:
         parts.append(framed(_ORIGINAL, original))
     return b"".join(parts)
+
+
+def encode_orphan(kind: Kind, id: str, *, change_id: str, revision: int) -> bytes:
+    """Return the DELETE of what is known by nothing but its *kind* and *id*, as a driver sees it."""
+    message = ChangeMessage(
+        change_id=change_id, kind=KINDS[kind], id=id, action=change_pb2.ACTION_DELETE, revision=revision
+    )
+    getattr(message.current, kind).id = id
+    message.digest = hashlib.sha256(message.current.SerializeToString(deterministic=True)).digest()
+    return message.SerializeToString()
+
+
+def digest(
+    resource: Resource,
+    tree: NetworkTree,
+    levels: Sequence[BindingLevel] = (),
+    attributes: Mapping[str, bytes] = NO_ATTRIBUTES,
+) -> bytes:
+    """Return the digest under which a driver is told of a resource as it is."""
+    return _digest(encode(resource, tree, levels), _encode_attributes(attributes))
 
 
 def revision_of(change: Change, action: Action) -> int:
@@ -163,6 +183,14 @@ def fill_bind_request(message: mechanism_pb2.BindRequest, request_id: str, ask: 
     message.level = ask.level
     for level in ask.bound_levels:
         message.bound_levels.add(level=level.level, driver=level.driver, segment_id=level.segment_id)
+
+
+def _encode_attributes(attributes: Mapping[str, bytes]) -> bytes:
+    return ChangeMessage(attributes=attributes).SerializeToString(deterministic=True) if attributes else b""
+
+
+def _digest(described: bytes, attributed: bytes) -> bytes:
+    return hashlib.sha256(described + attributed).digest()
 
 
 def _standing(change: Change) -> tuple[object, ...]:

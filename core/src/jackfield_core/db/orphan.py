@@ -1,0 +1,110 @@
+"""Orphans: what is found on a device, bears our mark, and is known to nobody.
+
+An orphan has a row in the ledger like everything that a driver is owed, a
+tombstone without a resource, so its removal is retried, counted and shown like
+any other. While an operator has yet to agree, the row is there and nothing is
+owed.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jackfield_core.db import network, port, subnet
+from jackfield_core.db.base import now
+from jackfield_core.db.delivery import PAID, RANK, table
+from jackfield_core.db.statement import Insert, Statement, among
+from jackfield_core.types import Kind
+
+_TABLES = {Kind.NETWORK: network.table, Kind.SUBNET: subnet.table, Kind.PORT: port.table}
+_STEP = timedelta(milliseconds=1)
+
+
+class Orphan(Struct, frozen=True):
+    """Something on a device that nobody knows, at the highest revision that is listed."""
+
+    kind: Kind
+    id: str
+    revision: int
+
+
+class OrphanTable:
+    """Orphans of all drivers, seen through one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find_unknown(self, driver: str, kind: Kind, ids: Sequence[str]) -> set[str]:
+        """Return which of *ids* neither exist nor are known to the ledger as something of this driver's."""
+        mine = {"a_driver": driver, "a_kind": kind, "ids": [*ids]}
+        told = {id for (id,) in await _TOLD.rows(self._connection, mine)}
+        alive = {id for (id,) in await _ALIVE[kind].rows(self._connection, {"ids": [*ids]})}
+        return {*ids} - told - alive
+
+    async def add(self, driver: str, orphans: Sequence[Orphan], *, owed: bool) -> None:
+        """Owe a driver the end of orphans, or, if they are not *owed*, note them for the operator."""
+        at = now()
+        rows = [
+            {
+                "kind": orphan.kind,
+                "resource_id": orphan.id,
+                "driver": driver,
+                "rank": RANK[orphan.kind],
+                # Nobody knows on which network it is.
+                "network_id": orphan.id,
+                "desired_revision": orphan.revision + 1,
+                "tombstone": True,
+                "owed": owed,
+                "owed_since": at if owed else None,
+                # Ports before what they stand on, as far as that can be known.
+                "due_at": at - RANK[orphan.kind] * _STEP,
+                "orphan": True,
+                **PAID,
+            }
+            for orphan in orphans
+        ]
+        if rows:
+            await _INSERT.run(self._connection, rows)
+
+    async def agree(self, driver: str) -> int:
+        """Owe a driver the end of all orphans that wait for an operator; return how many there were."""
+        return await _AGREE.run(self._connection, {"a_driver": driver, "at": now()})
+
+    async def drop_held(self, driver: str, kind: Kind, ids: Sequence[str]) -> None:
+        """Forget orphans that wait for an operator and are not there any more."""
+        await _DROP.run(self._connection, {"a_driver": driver, "a_kind": kind, "ids": [*ids]})
+
+
+_of_driver = table.c.driver == sa.bindparam("a_driver")
+_of_kind = table.c.kind == sa.bindparam("a_kind")
+_is_held = table.c.orphan & ~table.c.owed
+_at = sa.bindparam("at", type_=sa.DateTime)
+
+_COLUMNS = (
+    *("kind", "resource_id", "driver", "rank", "network_id", "desired_revision", "tombstone", "owed", "owed_since"),
+    *("due_at", "orphan", *PAID),
+)
+_INSERT = Insert(table, lambda insert: insert.on_conflict_do_nothing(), columns=_COLUMNS)
+_TOLD = Statement(
+    lambda dialect: sa.select(table.c.resource_id).where(
+        _of_driver, _of_kind, among(table.c.resource_id, "ids", dialect)
+    )
+)
+
+
+def _alive(resources: sa.Table) -> Statement:
+    return Statement(
+        lambda dialect: sa.select(resources.c.id).where(
+            among(resources.c.id, "ids", dialect), resources.c.deleted_at.is_(None)
+        )
+    )
+
+
+_ALIVE = {kind: _alive(resources) for kind, resources in _TABLES.items()}
+_AGREE = Statement(sa.update(table).where(_of_driver, _is_held).values(owed=True, owed_since=_at, **PAID))
+_DROP = Statement(
+    lambda dialect: sa.delete(table).where(_of_driver, _of_kind, _is_held, among(table.c.resource_id, "ids", dialect))
+)

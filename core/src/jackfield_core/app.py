@@ -38,6 +38,7 @@ from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services import Services
 from jackfield_core.services.agent import AgentService
 from jackfield_core.services.attribute import AttributeService
+from jackfield_core.services.driver import DriverService
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.rebind import Rebinder
@@ -143,6 +144,7 @@ class Application:
             ),
             segments=SegmentService(work, segments, mechanism),
             agents=AgentService(work, down_time=self.settings.nodes.agent_down_time),
+            drivers=DriverService(self.database, self.settings, self.wake),
             attributes={kind: AttributeService(work, self.registry.attributes, kind) for kind in Kind},
         )
 

@@ -42,6 +42,7 @@ async def test_version_names_its_collections(api: Any, path: str) -> None:
         "ports",
         "segments",
         "agents",
+        "drivers",
         "extensions",
     }
 

@@ -1,9 +1,10 @@
 """The API as one ASGI application.
 
 Starlette serves the few fixed routes. Everything below ``/v2.0`` has the same
-form, a collection and perhaps an id, so one look into a table finds its
-handler; a list of patterns tried one after the other would cost more than the
-rest of the layer. Like Neutron's, paths may end in a slash or in ``.json``.
+form, a collection, perhaps an id, and rarely a part of what has that id, so one
+look into a table finds its handler; a list of patterns tried one after the
+other would cost more than the rest of the layer. Like Neutron's, paths may end
+in a slash or in ``.json``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from jackfield_core import config
 from jackfield_core.api.access import Access
 from jackfield_core.api.agent import Agents
+from jackfield_core.api.driver import Drivers
 from jackfield_core.api.extension import Extensions
 from jackfield_core.api.message import SCOPE_KEY, Request, read_body
 from jackfield_core.api.network import Networks
@@ -59,15 +61,17 @@ def create_api(
 ) -> Starlette:
     """Build the API on *services*; *extra_routes*, such as health checks, stand beside it."""
     page_limit = settings.api.page_limit
+    drivers = Drivers(services.drivers)
     collections: list[Collection] = [
         Networks(services.networks, services.attributes[Kind.NETWORK], page_limit=page_limit),
         Subnets(services.subnets, services.attributes[Kind.SUBNET], page_limit=page_limit),
         Ports(services.ports, services.attributes[Kind.PORT], page_limit=page_limit),
         Segments(services.segments, page_limit=page_limit),
         Agents(services.agents, page_limit=page_limit),
+        drivers,
         Extensions(extensions),
     ]
-    table = Table(collections, settings.api.max_body_bytes)
+    table = Table(collections, settings.api.max_body_bytes, parts={drivers.collection: drivers.on_part})
     return Starlette(
         routes=[Route(f"/{VERSION}{{rest:path}}", table), Route("/", Versions(), methods=["GET"]), *extra_routes],
         middleware=[Middleware(Access, public_url=settings.api.public_url)],
@@ -83,9 +87,14 @@ class Endpoint(NamedTuple):
 
 
 class Table:
-    """ASGI application of everything below ``/v2.0``."""
+    """ASGI application of everything below ``/v2.0``; *parts* are handlers by collection and part of a member."""
 
-    def __init__(self, collections: Sequence[Collection], max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        collections: Sequence[Collection],
+        max_body_bytes: int,
+        parts: Mapping[str, Mapping[str, Mapping[str, Handler]]],
+    ) -> None:
         self._max_body_bytes = max_body_bytes
         root = Root([one.collection for one in collections])
         self._root = Endpoint(f"/{VERSION}/", {"GET": root.list})
@@ -94,6 +103,11 @@ class Table:
         }
         self._members = {
             one.collection: Endpoint(f"/{VERSION}/{one.collection}/{{id}}", one.on_member) for one in collections
+        }
+        self._parts = {
+            (collection, part): Endpoint(f"/{VERSION}/{collection}/{{id}}/{part}", handlers)
+            for collection, by_part in parts.items()
+            for part, handlers in by_part.items()
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,6 +134,8 @@ class Table:
         start, *names = path.rstrip("/").removesuffix(".json").split("/")
         if not start and not names:
             return self._root, ""
+        if not start and len(names) == 3 and (names[0], names[2]) in self._parts:
+            return self._parts[names[0], names[2]], names[1]
         endpoints = {1: self._collections, 2: self._members}.get(len(names), {})
         if start or names[0] not in endpoints:
             raise HTTPException(404)

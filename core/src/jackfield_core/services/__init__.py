@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jackfield_core.services.agent import AgentService
 from jackfield_core.services.attribute import AttributeService
+from jackfield_core.services.driver import DriverService
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.segment import SegmentService
@@ -21,4 +22,5 @@ class Services:
     ports: PortService
     segments: SegmentService
     agents: AgentService
+    drivers: DriverService
     attributes: Mapping[Kind, AttributeService]

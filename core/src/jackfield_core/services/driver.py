@@ -7,6 +7,7 @@ the dispatcher do the rest. Whatever changes something leaves a line in the
 table of operators' actions, in the same transaction.
 """
 
+import re
 from collections.abc import Callable, Collection, Sequence
 
 from msgspec import Struct
@@ -30,6 +31,7 @@ from jackfield_core.services.inspection import Inspection, inspect
 
 LISTS = "list_owned"
 """Feature of drivers that can tell what their devices hold."""
+_NAME = re.compile(r"[a-z0-9-]{1,63}")
 SHOWN_ACTIONS = 20
 """Actions of operators that are shown of a driver."""
 
@@ -239,6 +241,8 @@ class DriverService:
         """Return if *name* is that of a driver in the settings, or of one that has left something in the database."""
         if name in self._names:
             return
+        if not _NAME.fullmatch(name):
+            raise _unknown(name)
         async with self._database.reading() as connection:
             tables = Tables(connection)
             has_rows = await tables.deliveries.list(driver=name, owed=None, limit=1)

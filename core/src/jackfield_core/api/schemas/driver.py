@@ -7,25 +7,30 @@ that the rest of the API has.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from jackfield_core.api.schemas.moment import moment
+from jackfield_core.api.schemas.values import Uuid
 from jackfield_core.db.base import now
 from jackfield_core.db.delivery import Debt
 from jackfield_core.db.lag import Lag
 from jackfield_core.services.driver import DriverDetail
 from jackfield_core.services.inspection import Inspection
+from jackfield_core.types import Kind
 
 Shape = dict[str, Any]
+
+LONGEST_REASON = 1000
+"""Characters of what an operator says."""
 
 
 class QuarantineBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Why nobody shall call a driver."""
 
-    reason: str
+    reason: Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON)]
 
 
 class ResyncBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,8 +43,8 @@ class ResyncBody(Struct, frozen=True, forbid_unknown_fields=True):
 class DebtBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Which debts are meant: those of one resource, of a kind, or all of the driver."""
 
-    kind: str = ""
-    id: str = ""
+    kind: Kind | None = None
+    id: Uuid | None = None
 
 
 class NoBody(Struct, frozen=True, forbid_unknown_fields=True):

@@ -34,15 +34,19 @@ from jackfield_core.mechanism.memory import Memory
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.nodes.service import NodeService
 from jackfield_core.observability import health
+from jackfield_core.observability.debts import DebtGauges
 from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services import Services
 from jackfield_core.services.agent import AgentService
 from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.driver import DriverService
+from jackfield_core.services.hearing import heard
 from jackfield_core.services.network import NetworkService
+from jackfield_core.services.numbers import DriverNumbers
 from jackfield_core.services.port import PortService
 from jackfield_core.services.rebind import Rebinder
 from jackfield_core.services.segment import SegmentService
+from jackfield_core.services.status import StatusService
 from jackfield_core.services.subnet import SubnetService
 from jackfield_core.services.trees import NetworkTrees
 from jackfield_core.types import Kind
@@ -67,10 +71,15 @@ class Application:
         self.nodes = NodeService(
             settings.nodes, self.unit_of_work, self.registry.required(), lambda _host: self.rebinder.wake()
         )
+        numbers = DriverNumbers(self.database, self.registry)
         self.api: Starlette = create_api(
             self.services,
             settings,
-            extra_routes=health.routes({"database": self._database_problem}, self._driver_states),
+            extra_routes=health.routes(
+                {"database": self._database_problem},
+                self._driver_states,
+                DebtGauges(numbers.debts, numbers.conditions).refresh,
+            ),
         )
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -146,6 +155,7 @@ class Application:
             agents=AgentService(work, down_time=self.settings.nodes.agent_down_time),
             drivers=DriverService(self.database, self.settings, self.wake),
             attributes={kind: AttributeService(work, self.registry.attributes, kind) for kind in Kind},
+            status=StatusService(work, lambda: heard(self.registry)),
         )
 
     async def _driver_ready(self, name: str, _handshake: object) -> None:

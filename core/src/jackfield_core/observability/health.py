@@ -19,8 +19,10 @@ Check = Callable[[], Awaitable[str]]
 """Returns an empty text if all is well, or a sentence for the operator."""
 
 
-def routes(checks: Mapping[str, Check], drivers: Callable[[], Mapping[str, str]]) -> list[Route]:
-    """Return ``/healthz``, ``/readyz`` and ``/metrics``."""
+def routes(
+    checks: Mapping[str, Check], drivers: Callable[[], Mapping[str, str]], refresh: Callable[[], Awaitable[None]]
+) -> list[Route]:
+    """Return ``/healthz``, ``/readyz`` and ``/metrics``; *refresh* brings the numbers up to date."""
 
     async def healthz(_request: Request) -> Response:
         return _json(200, {"status": "ok"})
@@ -33,6 +35,7 @@ def routes(checks: Mapping[str, Check], drivers: Callable[[], Mapping[str, str]]
         return _json(503 if problems else 200, body)
 
     async def metrics(_request: Request) -> Response:
+        await refresh()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

@@ -1,0 +1,33 @@
+"""The numbers of drivers that ``/metrics`` tells: from the ledger what they are owed, from the registry how they are."""
+
+from jackfield_core.db.base import now
+from jackfield_core.db.engine import Database
+from jackfield_core.db.lag import LagTable
+from jackfield_core.mechanism.registry import Registry
+from jackfield_core.observability.debts import Condition, Debts
+
+
+class DriverNumbers:
+    """Reads the numbers of all drivers."""
+
+    def __init__(self, database: Database, registry: Registry) -> None:
+        self._database = database
+        self._registry = registry
+
+    async def debts(self) -> dict[str, Debts]:
+        """Return what is owed to the drivers of the settings, and to whoever else is owed something."""
+        async with self._database.reading() as connection:
+            lags = await LagTable(connection).list()
+        at = now()
+        owed = {
+            name: Debts(lag.age(at), lag.owed, lag.failing, lag.refused, lag.ending, lag.most_attempts)
+            for name, lag in lags.items()
+        }
+        return {entry.name: Debts() for entry in self._registry.entries()} | owed
+
+    def conditions(self) -> dict[str, Condition]:
+        """Return how the drivers of the settings are, as this process sees it."""
+        return {
+            entry.name: Condition(entry.is_ready, entry.gate.breaker.is_open, entry.is_quarantined)
+            for entry in self._registry.entries()
+        }

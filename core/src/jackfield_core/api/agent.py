@@ -31,20 +31,20 @@ class Agents:
         page = self._listing.page(request.query_string)
         asked = {flag("alive", value) for name, value in page.pairs if name == "alive"}
         alive = asked.pop() if len(asked) == 1 else None
-        shapes = self._view.shapes(await self._service.list(request.ctx, page.query, alive))
+        shapes = self._view.shapes(await self._service.list(request.ctx, page.query, alive), request.ctx)
         return self._view.page(shapes, page, request)
 
     async def show(self, request: Request, id: str) -> Answer:
         """Answer with one agent."""
         check_id(self.name, id)
         fields = read_fields(read_pairs(request.query_string)) if request.query_string else ()
-        return self._one(await self._service.get(request.ctx, id), fields)
+        return self._one(request, await self._service.get(request.ctx, id), fields)
 
     async def update(self, request: Request, id: str) -> Answer:
         """Change one agent."""
         check_id(self.name, id)
         spec = self._change.one(request.body).body.spec()
-        return self._one(await self._service.update(request.ctx, id, spec))
+        return self._one(request, await self._service.update(request.ctx, id, spec))
 
     async def delete(self, request: Request, id: str) -> Answer:
         """Forget one agent."""
@@ -52,5 +52,5 @@ class Agents:
         await self._service.delete(request.ctx, id)
         return NO_CONTENT
 
-    def _one(self, agent: AgentView, fields: Sequence[str] = ()) -> Answer:
-        return self._view.one(200, self._view.shapes([agent])[0], fields)
+    def _one(self, request: Request, agent: AgentView, fields: Sequence[str] = ()) -> Answer:
+        return self._view.one(200, self._view.shapes([agent], request.ctx)[0], fields)

@@ -4,7 +4,8 @@ from functools import partial
 
 from jackfield_core.api import conditions
 from jackfield_core.api.listing import Condition, Listing
-from jackfield_core.api.resource import Resource, View
+from jackfield_core.api.resource import Deliveries, Resource, View
+from jackfield_core.api.schemas import delivery
 from jackfield_core.api.schemas import network as schema
 from jackfield_core.api.schemas.envelope import Envelope
 from jackfield_core.db.network import NetworkTable, table
@@ -12,13 +13,18 @@ from jackfield_core.db.tree import NetworkTree
 from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.spec import NetworkCreate, NetworkUpdate
+from jackfield_core.services.status import StatusService
+from jackfield_core.types import Kind
 
 
 class Networks(Resource[NetworkCreate, NetworkUpdate, NetworkTree]):
     """``/v2.0/networks``."""
 
-    def __init__(self, service: NetworkService, attributes: AttributeService, *, page_limit: int) -> None:
+    def __init__(
+        self, service: NetworkService, attributes: AttributeService, status: StatusService, *, page_limit: int
+    ) -> None:
         view = View("network", schema.render, schema.NetworkOut)
+        known = {*view.attributes, delivery.ATTRIBUTE}
         filters: dict[str, Condition] = {
             **conditions.of_timestamps(table),
             **conditions.of_provider(),
@@ -29,8 +35,9 @@ class Networks(Resource[NetworkCreate, NetworkUpdate, NetworkTree]):
             service,
             service.create_bulk,
             view=view,
-            creation=Envelope("network", schema.CreateBody, view.attributes, is_creation=True),
-            change=Envelope("network", schema.UpdateBody, view.attributes),
+            creation=Envelope("network", schema.CreateBody, known, is_creation=True),
+            change=Envelope("network", schema.UpdateBody, known),
             listing=Listing(NetworkTable.filters, filters, page_limit),
             attributes=attributes,
+            deliveries=Deliveries(status, Kind.NETWORK),
         )

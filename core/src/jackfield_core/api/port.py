@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from jackfield_core.api import conditions
 from jackfield_core.api.listing import Condition, Listing
 from jackfield_core.api.message import Answer, Request
-from jackfield_core.api.resource import Resource, View, check_id, expected_revision
+from jackfield_core.api.resource import Deliveries, Resource, View, check_id, expected_revision
+from jackfield_core.api.schemas import delivery
 from jackfield_core.api.schemas import port as schema
 from jackfield_core.api.schemas.envelope import Envelope
 from jackfield_core.db.port import Port, PortTable, table
@@ -16,6 +17,8 @@ from jackfield_core.errors import RevisionMismatch
 from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.spec import PortCreate, PortUpdate
+from jackfield_core.services.status import StatusService
+from jackfield_core.types import Kind
 
 ATTEMPTS = 10
 
@@ -23,9 +26,12 @@ ATTEMPTS = 10
 class Ports(Resource[PortCreate, PortUpdate, Port]):
     """``/v2.0/ports``."""
 
-    def __init__(self, service: PortService, attributes: AttributeService, *, page_limit: int) -> None:
-        view = View("port", schema.render, schema.PortOut)
-        self._body = Envelope("port", schema.UpdateBody, view.attributes)
+    def __init__(
+        self, service: PortService, attributes: AttributeService, status: StatusService, *, page_limit: int
+    ) -> None:
+        view = View("port", schema.render, schema.PortOut, render_for_users=schema.render_for_users)
+        known = {*view.attributes, delivery.ATTRIBUTE}
+        self._body = Envelope("port", schema.UpdateBody, known)
         filters: dict[str, Condition] = {
             **conditions.of_timestamps(table),
             "fixed_ips": conditions.fixed_ips,
@@ -35,10 +41,11 @@ class Ports(Resource[PortCreate, PortUpdate, Port]):
             service,
             service.create_bulk,
             view=view,
-            creation=Envelope("port", schema.CreateBody, view.attributes, is_creation=True),
+            creation=Envelope("port", schema.CreateBody, known, is_creation=True),
             change=self._body,
             listing=Listing(PortTable.filters, filters, page_limit),
             attributes=attributes,
+            deliveries=Deliveries(status, Kind.PORT),
         )
 
     async def update(self, request: Request, id: str) -> Answer:

@@ -4,11 +4,14 @@ What differs between resources is said by a :class:`View`, by the shapes of its
 bodies, and by how lists are narrowed. Answers of whole lists are encoded in one
 go from typed values; only a client that asks for certain ``fields``, or a driver
 that adds attributes of its own, makes us pick them one by one.
+
+How far drivers are with a resource is shown to administrators, with one resource
+always, and in a list if they ask for it: it costs one query.
 """
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -16,11 +19,14 @@ from msgspec import UNSET, Struct
 from jackfield_core.api.faults import bad_request
 from jackfield_core.api.listing import Listing, Page, read_fields, read_pairs
 from jackfield_core.api.message import NO_CONTENT, Answer, Request
+from jackfield_core.api.schemas import delivery
 from jackfield_core.api.schemas.envelope import NO_VENDORS, Envelope, Opened, VendorNames
 from jackfield_core.context import RequestContext
 from jackfield_core.db.query import ListQuery
 from jackfield_core.errors import NotFound
 from jackfield_core.services.attribute import AttributeService, Shown
+from jackfield_core.services.status import StatusService
+from jackfield_core.types import Kind
 
 RowT = TypeVar("RowT")
 CreateT = TypeVar("CreateT", bound=Struct)
@@ -40,7 +46,7 @@ _REVISION = re.compile(rb"\s*revision_number=(\d{1,18})\s*")
 encode = msgspec.json.Encoder().encode
 
 Own = Mapping[str, Shown]
-"""Attributes of vendors, by id of the resource."""
+"""Attributes that are not of the shape, such as those of vendors, by id of the resource."""
 _NO_OWN: Own = {}
 
 
@@ -75,21 +81,32 @@ class View(Generic[RowT]):
         name: Name of the resource on the wire.
         render: Turns a row into *shape*.
         shape: What users see of a row.
+        collection: Name of several of them, if it is not the name with an "s".
+        render_for_users: Turns a row into what those see of it who are no administrators, if that is less.
     """
 
-    def __init__(self, name: str, render: Callable[[RowT], Struct], shape: type[Struct]) -> None:
+    def __init__(
+        self,
+        name: str,
+        render: Callable[[RowT], Struct],
+        shape: type[Struct],
+        *,
+        collection: str = "",
+        render_for_users: Callable[[RowT], Struct] | None = None,
+    ) -> None:
         self.name = name
-        self.collection = f"{name}s"
+        self.collection = collection or f"{name}s"
         self.attributes = {field.encode_name: field.name for field in msgspec.structs.fields(shape)}
         self._render = render
+        self._render_for_users = render_for_users or render
 
-    def shapes(self, rows: Sequence[RowT]) -> Sequence[Struct]:
-        """Return rows as users see them."""
-        render = self._render
+    def shapes(self, rows: Sequence[RowT], ctx: RequestContext) -> Sequence[Struct]:
+        """Return rows as the caller sees them."""
+        render = self._render if ctx.is_admin else self._render_for_users
         return [render(row) for row in rows]
 
     def one(self, status: int, shape: Struct, fields: Sequence[str] = (), own: Own = _NO_OWN) -> Answer:
-        """Answer with one resource; *own* are attributes of vendors, by id."""
+        """Answer with one resource; *own* are attributes that are not of its shape, by id."""
         return Answer(status, encode({self.name: self._picked(shape, fields, own)}))
 
     def many(self, status: int, shapes: Sequence[Struct], own: Own = _NO_OWN) -> Answer:
@@ -115,6 +132,13 @@ class View(Generic[RowT]):
         return {**shown, **own[shape.id]} if own else shown  # type: ignore[attr-defined]
 
 
+class Deliveries(NamedTuple):
+    """Where it is told how far drivers are with resources of one kind."""
+
+    service: StatusService
+    kind: Kind
+
+
 class Resource(Generic[CreateT, UpdateT, RowT]):
     """One kind of resource and its verbs."""
 
@@ -128,6 +152,7 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
         change: Envelope[UpdateBody[UpdateT]],
         listing: Listing,
         attributes: AttributeService | None = None,
+        deliveries: Deliveries | None = None,
     ) -> None:
         self._service = service
         self._create_bulk = create_bulk
@@ -136,6 +161,7 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
         self._change = change
         self._listing = listing
         self._attributes = attributes
+        self._deliveries = deliveries
         self.name = view.name
         self.collection = view.collection
         self.on_collection: Mapping[str, Handler] = {"GET": self.list, "POST": self.create}
@@ -144,8 +170,11 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
     async def list(self, request: Request, _id: str) -> Answer:
         """Answer with one page of resources."""
         page = self._listing.page(request.query_string)
-        shapes = self._view.shapes(await self._service.list(request.ctx, page.query))
-        return self._view.page(shapes, page, request, await self._own(request, shapes, page.fields))
+        shapes = self._view.shapes(await self._service.list(request.ctx, page.query), request.ctx)
+        own = await self._own(request, shapes, page.fields)
+        if delivery.ATTRIBUTE in page.fields:
+            own = await self._with_deliveries(request, shapes, own)
+        return self._view.page(shapes, page, request, own)
 
     async def create(self, request: Request, _id: str) -> Answer:
         """Create one resource, or several if the body has a list."""
@@ -156,7 +185,7 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
         opened, are_many = self._creation.one_or_many(request.body, vendors)
         specs = [self._creation_spec(request, one) for one in opened]
         if are_many:
-            shapes = self._view.shapes(await self._create_bulk(request.ctx, specs))
+            shapes = self._view.shapes(await self._create_bulk(request.ctx, specs), request.ctx)
             return self._view.many(201, shapes, await self._own(request, shapes))
         return await self._one(request, 201, await self._service.create(request.ctx, specs[0]))
 
@@ -164,7 +193,11 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
         """Answer with one resource."""
         check_id(self.name, id)
         fields = read_fields(read_pairs(request.query_string)) if request.query_string else ()
-        return await self._one(request, 200, await self._service.get(request.ctx, id), fields)
+        shapes = self._view.shapes([await self._service.get(request.ctx, id)], request.ctx)
+        own = await self._own(request, shapes, fields)
+        if not fields or delivery.ATTRIBUTE in fields:
+            own = await self._with_deliveries(request, shapes, own)
+        return self._view.one(200, shapes[0], fields, own)
 
     async def update(self, request: Request, id: str) -> Answer:
         """Change one resource."""
@@ -181,15 +214,23 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
         await self._service.delete(request.ctx, id, expected_revision(request))
         return NO_CONTENT
 
-    async def _one(self, request: Request, status: int, row: RowT, fields: Sequence[str] = ()) -> Answer:
-        shapes = self._view.shapes([row])
-        return self._view.one(status, shapes[0], fields, await self._own(request, shapes, fields))
+    async def _one(self, request: Request, status: int, row: RowT) -> Answer:
+        shapes = self._view.shapes([row], request.ctx)
+        return self._view.one(status, shapes[0], (), await self._own(request, shapes))
 
     async def _own(self, request: Request, shapes: Sequence[Struct], fields: Sequence[str] = ()) -> Own:
         """Return the attributes of vendors that are shown with resources."""
         if self._attributes is None or not self._attributes.names(request.ctx):
             return _NO_OWN
         return await self._attributes.shown(request.ctx, ids_of(shapes), fields)
+
+    async def _with_deliveries(self, request: Request, shapes: Sequence[Struct], own: Own) -> Own:
+        """Add how far drivers are, for administrators."""
+        if self._deliveries is None or not request.ctx.is_admin:
+            return own
+        service, kind = self._deliveries
+        found = await service.of_resources(request.ctx, kind, ids_of(shapes))
+        return {id: {**own.get(id, {}), delivery.ATTRIBUTE: delivery.parts(one)} for id, one in found.items()}
 
     def _vendors(self, request: Request, *, is_creation: bool) -> VendorNames:
         """Return the attributes of vendors that a request may name."""

@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from jackfield_core import config
 from jackfield_core.api.access import Access
 from jackfield_core.api.agent import Agents
+from jackfield_core.api.delivery import Deliveries
 from jackfield_core.api.driver import Drivers
 from jackfield_core.api.extension import Extensions
 from jackfield_core.api.message import SCOPE_KEY, Request, read_body
@@ -63,11 +64,12 @@ def create_api(
     page_limit = settings.api.page_limit
     drivers = Drivers(services.drivers)
     collections: list[Collection] = [
-        Networks(services.networks, services.attributes[Kind.NETWORK], page_limit=page_limit),
-        Subnets(services.subnets, services.attributes[Kind.SUBNET], page_limit=page_limit),
-        Ports(services.ports, services.attributes[Kind.PORT], page_limit=page_limit),
+        Networks(services.networks, services.attributes[Kind.NETWORK], services.status, page_limit=page_limit),
+        Subnets(services.subnets, services.attributes[Kind.SUBNET], services.status, page_limit=page_limit),
+        Ports(services.ports, services.attributes[Kind.PORT], services.status, page_limit=page_limit),
         Segments(services.segments, page_limit=page_limit),
         Agents(services.agents, page_limit=page_limit),
+        Deliveries(services.status, page_limit=page_limit),
         drivers,
         Extensions(extensions),
     ]

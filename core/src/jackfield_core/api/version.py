@@ -30,13 +30,17 @@ class Root:
         """Answer with all collections."""
         resources = [
             {
-                "name": collection.removesuffix("s"),
+                "name": _singular(collection),
                 "collection": collection,
                 "links": [_link(f"{request.root_url}/{VERSION}/{collection}")],
             }
             for collection in self._collections
         ]
         return Answer(200, encode({"resources": resources}))
+
+
+def _singular(collection: str) -> str:
+    return f"{collection[:-3]}y" if collection.endswith("ies") else collection.removesuffix("s")
 
 
 def _link(href: str) -> dict[str, str]:

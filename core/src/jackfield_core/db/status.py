@@ -9,7 +9,7 @@ network are found in their own tables.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -20,7 +20,7 @@ from jackfield_core.db.delivery import table
 from jackfield_core.db.delivery_state import IN_PROGRESS, NOT_TRIED, REFUSED, DeliveryState, Hearings
 from jackfield_core.db.driver_audit import UnreachableBackend
 from jackfield_core.db.query import storable
-from jackfield_core.db.statement import Row, Statement, among
+from jackfield_core.db.statement import Statement, among
 from jackfield_core.types import Kind
 
 
@@ -78,31 +78,29 @@ class StatusTable:
     async def of_resources(self, kind: Kind, ids: Sequence[str]) -> list[Delivery]:
         """Return what each driver is owed, or has acknowledged, of some resources; in no order."""
         values = {"a_kind": kind, "ids": [*ids]}
-        return [_delivery(row) for row in await _OF_RESOURCES.rows(self._connection, values)]
+        return [Delivery(*row) for row in await _OF_RESOURCES.rows(self._connection, values)]
 
     async def find(self, place: Place) -> Delivery | None:
         """Return one delivery, or None if there is none."""
         statement = _SELECT.where(*(column == storable(part) for column, part in zip(_KEY, place, strict=True)))
         row = (await self._connection.execute(statement)).one_or_none()
-        return _delivery(row) if row else None
+        return Delivery(*row) if row else None
 
     async def page(
         self,
         conditions: Sequence[sa.ColumnElement[bool]],
         *,
-        limit: int | None,
-        after: Place | None = None,
-        before: Place | None = None,
+        limit: int | None = None,
+        marker: Place | None = None,
+        is_backwards: bool = False,
     ) -> list[Delivery]:
-        """Return deliveries that fulfil all *conditions*: up to *limit* behind one place, or those just before one."""
+        """Return up to *limit* deliveries that fulfil all *conditions*, in order: behind *marker*, or before it."""
         statement = _SELECT.where(*conditions).limit(limit)
-        if after is not None:
-            statement = statement.where(_place() > _at(after))
-        if before is not None:
-            statement = statement.where(_place() < _at(before))
-        is_backwards = before is not None
+        if marker is not None:
+            place = sa.tuple_(*(_text(storable(part)) for part in marker))
+            statement = statement.where(sa.tuple_(*_KEY) < place if is_backwards else sa.tuple_(*_KEY) > place)
         statement = statement.order_by(*(column.desc() if is_backwards else column for column in _KEY))
-        found = [_delivery(row) for row in await self._connection.execute(statement)]
+        found = [Delivery(*row) for row in await self._connection.execute(statement)]
         return found[::-1] if is_backwards else found
 
 
@@ -133,9 +131,9 @@ def on_networks(ids: Sequence[str]) -> sa.ColumnElement[bool]:
     return sa.tuple_(table.c.kind, table.c.resource_id).in_(there) & table.c.network_id.in_(networks)
 
 
-def is_owed(wanted: bool) -> sa.ColumnElement[bool]:
-    """Return the condition that something is owed, or nothing."""
-    return table.c.owed if wanted else ~table.c.owed
+def is_owed(wanted: Sequence[bool]) -> sa.ColumnElement[bool]:
+    """Return the condition that something is owed, or that nothing is, or either."""
+    return sa.or_(sa.false(), *(table.c.owed if one else ~table.c.owed for one in dict.fromkeys(wanted)))
 
 
 def in_states(states: Sequence[DeliveryState], hearings: Hearings) -> sa.ColumnElement[bool]:
@@ -176,17 +174,5 @@ def _is_doubtful(hearings: Hearings) -> sa.ColumnElement[bool]:
     return table.c.driver.in_(unwell) | (table.c.driver.in_(audited) & unread)
 
 
-def _place() -> Any:
-    return sa.tuple_(*_KEY)
-
-
-def _at(place: Place) -> Any:
-    return sa.tuple_(*(_text(storable(part)) for part in place))
-
-
 def _text(value: str) -> sa.ColumnElement[str]:
     return sa.literal(value, sa.String)
-
-
-def _delivery(row: Row | sa.Row[Any]) -> Delivery:
-    return Delivery(*row)

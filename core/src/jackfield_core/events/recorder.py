@@ -50,7 +50,6 @@ class Recorder:
         self._database = database
         self._required = required
         self._wake = wake
-        self._unwell: dict[str, str] = {}
 
     async def ports(self, observed: Sequence[PortObserved]) -> bool:
         """Store the wiring of ports, and judge their status anew; return whether anything changed."""
@@ -73,7 +72,7 @@ class Recorder:
         backends = [one for one in told if isinstance(one, Backend)]
         drifts = [one for one in told if isinstance(one, Drifted)]
         results = [
-            self._note_health(backends),
+            self._entry.backends.note(backends),
             bool(backends) and await self._heed_epochs(backends),
             bool(drifts) and await self._owe(drifts),
         ]
@@ -110,20 +109,6 @@ class Recorder:
             log.warning("driver.drifted", driver=self._entry.name, changes=count, first=drifts[0].message)
             self._wake([self._entry.name])
         return count > 0
-
-    def _note_health(self, backends: Sequence[Backend]) -> bool:
-        """Log which backends are not well, if these are others than before."""
-        unwell = dict(self._unwell)
-        for backend in backends:
-            unwell.pop(backend.id, None)
-            if backend.health in ("down", "degraded") and len(unwell) < BACKENDS:
-                unwell[backend.id] = backend.health
-        if unwell == self._unwell:
-            return False
-        self._unwell = unwell
-        level = log.warning if unwell else log.info
-        level("driver.backends", driver=self._entry.name, unwell=dict(sorted(unwell.items())[:_NAMED]))
-        return True
 
 
 def _told(entry: DriverEntry) -> dict[str, set[str]]:

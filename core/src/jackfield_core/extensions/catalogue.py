@@ -65,6 +65,12 @@ EXTENSIONS: Sequence[Extension] = (
         updated="2026-11-21T10:00:00-00:00",
     ),
     Extension(
+        alias="jackfield-delivery",
+        name="Deliveries",
+        description="What drivers have acknowledged and are owed: deliveries, and jackfield:delivery of resources.",
+        updated="2026-11-21T18:00:00-00:00",
+    ),
+    Extension(
         alias="jackfield-vendor-attributes",
         name="Attributes of vendors",
         description="Attributes of networks, subnets and ports that a mechanism driver declares, as driver:name.",

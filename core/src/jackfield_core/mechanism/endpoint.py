@@ -183,7 +183,10 @@ class Endpoint:
         """Return whether the process that a new connection reaches introduces itself in another way."""
         fresh = DriverClient(self._entry.name, self._address)
         try:
-            return _essence(await self._introduce(fresh)) != _essence(connection.handshake)
+            introduced = await self._introduce(fresh)
+            if self._entry.connection is connection:
+                self._entry.backends.introduced(introduced.backends)
+            return _essence(introduced) != _essence(connection.handshake)
         except (NoVerdict, Unfit) as error:
             # The old connection still works, and that is what counts.
             log.warning("driver.unreachable_anew", driver=self._entry.name, reason=str(error))

@@ -8,6 +8,7 @@ from it for calls: who serves, how many at a time, and whether nobody may call.
 import asyncio
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 
 import structlog
@@ -17,11 +18,12 @@ from jackfield_core.attributes.catalogue import Attributes
 from jackfield_core.db.base import now
 from jackfield_core.db.driver import BindCapability, DriverRecord, Interest
 from jackfield_core.mechanism.answers import Handshake, Limits
+from jackfield_core.mechanism.backends import Backends
 from jackfield_core.mechanism.client import DriverClient, RequestT, ResponseT, Rpc
 from jackfield_core.mechanism.connection import Connection
 from jackfield_core.mechanism.gate import Gate
 from jackfield_core.mechanism.kept import Terms
-from jackfield_core.mechanism.record import introduced
+from jackfield_core.mechanism.record import introduced, why_quarantined
 from jackfield_core.mechanism.wire import Encoded
 from jackfield_core.types import Kind
 
@@ -55,6 +57,8 @@ class DriverEntry:
         self.handshake: Handshake | None = None
         """The last one of this process."""
         self.gate = Gate(driver.name, settings)
+        self.backends = Backends(driver.name)
+        """Which of its backends are not well, as it says itself."""
         self.attributes: Mapping[Kind, Attributes] = {}
         """Its own attributes, by kind and name, of which it is told."""
         self.settable: Mapping[Kind, Attributes] = {}
@@ -92,7 +96,7 @@ class DriverEntry:
     def reason(self) -> str:
         """Why it cannot be asked, for the operator; empty if it can."""
         if self.record is not None and self.is_quarantined:
-            return f"three answers within ten minutes broke the contract, the last one: {self.record.quarantine_reason}"
+            return why_quarantined(self.record)
         return "it does not answer" if self.condition is Condition.BREAKER_OPEN else self._reason
 
     @property
@@ -132,6 +136,13 @@ class DriverEntry:
         """What its answers are held to."""
         return Terms(self.name, self.limits.max_state_bytes, self._state_versions(), self.settable)
 
+    @property
+    def silent_since(self) -> datetime | None:
+        """Since when it cannot be asked; None if it can."""
+        if self.record is not None and self.record.quarantined_at is not None:
+            return self.record.quarantined_at
+        return self.gate.silent_since
+
     async def turned(self) -> None:
         """Return when something about it has changed: who serves, its condition, or what it said of itself."""
         await self._turn.wait()
@@ -157,6 +168,7 @@ class DriverEntry:
     def introduced(self, handshake: Handshake) -> None:
         """Take note of how the running process introduced itself."""
         self.handshake = handshake
+        self.backends.introduced(handshake.backends)
         self.gate.limit(handshake.limits.max_in_flight)
         self._announce()
 

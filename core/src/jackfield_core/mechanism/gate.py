@@ -11,11 +11,13 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Protocol
 
 import structlog
 
 from jackfield_core import config
+from jackfield_core.db.base import now
 from jackfield_core.mechanism.answers import Garbage, Limits, NoVerdict
 from jackfield_core.mechanism.breaker import Breaker
 from jackfield_core.mechanism.client import DriverClient, RequestT, ResponseT, Rpc
@@ -46,6 +48,8 @@ class Gate:
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_retry)
         self.ready = asyncio.Event()
         """Set while a delivery makes sense; a trial that the open breaker allows does."""
+        self.silent_since: datetime | None = now()
+        """Since when nobody answers; None while somebody does."""
         self._doubt = Doubt(self.breaker, settings.precommit_budget, self._silent, self._note_answer)
         self._trial: asyncio.TimerHandle | None = None
         self._limit = Limits().max_in_flight
@@ -180,6 +184,7 @@ class Gate:
             self.breaker.succeed()
 
     def _note_well(self) -> None:
+        self.silent_since = None if self.connection else self.silent_since or now()
         self.breaker.succeed()
         self._doubt.forget()
         self._cancel_trial()
@@ -192,6 +197,7 @@ class Gate:
             return
         if is_news:
             log.warning("driver.breaker_opened", driver=self._name, reason=error.text)
+            self.silent_since = now()
         self.ready.clear()
         if unanswered is not None and self.connection is not None:
             self._doubt.await_recovery(self.connection.client, unanswered)
@@ -204,6 +210,7 @@ class Gate:
         if self.connection is None or self.connection.client is not client or self.breaker.is_open:
             return
         self.breaker.open()
+        self.silent_since = now()
         log.warning("driver.breaker_opened", driver=self._name, reason="it gives no sign of life")
         self.ready.clear()
         client.abandon()

@@ -9,6 +9,7 @@ from jackfield_core.services.driver import DriverService
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.segment import SegmentService
+from jackfield_core.services.status import StatusService
 from jackfield_core.services.subnet import SubnetService
 from jackfield_core.types import Kind
 
@@ -24,3 +25,4 @@ class Services:
     agents: AgentService
     drivers: DriverService
     attributes: Mapping[Kind, AttributeService]
+    status: StatusService

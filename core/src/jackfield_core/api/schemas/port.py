@@ -1,8 +1,8 @@
 """Ports on the wire.
 
 The host of a port and how it is plugged there are ``binding:`` attributes.
-``binding:failures`` is ours: which mechanism driver did not bind the port, and
-in its words why.
+``binding:failures`` is ours, and for administrators: which mechanism driver did
+not bind the port, at which level, and in its words why.
 """
 
 from collections.abc import Iterable, Sequence
@@ -164,7 +164,7 @@ class UpdateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PortOut(Struct, frozen=True):
-    """A port as users see it."""
+    """A port as administrators see it."""
 
     id: str
     name: str
@@ -186,14 +186,14 @@ class PortOut(Struct, frozen=True):
     profile: dict[str, Any] = field(name="binding:profile")
     vif_type: str = field(name="binding:vif_type")
     vif_details: dict[str, Any] = field(name="binding:vif_details")
-    failures: Sequence[dict[str, Any]] = field(name="binding:failures")
+    failures: Sequence[dict[str, Any]] | UnsetType = field(name="binding:failures")
     revision_number: int
     created_at: str
     updated_at: str
 
 
 def render(port: Port) -> PortOut:
-    """Return a port as users see it."""
+    """Return a port as administrators see it."""
     binding = port.binding
     created_at = moment(port.created_at)
     # Positional, and times only once where they are the same: lists of thousands come through here.
@@ -223,6 +223,11 @@ def render(port: Port) -> PortOut:
         created_at,
         created_at if port.updated_at == port.created_at else moment(port.updated_at),
     )
+
+
+def render_for_users(port: Port) -> PortOut:
+    """Return a port as those see it who are no administrators: what drivers say of hosts is not for them."""
+    return msgspec.structs.replace(render(port), failures=UNSET)
 
 
 def merged_options(current: Sequence[DhcpOption], bodies: Sequence[DhcpOptionBody] | None) -> tuple[DhcpOption, ...]:

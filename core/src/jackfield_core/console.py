@@ -29,6 +29,7 @@ from jackfield_core import config
 from jackfield_core.context import RequestContext
 from jackfield_core.db import migrate
 from jackfield_core.db.base import now
+from jackfield_core.db.delivery_state import DeliveryState
 from jackfield_core.db.engine import Database
 from jackfield_core.errors import JackfieldError
 from jackfield_core.observability import logging
@@ -47,6 +48,10 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 DriverArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the driver, as in the settings.")]
+LimitOption = Annotated[int, typer.Option(min=1, help="Rows at most.")]
+StateOption = Annotated[
+    list[DeliveryState] | None, typer.Option(help="Only what is in this state; repeat for several.")
+]
 
 Step = Callable[[int, int], None]
 """Told how much of some work is done, of how much."""

@@ -4,19 +4,16 @@ from typing import Annotated
 
 import typer
 
-from jackfield_core import config
-from jackfield_core.api.schemas import driver as schema
 from jackfield_core.console import (
     ConfigOption,
     JsonOption,
-    ask_database,
+    LimitOption,
+    StateOption,
     ask_drivers,
     operator_settings,
     print_json,
 )
-from jackfield_core.db.delivery import Debt, DeliveryTable
-from jackfield_core.db.engine import Database
-from jackfield_core.driver_tables import print_debts
+from jackfield_core.driver_tables import print_deliveries
 from jackfield_core.types import Kind
 
 delivery = typer.Typer(no_args_is_help=True, help="Look at what drivers are still owed, and have it tried at once.")
@@ -32,14 +29,22 @@ def delivery_list(
     json: JsonOption = False,
     of_driver: OfDriver = None,
     resource: OfResource = None,
-    limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 1000,
+    state: StateOption = None,
+    limit: LimitOption = 1000,
 ) -> None:
-    """Show what is owed to drivers, the oldest debt first."""
-    debts = ask_database(_debts(operator_settings(config_file), of_driver, resource, limit))
-    if json:
-        print_json([schema.debt(debt) for debt in debts])
-        return
-    print_debts(debts)
+    """Show what is owed to drivers, the oldest debt first, each with its state.
+
+    pending: not tried so far. in_progress: the driver is at it. retrying: it
+    failed, and is tried again soon. refused: the driver says that it cannot
+    be as it stands. ending: the end of something deleted. held: on a device
+    and known to nobody, waits for an operator. unknown: the driver is away.
+    """
+    settings = operator_settings(config_file)
+    found = ask_drivers(
+        settings,
+        lambda service, ctx: service.pending(ctx, of_driver, id=resource, states=[*(state or ())], limit=limit),
+    )
+    print_deliveries(found, json=json)
 
 
 @delivery.command("retry")
@@ -65,12 +70,3 @@ def delivery_retry(
         typer.echo(f"{count} debts are due now." if count else "No debt waits for its next attempt.")
     if not count:
         raise typer.Exit(1)
-
-
-async def _debts(settings: config.Settings, driver: str | None, resource: str | None, limit: int) -> list[Debt]:
-    database = Database(settings.database)
-    try:
-        async with database.reading() as connection:
-            return [*await DeliveryTable(connection).list(driver=driver, resource_id=resource, limit=limit)]
-    finally:
-        await database.close()

@@ -13,13 +13,15 @@ from jackfield_core.console import (
     ConfigOption,
     DriverArgument,
     JsonOption,
+    LimitOption,
+    StateOption,
     ask_drivers,
     operator_settings,
     print_json,
 )
 from jackfield_core.db.base import now
 from jackfield_core.driver_actions import actions
-from jackfield_core.driver_tables import print_debts, print_driver, print_drivers, print_lags
+from jackfield_core.driver_tables import print_deliveries, print_driver, print_drivers, print_lags
 
 driver = typer.Typer(
     no_args_is_help=True,
@@ -28,8 +30,6 @@ driver = typer.Typer(
     "not do it. NAME is that of a driver, as in the settings.",
 )
 driver.add_typer(actions)
-
-LimitOption = Annotated[int, typer.Option(min=1, help="Rows at most.")]
 
 
 @driver.command("ls")
@@ -93,11 +93,18 @@ def driver_lag(
 
 @driver.command("pending")
 def driver_pending(
-    name: DriverArgument, limit: LimitOption = 1000, config_file: ConfigOption = None, json: JsonOption = False
+    name: DriverArgument,
+    state: StateOption = None,
+    limit: LimitOption = 1000,
+    config_file: ConfigOption = None,
+    json: JsonOption = False,
 ) -> None:
-    """Show what a driver is owed, the oldest debt first, each with its attempts and the driver's reason."""
-    debts = ask_drivers(operator_settings(config_file), lambda service, ctx: service.pending(ctx, name, limit))
-    if json:
-        print_json([schema.debt(one) for one in debts])
-        return
-    print_debts(debts)
+    """Show what a driver is owed, the oldest debt first, each with its state and the driver's reason.
+
+    Behind them stand orphans that are held: they are on a device, bear our
+    mark and are known to nobody; `jackfield driver resync NAME --remove-orphans`
+    removes them. The same as `jackfield delivery list --driver NAME`.
+    """
+    settings = operator_settings(config_file)
+    found = ask_drivers(settings, lambda service, ctx: service.pending(ctx, name, states=[*(state or ())], limit=limit))
+    print_deliveries(found, json=json)

@@ -1,15 +1,17 @@
 """How drivers and debts look in a terminal."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from jackfield_core.console import age, duration, print_table
+from jackfield_core.api.schemas import delivery
+from jackfield_core.console import age, duration, print_json, print_table
 from jackfield_core.db.base import now
-from jackfield_core.db.delivery import Debt
 from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.lag import Lag
 from jackfield_core.db.operator_action import OperatorAction
 from jackfield_core.services.driver import DriverDetail
 from jackfield_core.services.inspection import Inspection
+from jackfield_core.services.status import DeliveryStatus
 
 
 def print_drivers(drivers: Sequence[Inspection]) -> None:
@@ -43,29 +45,34 @@ def print_lags(lags: Sequence[Lag]) -> None:
                 str(lag.in_progress),
                 str(lag.ending),
                 str(lag.most_attempts),
-                _until(lag),
+                _until(lag.next_due_at),
             ]
             for lag in lags
         ],
     )
 
 
-def print_debts(debts: Sequence[Debt]) -> None:
-    """Print debts, one a line."""
+def print_deliveries(deliveries: Sequence[DeliveryStatus], *, json: bool) -> None:
+    """Print deliveries, one a line, or as the API shows them."""
+    if json:
+        print_json([delivery.render(one) for one in deliveries])
+        return
     print_table(
-        ["driver", "kind", "id", "acknowledged", "desired", "attempts", "owed for", "reason"],
+        ["driver", "kind", "id", "state", "acknowledged", "desired", "attempts", "owed for", "next attempt", "reason"],
         [
             [
-                debt.driver,
-                debt.kind,
-                debt.resource_id,
-                "never" if debt.acknowledged_revision is None else str(debt.acknowledged_revision),
-                "gone" if debt.tombstone else str(debt.desired_revision),
-                str(debt.attempts),
-                age(debt.owed_since),
-                debt.message,
+                one.delivery.driver,
+                one.delivery.kind,
+                one.delivery.resource_id,
+                one.state,
+                "never" if one.delivery.acknowledged_revision is None else str(one.delivery.acknowledged_revision),
+                "gone" if one.delivery.tombstone else str(one.delivery.desired_revision),
+                str(one.delivery.attempts),
+                age(one.delivery.owed_since),
+                _until(one.next_attempt),
+                one.message,
             ]
-            for debt in debts
+            for one in deliveries
         ],
     )
 
@@ -139,9 +146,9 @@ def _state_version(pinned: int | None, writes: int | None) -> str:
     return f"{pinned} (writes {writes})" if writes is not None and writes > pinned else str(pinned)
 
 
-def _until(lag: Lag) -> str:
-    """Return when the next debt is tried."""
-    if lag.next_due_at is None:
+def _until(at: datetime | None) -> str:
+    """Return when something is tried again."""
+    if at is None:
         return ""
-    left = (lag.next_due_at - now()).total_seconds()
+    left = (at - now()).total_seconds()
     return f"in {duration(left)}" if left > 0 else "now"

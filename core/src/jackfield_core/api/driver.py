@@ -14,7 +14,7 @@ from jackfield_core.api.faults import bad_request
 from jackfield_core.api.listing import read_pairs
 from jackfield_core.api.message import Answer, Request
 from jackfield_core.api.resource import Handler, encode
-from jackfield_core.api.schemas import diagnosis
+from jackfield_core.api.schemas import delivery, diagnosis
 from jackfield_core.api.schemas import driver as schema
 from jackfield_core.services.driver import DriverService
 
@@ -67,8 +67,8 @@ class Drivers:
         limit = _options(request, "limit").get("limit", str(PENDING_LIMIT))
         if not limit.isdecimal() or not 0 < int(limit) <= PENDING_LIMIT * 10:
             raise bad_request(f"Invalid input for limit. Reason: it is not from 1 to {PENDING_LIMIT * 10}.")
-        debts = await self._service.pending(request.ctx, name, int(limit))
-        return _answer({"pending": [schema.debt(one) for one in debts]})
+        found = await self._service.pending(request.ctx, name, limit=int(limit))
+        return _answer({"pending": [delivery.render(one) for one in found]})
 
     async def resync(self, request: Request, name: str) -> Answer:
         """Ask for a comparison that repairs; answer with the last one before, because this one takes its time."""

@@ -103,6 +103,12 @@ class StatusTable:
         found = [Delivery(*row) for row in await self._connection.execute(statement)]
         return found[::-1] if is_backwards else found
 
+    async def oldest(self, conditions: Sequence[sa.ColumnElement[bool]], *, limit: int) -> list[Delivery]:
+        """Return up to *limit* deliveries that fulfil all *conditions*, the longest owed first."""
+        since = table.c.owed_since
+        statement = _SELECT.where(*conditions).order_by(since.is_(None), since, table.c.rank, table.c.resource_id)
+        return [Delivery(*row) for row in await self._connection.execute(statement.limit(limit))]
+
 
 def of_drivers(names: Sequence[str]) -> sa.ColumnElement[bool]:
     """Return the condition that a delivery is for one of some drivers."""
@@ -134,6 +140,11 @@ def on_networks(ids: Sequence[str]) -> sa.ColumnElement[bool]:
 def is_owed(wanted: Sequence[bool]) -> sa.ColumnElement[bool]:
     """Return the condition that something is owed, or that nothing is, or either."""
     return sa.or_(sa.false(), *(table.c.owed if one else ~table.c.owed for one in dict.fromkeys(wanted)))
+
+
+def is_waiting() -> sa.ColumnElement[bool]:
+    """Return the condition that a driver is owed something, or would be if an operator agreed."""
+    return table.c.owed | (table.c.orphan & ~table.c.owed)
 
 
 def in_states(states: Sequence[DeliveryState], hearings: Hearings) -> sa.ColumnElement[bool]:

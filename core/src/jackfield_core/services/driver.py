@@ -15,22 +15,22 @@ from msgspec import Struct
 from jackfield_core import config
 from jackfield_core.context import RequestContext
 from jackfield_core.db.base import now
-from jackfield_core.db.delivery import Debt
+from jackfield_core.db.delivery_state import DeliveryState, Hearings
 from jackfield_core.db.driver import DriverRecord
 from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.engine import Database
 from jackfield_core.db.forgetting import Given, force_forget
 from jackfield_core.db.lag import Lag, LagTable
 from jackfield_core.db.operator_action import OperatorAction
+from jackfield_core.db.status import StatusTable, in_states, is_waiting, of_drivers, of_resource_ids
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.errors import Conflict, DriverUnavailable, Forbidden, NotFound
 from jackfield_core.mechanism import record
 from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.services.finalize import Outcome, Progress, finalize_driver
-from jackfield_core.services.inspection import Inspection, inspect
+from jackfield_core.services.inspection import LISTS, Inspection, hearing_of, inspect
+from jackfield_core.services.status import DeliveryStatus, status_of
 
-LISTS = "list_owned"
-"""Feature of drivers that can tell what their devices hold."""
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
 SHOWN_ACTIONS = 20
 """Actions of operators that are shown of a driver."""
@@ -50,6 +50,8 @@ class DriverService:
     """What operators can do with mechanism drivers.
 
     *wake* is called with the drivers that have something to do after a commit.
+    *heard* returns what this process hears of drivers; without it they are
+    looked at when that is asked for.
     """
 
     def __init__(
@@ -57,19 +59,19 @@ class DriverService:
         database: Database,
         settings: config.Settings,
         wake: Callable[[Collection[str]], None] = lambda _drivers: None,
+        heard: Callable[[], Hearings] | None = None,
     ) -> None:
         self._database = database
         self._settings = settings
         self._wake = wake
+        self._heard = heard
         self._names = [driver.name for driver in settings.drivers]
         self._required = [driver.name for driver in settings.drivers if driver.policy == "required"]
 
     async def list(self, ctx: RequestContext) -> Sequence[Inspection]:
         """Look at every driver, those that are owed something and not in the settings included."""
         _expect_admin(ctx, "get_driver")
-        return await inspect(
-            self._database, self._settings.drivers, self._settings.mechanism.handshake_timeout, others=True
-        )
+        return await self._look(self._settings.drivers, others=True)
 
     async def get(self, ctx: RequestContext, name: str) -> DriverDetail:
         """Look at one driver, its debts, its last audit, and what operators did to it.
@@ -79,7 +81,7 @@ class DriverService:
         """
         _expect_admin(ctx, "get_driver")
         drivers = [one for one in self._settings.drivers if one.name == name]
-        seen = await inspect(self._database, drivers, self._settings.mechanism.handshake_timeout, others=not drivers)
+        seen = await self._look(drivers, others=not drivers)
         inspection = next((one for one in seen if one.name == name), None)
         if inspection is None:
             raise _unknown(name)
@@ -103,11 +105,32 @@ class DriverService:
             raise _unknown(name)
         return [*known.values()] if name is None else [known[name]]
 
-    async def pending(self, ctx: RequestContext, name: str, limit: int) -> Sequence[Debt]:
-        """Return what a driver is owed, the oldest debt first."""
-        await self.lag(ctx, name)
+    async def pending(
+        self,
+        ctx: RequestContext,
+        name: str | None = None,
+        *,
+        id: str | None = None,
+        states: Sequence[DeliveryState] = (),
+        limit: int,
+    ) -> Sequence[DeliveryStatus]:
+        """Return what one driver is owed, or all, the oldest debt first; then orphans that wait for an operator.
+
+        Only of the resource *id*, or only what is in one of *states*, if they are given.
+        """
+        _expect_admin(ctx, "get_driver")
+        if name is not None:
+            await self._expect_known(name)
+        heard = await self._hearings()
+        conditions = [
+            in_states(states, heard) if states else is_waiting(),
+            *([of_drivers([name])] if name is not None else []),
+            *([of_resource_ids([id])] if id is not None else []),
+        ]
         async with self._database.reading() as connection:
-            return await Tables(connection).deliveries.list(driver=name, limit=limit)
+            found = await StatusTable(connection).oldest(conditions, limit=limit)
+        at = now()
+        return [status_of(one, heard, at) for one in found]
 
     async def audit(self, ctx: RequestContext, name: str) -> DriverAudit:
         """Return what the last comparison with a driver's devices found; an empty one if there was none."""
@@ -225,6 +248,14 @@ class DriverService:
             )
         self._wake(self._names if name is None else [name])
         return count
+
+    async def _look(self, drivers: Sequence[config.Driver], *, others: bool) -> Sequence[Inspection]:
+        return await inspect(self._database, drivers, self._settings.mechanism.handshake_timeout, others=others)
+
+    async def _hearings(self) -> Hearings:
+        if self._heard is not None:
+            return self._heard()
+        return {one.name: hearing_of(one) for one in await self._look(self._settings.drivers, others=False)}
 
     async def _introduced(self, tables: Tables, name: str) -> DriverRecord:
         known = await tables.drivers.find_for_update(name)

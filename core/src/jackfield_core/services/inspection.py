@@ -12,6 +12,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from jackfield_core import config
+from jackfield_core.db.delivery_state import Doubt, Hearing
 from jackfield_core.db.driver import DriverRecord, DriverTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.lag import Lag, LagTable
@@ -20,6 +21,8 @@ from jackfield_core.mechanism.look import Sight, look
 
 DEPLOYMENT = "jackfield"
 
+LISTS = "list_owned"
+"""Feature of drivers that can tell what their devices hold."""
 UNCONFIGURED = "not in the settings"
 """State of a driver that the settings do not name, and that is owed something all the same."""
 
@@ -77,6 +80,15 @@ async def inspect(
         for driver, seen in zip(drivers, sights, strict=True)
     ]
     return [*inspections, *(_left_over(drivers, records, lags) if others else ())]
+
+
+def hearing_of(inspection: Inspection) -> Hearing:
+    """Return what is heard of a driver by looking at it once."""
+    silence = None
+    if inspection.state not in ("ready", "draining"):
+        reason = "DRIVER_QUARANTINED" if inspection.quarantine else "DRIVER_AWAY"
+        silence = Doubt(reason, f"it is {inspection.state}: {inspection.reason}")
+    return Hearing(silence, is_audited=LISTS in inspection.features)
 
 
 def _inspection(driver: config.Driver, record: DriverRecord | None, seen: Sequence[Sight], lag: Lag) -> Inspection:

@@ -1,4 +1,4 @@
-"""The numbers of drivers that ``/metrics`` tells: from the ledger what they are owed, from the registry how they are."""
+"""The numbers of drivers for ``/metrics``: the ledger says what they are owed, the registry how they are."""
 
 from jackfield_core.db.base import now
 from jackfield_core.db.engine import Database

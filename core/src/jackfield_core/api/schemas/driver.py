@@ -15,7 +15,6 @@ from msgspec import Meta, Struct
 from jackfield_core.api.schemas.moment import moment
 from jackfield_core.api.schemas.values import Uuid
 from jackfield_core.db.base import now
-from jackfield_core.db.delivery import Debt
 from jackfield_core.db.lag import Lag
 from jackfield_core.services.driver import DriverDetail
 from jackfield_core.services.inspection import Inspection
@@ -70,14 +69,6 @@ def detail(found: DriverDetail) -> Shape:
 def lag(found: Lag) -> Shape:
     """Return how far behind a driver is; *oldest_seconds* is what alerts watch."""
     return {**plain(found), "oldest_seconds": round(found.age(now()), 1)}
-
-
-def debt(found: Debt) -> Shape:
-    """Return a debt; driver states and originals may be secrets, and are not among it."""
-    return {name: value for name, value in plain(found).items() if name not in _HIDDEN}
-
-
-_HIDDEN = frozenset({"state", "original", "claim"})
 
 
 def plain(value: object) -> Any:

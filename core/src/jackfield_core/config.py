@@ -178,6 +178,17 @@ class Dispatcher(Section):
     """Longest time that a driver waits for its neighbour in the configured order."""
 
 
+class Audit(Section):
+    """Comparison of what devices hold with the ledger."""
+
+    interval: Seconds = 600.0
+    """Seconds between audits of one driver, give or take a tenth so that drivers are not all asked at once."""
+    orphan_limit: int = Field(default=10, ge=0)
+    """Orphans that one audit removes by itself; of more, and of more than ``orphan_percent``, an operator decides."""
+    orphan_percent: float = Field(default=5.0, ge=0, le=100)
+    """Share of what a device lists, in percent, that may be orphans and is removed without asking."""
+
+
 class TypeDriverSettings(Section):
     """What one type driver may allocate."""
 
@@ -245,6 +256,7 @@ class Settings(BaseSettings):
     nodes: Nodes = Nodes()
     mechanism: Mechanism = Mechanism()
     dispatcher: Dispatcher = Dispatcher()
+    audit: Audit = Audit()
     segments: Segments = Segments()
     logging: Logging = Logging()
     drivers: list[Driver] = []

@@ -55,6 +55,11 @@ async def list_debts(connection: AsyncConnection, driver: str, kind: str, ids: S
     return [Due(*row) for row in rows]
 
 
+async def list_owed(connection: AsyncConnection, driver: str) -> Sequence[tuple[str, str]]:
+    """Return kind and id of all that a driver is owed, parents first."""
+    return [(kind, id) for kind, id in await _OWED.rows(connection, {"a_driver": driver})]
+
+
 async def owe_again(
     connection: AsyncConnection, driver: str, kind: str, ids: Sequence[str], *, as_new: bool = False
 ) -> int:
@@ -165,3 +170,8 @@ def _debts(dialect: str) -> sa.Select[Any]:
 
 
 _DEBTS = Statement(_debts)
+_OWED = Statement(
+    sa.select(table.c.kind, table.c.resource_id)
+    .where(_of_driver, table.c.owed)
+    .order_by(table.c.rank, table.c.resource_id)
+)

@@ -77,9 +77,21 @@ async def load(
     of the others as updates from the first time on. *names* are those of its
     own attributes.
     """
+    items, lost = await describe(tables, driver, debts, creates, names)
+    ports = [item.change.current for item in items if item.change and isinstance(item.change.current, Port)]
+    return Loaded(items, await _hosts(tables, ports, agent_down_time), lost)
+
+
+async def describe(
+    tables: Tables,
+    driver: str,
+    debts: Sequence[Due],
+    creates: frozenset[str],
+    names: Mapping[Kind, Collection[str]],
+) -> tuple[list[Item], list[str]]:
+    """Return what :func:`load` reads but for the hosts: items, and ids of resources gone without a trace."""
     resources = await _resources(tables, debts)
     trees = await load_trees(tables.connection, {debt.network_id for debt in debts})
-    hosts = await _hosts(tables, [port for port, _ in resources.values() if isinstance(port, Port)], agent_down_time)
     attributes = await _attributes(tables, driver, debts, names) if names else {}
     items, lost = [], []
     for debt in sorted(debts, key=_order):
@@ -93,7 +105,7 @@ async def load(
             continue
         change = Change(_KINDS[debt.kind], _action(debt, creates), current, None, tree, levels=levels)
         items.append(Item(debt, change, attributes.get(debt.resource_id, NO_ATTRIBUTES)))
-    return Loaded(items, hosts, lost)
+    return items, lost
 
 
 def _order(debt: Due) -> tuple[bool, int]:

@@ -1,0 +1,102 @@
+"""Compares what a driver lists with what it has acknowledged, and writes nothing.
+
+The ledger is read first, then the devices, then the ledger once more for what
+seems to differ, because both go on meanwhile. Only what nobody has touched since
+before the listing counts: the rest is owed, or was just paid, and the listing
+may be too old to say anything of it.
+
+This is the dry run of an audit. An operator's ``diff`` ends here;
+:func:`jackfield_core.audit.repair.apply` takes it from here.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection
+
+from jackfield_core.audit import suspects
+from jackfield_core.audit.expectation import expect
+from jackfield_core.audit.findings import Difference, Finding, Findings
+from jackfield_core.audit.subject import LIST_OWNED, Subject
+from jackfield_core.audit.tally import Tally
+from jackfield_core.db.engine import Database
+from jackfield_core.mechanism.answers import NoVerdict
+from jackfield_core.mechanism.listing import list_owned
+from jackfield_core.types import Kind
+
+MOST_UNKNOWN = 200_000
+"""Resources that are listed and that nobody knows; more are no orphans but another deployment's, or a fault."""
+
+Progress = Callable[[int, int], None]
+"""Told how many resources were listed so far, and how many are expected."""
+
+
+async def compare(
+    database: Database,
+    subject: Subject,
+    *,
+    listed_kinds: Collection[str] = (),
+    share: float = 0.0,
+    progress: Progress = lambda listed, expected: None,  # noqa: ARG005
+) -> Findings:
+    """Return what differs between a driver's devices and the ledger.
+
+    *listed_kinds* are those that the driver is known to list, as the last audit
+    has stored them; of other kinds nothing is missed unless some of it is
+    listed now. *share* is how long to pause for others, as a multiple of the
+    time that reading the ledger takes.
+
+    Raises:
+        NoVerdict: The driver cannot list, or the listing did not come to its end; nothing is known.
+        Garbage: It cannot be decoded.
+    """
+    if LIST_OWNED not in subject.features:
+        raise NoVerdict(subject.name, "it does not tell what is on its devices", code="UNIMPLEMENTED", attempted=False)
+    expectation = await expect(database, subject, share)
+    tally = Tally(expectation)
+    await _read(subject, tally, progress)
+    known_kinds = tally.kinds.union(listed_kinds)
+    found = await _found(database, subject, tally, known_kinds)
+    held, gone = tally.held()
+    return Findings(
+        driver=subject.name,
+        since=tally.since,
+        listed=tally.listed,
+        compared=expectation.judged,
+        found=sorted(found, key=_order),
+        unreachable=tuple(tally.unreachable.values()),
+        listed_kinds=known_kinds,
+        held=held,
+        gone=gone,
+    )
+
+
+async def _read(subject: Subject, tally: Tally, progress: Progress) -> None:
+    """Hold all that a driver lists against what is expected."""
+    async with contextlib.aclosing(list_owned(subject.client)) as pages:
+        async for page in pages:
+            for owned in page.owned:
+                tally.take(owned)
+            tally.miss(page.unreachable)
+            if sum(map(len, tally.unknown.values())) > MOST_UNKNOWN:
+                text = f"it lists more than {MOST_UNKNOWN} resources that nobody knows: those of another deployment?"
+                raise NoVerdict(subject.name, text, code="OUT_OF_RANGE")
+            progress(tally.listed, tally.expected)
+            # A driver that is fast must not keep others from their turn.
+            await asyncio.sleep(0)
+
+
+async def _found(database: Database, subject: Subject, tally: Tally, listed_kinds: Collection[str]) -> list[Finding]:
+    found: list[Finding] = []
+    for kind in Kind:
+        missing = tally.missing(kind) if kind in listed_kinds else []
+        for difference, ids in ((Difference.MISSING, missing), (Difference.CHANGED, tally.changed(kind))):
+            found += await suspects.still_differing(database, subject, tally, difference, kind, ids)
+    found += await suspects.orphans(database, subject, tally)
+    return found
+
+
+_RANKS = {kind: rank for rank, kind in enumerate(Kind)}
+
+
+def _order(finding: Finding) -> tuple[int, str]:
+    return _RANKS[finding.kind], finding.resource_id

@@ -1,0 +1,101 @@
+"""Turns what an audit found into debts; the lanes pay them, on the same path as everything else.
+
+What is missing is owed as if the driver had never heard of it, what was changed
+is owed once more. Nothing is owed that has been touched since the listing began,
+so it does no harm to repair what somebody else repairs too, or to do it late.
+Orphans are removed if they are few. Many of them mean more often that the core
+has forgotten something than that a device has made something up, so those wait
+for an operator.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from jackfield_core import config
+from jackfield_core.audit.findings import Difference, Finding, Findings
+from jackfield_core.audit.subject import Subject
+from jackfield_core.audit.suspects import batches
+from jackfield_core.db.drift import owe_differing
+from jackfield_core.db.engine import Database
+from jackfield_core.db.orphan import Orphan, OrphanTable
+from jackfield_core.types import Action, Kind
+
+
+class Repair(Struct, frozen=True):
+    """How many resources are owed again for what was found, and how many orphans wait for an operator."""
+
+    missing: int
+    changed: int
+    orphans: int
+    held_orphans: int
+
+    @property
+    def owed(self) -> int:
+        """How many debts there are more than before."""
+        return self.missing + self.changed + self.orphans
+
+
+async def apply(
+    database: Database, subject: Subject, findings: Findings, settings: config.Audit, *, remove_orphans: bool = False
+) -> Repair:
+    """Owe a driver what differs; the caller wakes its lane.
+
+    With *remove_orphans* an operator agrees to the removal of all of them.
+    """
+    missing = await _owe(database, subject, findings, Difference.MISSING)
+    changed = await _owe(database, subject, findings, Difference.CHANGED)
+    orphans = findings.of(Difference.ORPHAN)
+    is_agreed = remove_orphans or are_few(findings, settings)
+    await _drop(database, findings)
+    await _note(database, subject.name, orphans, owed=is_agreed)
+    released = 0
+    if is_agreed and findings.held:
+        async with database.writing() as connection:
+            released = await OrphanTable(connection).agree(subject.name)
+    removed = len(orphans) + released if is_agreed else 0
+    return Repair(missing, changed, removed, 0 if is_agreed else len(orphans) + len(findings.held))
+
+
+def are_few(findings: Findings, settings: config.Audit) -> bool:
+    """Return whether the orphans are so few that nobody has to be asked."""
+    count = len(findings.of(Difference.ORPHAN)) + len(findings.held)
+    return count <= settings.orphan_limit or count * 100 <= settings.orphan_percent * findings.listed
+
+
+async def _owe(database: Database, subject: Subject, findings: Findings, difference: Difference) -> int:
+    owed = 0
+    for kind, found in _by_kind(findings.of(difference)).items():
+        as_new = difference is Difference.MISSING or Action.UPDATE not in subject.hears(kind)
+        for batch in batches(found):
+            compared = [(finding.resource_id, finding.revision) for finding in batch]
+            async with database.writing() as connection:
+                owed += await owe_differing(
+                    connection, findings.driver, kind, compared, since=findings.since, as_new=as_new
+                )
+    return owed
+
+
+async def _note(database: Database, driver: str, orphans: Sequence[Finding], *, owed: bool) -> None:
+    for batch in batches(orphans):
+        noted = [Orphan(finding.kind, finding.resource_id, finding.revision) for finding in batch]
+        async with database.writing() as connection:
+            await OrphanTable(connection).add(driver, noted, owed=owed)
+
+
+async def _drop(database: Database, findings: Findings) -> None:
+    """Forget orphans that waited for an operator and have gone by themselves."""
+    for kind, gone in _by_kind(findings.gone).items():
+        for batch in batches(gone):
+            async with database.writing() as connection:
+                await OrphanTable(connection).drop_held(
+                    findings.driver, kind, [finding.resource_id for finding in batch]
+                )
+
+
+def _by_kind(findings: Sequence[Finding]) -> Mapping[Kind, Sequence[Finding]]:
+    """Return findings by kind, parents first."""
+    by_kind: dict[Kind, list[Finding]] = {}
+    for finding in findings:
+        by_kind.setdefault(finding.kind, []).append(finding)
+    return by_kind

@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 
 from jackfield_core import config
 from jackfield_core.api.server import create_api
+from jackfield_core.audit.auditor import Auditor
 from jackfield_core.binding.binder import Binder
 from jackfield_core.db import migrate
 from jackfield_core.db.engine import Database
@@ -68,6 +69,9 @@ class Application:
         self.rebinder = Rebinder(self.unit_of_work, self.services.ports, interval=settings.mechanism.rebind_interval)
         self.dispatcher = Dispatcher(self.registry, self.mechanism, self.database, settings)
         self.events = EventWatch(self.registry, self.database, self.dispatcher.wake, self.registry.note_garbage)
+        self.auditor = Auditor(
+            self.registry, self.database, settings.audit, self.dispatcher.wake, self.registry.note_garbage
+        )
         self.nodes = NodeService(
             settings.nodes, self.unit_of_work, self.registry.required(), lambda _host: self.rebinder.wake()
         )
@@ -103,6 +107,7 @@ class Application:
         if "dispatcher" in self.settings.roles:
             await self.dispatcher.start()
             self.events.start()
+            await self.auditor.start()
             self._tasks.add(asyncio.create_task(self.rebinder.run()))
         if "nodes" in self.settings.roles:
             await self.nodes.start()
@@ -116,6 +121,7 @@ class Application:
         if "nodes" in self.settings.roles:
             await self.nodes.stop()
         if "dispatcher" in self.settings.roles:
+            await self.auditor.stop()
             await self.events.stop()
             await self.dispatcher.stop()
         await self.registry.stop()

@@ -3,7 +3,8 @@
 What it does not want to hear of is forgotten. What existed before it did is
 owed from now on. And if one of its backends may have lost what it was told (a
 wiped switch, a restored controller: the epoch is another one) everything is
-owed again from the start.
+owed again from the start, and an audit looks for what a restored backend has
+brought back.
 """
 
 import time
@@ -54,6 +55,7 @@ class Reception:
             if before and (_may_have_lost(before.epochs, handshake) or _was_delivered_elsewhere(handshake)):
                 self._check_patience(name)
                 count = await tables.deliveries.owe_all_again(name)
+                await tables.audits.request(name)
                 log.warning("driver.owed_all_again", driver=name, changes=count, epochs=handshake.epochs)
             count = await owe_what_exists(connection, name, _kinds(handshake, Action.CREATE))
             if count:

@@ -89,6 +89,8 @@ class Recorder:
                 return False
             await tables.drivers.save(replace(record, epochs=epochs))
             count = await tables.deliveries.owe_all_again(name)
+            # A restored backend may bring back what was deleted.
+            await tables.audits.request(name)
         changed = sorted(id for id in epochs if epochs[id] != record.epochs.get(id))
         log.warning("driver.owed_all_again", driver=name, changes=count, backends=changed[:_NAMED])
         self._wake([self._entry.name])

@@ -277,7 +277,8 @@ def _acknowledge(dialect: str) -> Any:
             acknowledged_at=_at,
             owed=_grown,
             owed_since=sa.case((_grown, table.c.owed_since), else_=sa.null()),
-            original=sa.null(),
+            # A notice that was buried meanwhile keeps what its port was at the end.
+            original=sa.case((table.c.tombstone, table.c.original), else_=sa.null()),
             claim=sa.null(),
             leased_until=sa.null(),
             **PAID,

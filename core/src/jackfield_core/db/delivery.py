@@ -24,6 +24,8 @@ from jackfield_core.types import Kind
 
 RANK = {Kind.NETWORK: 0, Kind.SUBNET: 1, Kind.PORT: 2}
 """Parents have a lower rank than what stands on them."""
+NOTICE_RANK = 9
+"""Of what notifiers are owed (:mod:`jackfield_core.db.notice`): no resource stays for its sake."""
 
 _KEY = ("kind", "resource_id", "driver")
 _HAS_FAILED = sa.text("disposition <> ''")
@@ -324,7 +326,11 @@ def _upsert(insert: Any) -> Any:
 _UPSERT = Insert(table, _upsert, columns=_COLUMNS)
 
 _at = sa.bindparam("at", type_=sa.DateTime)
-_of_resource = (table.c.kind == sa.bindparam("a_kind")) & (table.c.resource_id == sa.bindparam("a_resource_id"))
+_of_resource = (
+    (table.c.kind == sa.bindparam("a_kind"))
+    & (table.c.resource_id == sa.bindparam("a_resource_id"))
+    & (table.c.rank < NOTICE_RANK)
+)
 
 _LEAVE_OUT = Statement(lambda dialect: sa.delete(table).where(_of_resource, ~among(table.c.driver, "drivers", dialect)))
 _BURY = Statement(

@@ -74,6 +74,7 @@ def _described(row: Row) -> DescribedPort:
         _NOT_READ,
         _NOT_READ,
         None,
+        0,
         common.binding,
     )
     return port, common.levels

@@ -32,6 +32,7 @@ def _is_over(kind: Kind, table: sa.Table) -> sa.ColumnElement[bool]:
         delivery.table.c.resource_id == table.c.id,
         # What a device brings back after its end was acknowledged keeps nothing reserved.
         ~delivery.table.c.orphan,
+        delivery.table.c.rank < delivery.NOTICE_RANK,
     )
     return table.c.deleted_at.is_not(None) & ~owed
 

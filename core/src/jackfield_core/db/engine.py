@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from jackfield_core import config
+from jackfield_core.db.notice import Notifiers
 from jackfield_core.db.statement import DRIVER_ERRORS, driver_connection, translated
 
 SQLITE_BUSY_MS = 20_000
@@ -29,9 +30,10 @@ MIGRATION_LOCK = 0x6A61636B66696564
 
 
 class Database:
-    """One database and its pool of connections."""
+    """One database and its pool of connections; *notifiers* are owed notices of what happens to ports."""
 
-    def __init__(self, settings: config.Database) -> None:
+    def __init__(self, settings: config.Database, notifiers: Sequence[str] = ()) -> None:
+        self.notifiers = Notifiers(notifiers)
         url = make_url(settings.url)
         self.dialect = url.get_backend_name()
         if self.dialect == "sqlite":
@@ -60,6 +62,9 @@ class Database:
         """Open a transaction that commits when the block ends and rolls back when it raises."""
         async with self._turns, self._connected() as connection, _transaction(connection):
             yield connection
+            owes_notices = self.notifiers.were_owed(connection)
+        if owes_notices:
+            self.notifiers.wake()
 
     @contextlib.asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:

@@ -6,6 +6,7 @@ driver bound which segment. ``fixed_ips`` in the row is what users see; the
 same addresses in ``ip_allocation`` are what makes them unique.
 """
 
+import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from msgspec import Struct
 
 from jackfield_core.db import delivery
 from jackfield_core.db.base import Id, Json, Name, metadata
+from jackfield_core.db.notice import NO_VIF, Notice, NoticeTable, Vif
 from jackfield_core.db.resource import ResourceTable
 from jackfield_core.db.statement import Insert, Statement, among
 from jackfield_core.types import (
@@ -50,6 +52,8 @@ table = sa.Table(
     sa.Column("created_at", sa.DateTime, nullable=False),
     sa.Column("updated_at", sa.DateTime, nullable=False),
     sa.Column("deleted_at", sa.DateTime),
+    # How often it became ACTIVE: what tells a port that is still up from one that came up again.
+    sa.Column("activations", sa.Integer, nullable=False, server_default="0"),
     # Also the index by network. A deleted port holds its MAC until it is purged.
     sa.UniqueConstraint("network_id", "mac_address"),
     sa.Index("ix_port_mac_address", "mac_address"),
@@ -90,6 +94,10 @@ level_table = sa.Table(
 )
 
 
+COMPUTE_OWNERS = "compute:"
+"""How the device owner of a port begins whose device is a server of a compute service."""
+
+
 class Binding(Struct, frozen=True):
     """Where a port lives and how it is plugged there."""
 
@@ -124,7 +132,21 @@ class Port(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
+    activations: int = 0
     binding: Binding = Binding()
+
+    @property
+    def vif(self) -> Vif:
+        """What a compute service knows of the port."""
+        if not (self.device_owner.startswith(COMPUTE_OWNERS) and (server := _uuid(self.device_id))):
+            return NO_VIF
+        return Vif(
+            server,
+            self.status == Status.ACTIVE,
+            self.activations,
+            self.mac_address,
+            tuple(sorted(fixed_ip.ip_address for fixed_ip in self.fixed_ips)),
+        )
 
 
 class WiringReport(Struct, frozen=True):
@@ -199,7 +221,9 @@ def _refresh(dialect: str) -> sa.sql.ClauseElement:
     )
     judged = sa.case((table.c.admin_state_up & _is_wired & ~is_awaited, Status.ACTIVE), else_=Status.DOWN)
     wanted = among(table.c.id, "ids", dialect) & table.c.deleted_at.is_(None) & (table.c.status != judged)
-    return sa.update(table).where(wanted).values(status=judged).returning(table.c.id)
+    # Of two states one is left and the other one reached; to ask which is judged would judge twice.
+    activations = table.c.activations + sa.case((table.c.status == Status.ACTIVE, 0), else_=1)
+    return sa.update(table).where(wanted).values(status=judged, activations=activations).returning(table.c.id)
 
 
 _REFRESH = Statement(_refresh)
@@ -216,7 +240,7 @@ class PortTable(ResourceTable[Port]):
         **{
             column.name: column
             for column in table.c
-            if column.name not in ("fixed_ips", "allowed_address_pairs", "extra_dhcp_opts", "deleted_at")
+            if column.name not in ("fixed_ips", "allowed_address_pairs", "extra_dhcp_opts", "deleted_at", "activations")
         },
         "binding:host_id": binding_table.c.host,
         "binding:vnic_type": binding_table.c.vnic_type,
@@ -307,7 +331,24 @@ class PortTable(ResourceTable[Port]):
         holds the ports, see :meth:`hold`.
         """
         values = {"ids": [*ids], "required": [*required_drivers]}
-        return [row[0] for row in await _REFRESH.rows(self._connection, values)]
+        changed = [row[0] for row in await _REFRESH.rows(self._connection, values)]
+        notices = NoticeTable(self._connection)
+        if changed and notices.is_wanted:
+            ports = (await self.list_with_deleted(changed)).values()
+            await notices.owe([_turned(port) for port in ports if port.vif.server])
+        return changed
+
+
+def _turned(port: Port) -> Notice:
+    return Notice(port.id, port.network_id, port.vif.before_it_turned())
+
+
+def _uuid(text: str) -> str:
+    """Return the UUID that *text* is, in canonical form, or nothing: a compute service has no other servers."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return ""
 
 
 def _binding_values(port: Port) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from jackfield_core.db.ending import EndTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.feed import FeedTable
 from jackfield_core.db.network import Network, NetworkTable
+from jackfield_core.db.notice import Notice, NoticeTable
 from jackfield_core.db.operator_action import OperatorActionTable
 from jackfield_core.db.port import Port, PortTable
 from jackfield_core.db.resource import ResourceTable
@@ -164,10 +165,21 @@ class Transaction(Tables):
             await self.deliveries.record(changed)
         if written := _written(self.changes):
             await self.vendor_attributes.save(written)
+        await self._notice()
         if self._touched:
             await self.feed.add(self._touched)
         if waiting := [change.current.id for change in self.changes if _may_turn_active(change)]:
             await self.ports.refresh_status(waiting, self._creditors.required())
+
+    async def _notice(self) -> None:
+        """Owe compute services what they do not know of their ports any more."""
+        notices = NoticeTable(self.connection)
+        if not notices.is_wanted:
+            return
+        await notices.owe([notice for change in self.changes if (notice := _notice(change))])
+        for change in self.changes:
+            if isinstance(port := change.current, Port) and change.action is Action.DELETE:
+                await notices.bury(port.id, port.network_id, port.vif)
 
     async def _bury(self, change: Change, drivers: Sequence[str]) -> None:
         """Remove a resource for good, or hide it until its last driver has let go."""
@@ -245,6 +257,14 @@ def _entry(change: Change, driver: str, original: bytes | None) -> Entry:
         state_version=version,
         state=data,
     )
+
+
+def _notice(change: Change) -> Notice | None:
+    """Return what happened to the port of a server, or to one that was of a server before."""
+    current, original = change.current, change.original
+    if change.action is Action.DELETE or not isinstance(current, Port) or not isinstance(original, Port):
+        return None
+    return None if current.vif == original.vif else Notice(current.id, current.network_id, original.vif)
 
 
 def _hosts(change: Change) -> set[str]:

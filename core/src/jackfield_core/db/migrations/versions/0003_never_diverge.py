@@ -20,6 +20,8 @@ def upgrade() -> None:
     _index_deliveries("ix_delivery_orphan", "orphan", "orphan = 1")
     with op.batch_alter_table("driver") as driver:
         driver.add_column(sa.Column("claim_epoch", sa.BigInteger(), nullable=False, server_default="0"))
+    # How often a port became ACTIVE: compute services are told of one that came up again.
+    op.add_column("port", sa.Column("activations", sa.Integer(), nullable=False, server_default="0"))
     _create_audits()
 
 

@@ -4,9 +4,11 @@ Sources, the later one wins: defaults, a TOML file, environment variables
 (``JACKFIELD_API__LISTEN=127.0.0.1:9696``). Nothing reads the environment later.
 """
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import sqlalchemy.exc
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -93,8 +95,8 @@ class Nodes(Section):
     """Seconds between looks at the change feed when no wake-up arrives."""
 
 
-RESERVED_NAMES = frozenset({"binding", "provider", "router"})
-"""What stands before a colon in Neutron's attributes; users know an attribute of a driver as ``name:attribute``."""
+RESERVED_NAMES = frozenset({"binding", "jackfield", "provider", "router"})
+"""What stands before a colon in attributes of the API; users know an attribute of a driver as ``name:attribute``."""
 
 
 class Driver(Section):
@@ -129,6 +131,53 @@ class Driver(Section):
             raise ValueError(f'driver "{self.name}" has {len(self.endpoints)} endpoints; two are the most')
         if len(set(self.endpoints)) != len(self.endpoints):
             raise ValueError(f'driver "{self.name}" has the endpoint "{self.endpoints[0]}" twice')
+        return self
+
+
+class Notifier(Section):
+    """A compute service that is told what becomes of the ports of its servers."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    """Name in the ledger; no driver may have the same."""
+    url: str
+    """Root of its API, to which ``/os-server-external-events`` is added, such as ``https://nova.example:8774/v2.1``."""
+    token_file: Path | None = None
+    """File with the token for its header ``X-Auth-Token``; read for every request, so that it can be exchanged."""
+    token_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Instead of ``token_file``: the environment variable with the token, which is read once at start."""
+    ca_file: Path | None = None
+    """Certificates that vouch for it, in PEM format; by default those that the Python package certifi brings."""
+    batch: int = Field(default=100, gt=0, le=1000)
+    """Ports that one request tells of at most."""
+    timeout: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """Seconds for one request, from the connection to the end of the answer."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError('it is not the root of an API, such as "https://nova.example:8774/v2.1"')
+        if parts.username or parts.password:
+            # The value stays out of the message.
+            raise ValueError("it holds a user or a password; a token belongs into token_file or token_env")
+        return value.rstrip("/")
+
+    @field_validator("ca_file")
+    @classmethod
+    def _is_readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f'there is no file "{value}"')
+        return value
+
+    @model_validator(mode="after")
+    def _one_token(self) -> "Notifier":
+        if self.token_file and self.token_env:
+            raise ValueError(f'notifier "{self.name}" has both token_file and token_env; one of them is enough')
+        if self.token_env and not os.environ.get(self.token_env):
+            raise ValueError(
+                f'notifier "{self.name}": the environment variable {self.token_env}, which has its token, is not set'
+            )
         return self
 
 
@@ -261,6 +310,8 @@ class Settings(BaseSettings):
     logging: Logging = Logging()
     drivers: list[Driver] = []
     """Mechanism drivers; binding and delivery follow this order, deletion the reverse."""
+    notifiers: list[Notifier] = []
+    """Compute services that are told of the ports of their servers."""
 
     @field_validator("base_mac")
     @classmethod
@@ -278,6 +329,15 @@ class Settings(BaseSettings):
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"drivers listed more than once: {', '.join(doubled)}")
+        return self
+
+    @model_validator(mode="after")
+    def _unique_notifiers(self) -> "Settings":
+        # Both have their debts in one ledger, under their names.
+        names = [one.name for one in (*self.drivers, *self.notifiers)]
+        doubled = sorted({notifier.name for notifier in self.notifiers if names.count(notifier.name) > 1})
+        if doubled:
+            raise ValueError(f"notifiers with the name of another notifier or driver: {', '.join(doubled)}")
         return self
 
     @classmethod

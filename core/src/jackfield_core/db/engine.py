@@ -11,7 +11,7 @@ drivers in time, while one that waits here costs nobody anything.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -106,7 +106,9 @@ class Database:
                 return connection
             await connection.invalidate()
             await connection.close()
-        return await self._engine.connect()
+        connection = await self._engine.connect()
+        self.notifiers.travel_with(connection)
+        return connection
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,1 @@
+"""Notifiers: compute services hear what became of their servers' ports, sooner or later and for certain."""

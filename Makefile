@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)/tests
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup node lock demo test lint types proto generate lab bench clean
+.PHONY: help setup node lock demo test lint types proto generate lab bench chaos clean
 
 help: ## Show this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ lab: setup ## Leave two hosts with Open vSwitch running, to play with
 
 bench: setup ## Measure latency, throughput and CPU, beside the floor
 	@$(BIN)/python -m bench
+
+SECONDS ?= 60
+DATABASE ?= postgresql
+chaos: setup ## Pull every plug under load: make chaos SECONDS=600 SEED=7 DATABASE=sqlite
+	@$(BIN)/python -m chaos --seconds $(SECONDS) --database $(DATABASE) $(if $(SEED),--seed $(SEED))
 
 clean: ## Remove what setup and the tests made inside this folder
 	rm -rf .venv .tools build driver_sdk/examples/nodejs/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,252 @@
+"""Everything that runs: the database, three drivers with different duties, core processes, two hosts.
+
+Each core process reaches each driver by a :class:`~chaos.link.Link` of its own, so that one of them
+can lose a driver that the others still have; hosts reach the core the same way. Every process of
+ours has a clock of its own that can be set wrong. With PostgreSQL the core is four processes, two
+for the API and two that deliver; with SQLite it is one that does it all.
+
+A process that ends although nobody struck it is started again, as a supervisor would, and the
+timeline has it.
+"""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from support.ports import free_port
+from support.processes import Process, accepts, answers
+
+from chaos import clock
+from chaos.database import ChaosDatabase, Postgres, Sqlite
+from chaos.link import Link
+from chaos.timeline import Timeline
+
+TESTS = Path(__file__).resolve().parents[1]
+READY = 60.0
+"""Seconds until a part has to be ready at the beginning, on a machine that is busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fabric:
+    """A driver: what happens without its verdict, and what it takes part in."""
+
+    name: str
+    policy: str
+    options: tuple[str, ...]
+
+
+FABRICS = (
+    # Binds, and its ports are wired by agents.
+    Fabric("leaf", "required", ("--bind", "--no-wired", "--attributes", "--state-version", "2")),
+    # Binds what the first one cannot, and nobody waits for it.
+    Fabric("spine", "advisory", ("--bind", "--wired")),
+    # Is told afterwards, and ports wait for it to be ACTIVE.
+    Fabric("ledger", "required", ("--no-bind", "--no-precommit")),
+)
+HOSTS = ("host-0", "host-1")
+
+
+@dataclass(frozen=True, slots=True)
+class CoreProcess:
+    """One process of the core and its duties."""
+
+    name: str
+    roles: tuple[str, ...]
+
+
+REPLICATED = (
+    CoreProcess("api-0", ("api",)),
+    CoreProcess("api-1", ("api",)),
+    CoreProcess("dispatcher-0", ("dispatcher", "nodes")),
+    CoreProcess("dispatcher-1", ("dispatcher", "nodes")),
+)
+ALONE = (CoreProcess("core", ("api", "dispatcher", "nodes")),)
+
+
+class Site:
+    """All parts, by name; use as ``async with``."""
+
+    def __init__(self, backend: str, timeline: Timeline, *, settings: str = "") -> None:
+        """Describe a site.
+
+        Args:
+            backend: ``postgresql`` or ``sqlite``.
+            timeline: Where the end of a process that nobody struck is noted.
+            settings: Further TOML for the core.
+
+        """
+        # A short path: the name of a Unix socket has room for 107 bytes.
+        self.folder = Path(tempfile.mkdtemp(prefix="jfchaos-", dir="/tmp"))
+        self.database: ChaosDatabase = Postgres() if backend == "postgresql" else Sqlite(self.folder)
+        self.core_processes = REPLICATED if backend == "postgresql" else ALONE
+        self.urls: dict[str, str] = {}
+        self.cores: dict[str, Process] = {}
+        self.drivers: dict[str, Process] = {}
+        self.agents: dict[str, Process] = {}
+        self.links: dict[str, Link] = {}
+        self.struck: set[str] = set()
+        """Processes that somebody has ended or stopped, and will start again."""
+        self.ended: list[str] = []
+        """What ended by itself."""
+        self._timeline = timeline
+        self._settings = settings
+
+    @property
+    def processes(self) -> dict[str, Process]:
+        """Every process of ours by name."""
+        return {**self.drivers, **self.cores, **self.agents}
+
+    @property
+    def api_urls(self) -> list[str]:
+        """Roots of the API."""
+        return [self.urls[one.name] for one in self.core_processes if "api" in one.roles]
+
+    def file(self, name: str) -> Path:
+        """Return the SQLite file of a fabric or of a host."""
+        return self.folder / f"{name}.db"
+
+    def script(self, driver: str) -> Path:
+        """Return the file with the orders of a driver."""
+        return self.folder / f"{driver}.json"
+
+    def clock(self, name: str) -> Path:
+        """Return the file that says how wrong the clock of a process is."""
+        return self.folder / f"{name}.clock"
+
+    def log(self, name: str) -> Path:
+        """Return the log of a process."""
+        return self.folder / f"{name}.log"
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.database.start()
+            self._describe()
+            for link in self.links.values():
+                await link.start()
+            await self._start()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        self._watcher = asyncio.create_task(self._restart_what_ends())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if hasattr(self, "_watcher"):
+            self._watcher.cancel()
+        processes = [*self.agents.values(), *self.cores.values(), *self.drivers.values()]
+        await asyncio.gather(*(asyncio.to_thread(process.stop) for process in processes))
+        await asyncio.gather(*(link.stop() for link in self.links.values()))
+        await self.database.stop()
+
+    def remove(self) -> None:
+        """Remove the folder with logs and files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def heal(self) -> None:
+        """Let every part be well again: nothing is stopped, cut, told to fail, or wrong about the time."""
+        await self.database.heal()
+        for link in self.links.values():
+            link.heal()
+        for driver in self.drivers:
+            self.script(driver).unlink(missing_ok=True)
+        for name, process in self.processes.items():
+            clock.write_offset(self.clock(name), 0.0)
+            if process.alive:
+                process.resume()
+            else:
+                process.launch()
+        self.struck.clear()
+
+    # How the parts are made.
+
+    def _describe(self) -> None:
+        for fabric in FABRICS:
+            self.drivers[fabric.name] = self._driver(fabric)
+        for core in self.core_processes:
+            self.cores[core.name] = self._core(core)
+        carriers = [core.name for core in self.core_processes if "nodes" in core.roles]
+        for number, host in enumerate(HOSTS):
+            self.agents[host] = self._agent(host, carriers[number % len(carriers)])
+
+    async def _start(self) -> None:
+        for process in self.drivers.values():
+            process.launch()
+        first, *others = self.cores.values()
+        # The first one makes the tables.
+        first.launch()
+        await asyncio.to_thread(first.wait_ready)
+        for process in (*others, *self.agents.values()):
+            process.launch()
+        for process in self.processes.values():
+            await asyncio.to_thread(process.wait_ready)
+
+    def _driver(self, fabric: Fabric) -> Process:
+        listen = self.folder / f"{fabric.name}.sock"
+        arguments = [
+            "--name", fabric.name, "--listen", f"unix://{listen}", "--state-file", str(self.file(fabric.name)),
+            "--script", str(self.script(fabric.name)), *fabric.options,
+        ]  # fmt: skip
+        return self._process(fabric.name, "jackfield_sdk.examples.loopback:main", arguments, ready=accepts(listen))
+
+    def _core(self, core: CoreProcess) -> Process:
+        port = free_port()
+        self.urls[core.name] = url = f"http://127.0.0.1:{port}"
+        config = self.folder / f"{core.name}.toml"
+        config.write_text(
+            f"roles = {list(core.roles)}\n".replace("'", '"')
+            + f'[api]\nlisten = "127.0.0.1:{port}"\n[database]\nurl = "{self.database.url}"\n'
+            f'[nodes]\nlisten = "unix://{self._node_socket(core.name)}"\n'
+            f'[segments]\nproject_network_types = ["vlan", "vxlan"]\nvlan.ranges = ["leaf:100:399"]\n'
+            + self._settings
+            + "".join(self._listed(core.name, fabric) for fabric in FABRICS)
+        )
+        arguments = ["serve", "--migrate", "--config", str(config)]
+        ready = answers(f"{url}/readyz?drivers=all")
+        return self._process(core.name, "jackfield_core.cli:main", arguments, ready=ready)
+
+    def _listed(self, core: str, fabric: Fabric) -> str:
+        link = self._link(core, fabric.name, self.folder / f"{fabric.name}.sock")
+        return f'[[drivers]]\nname = "{fabric.name}"\nendpoint = "unix://{link}"\npolicy = "{fabric.policy}"\n'
+
+    def _agent(self, host: str, core: str) -> Process:
+        link = self._link(host, core, self._node_socket(core))
+        arguments = [
+            "--name", host, "--driver", FABRICS[0].name, "--core", f"unix://{link}", "--file", str(self.file(host)),
+        ]  # fmt: skip
+        return self._process(host, "chaos.host:main", arguments)
+
+    def _process(self, name: str, entry: str, arguments: list[str], **options: object) -> Process:
+        clock.write_offset(self.clock(name), 0.0)
+        command = [sys.executable, "-m", "chaos.clock", str(self.clock(name)), entry, *arguments]
+        python_path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+        environment = {"PYTHONPATH": python_path}
+        return Process(
+            name,
+            command,
+            log=self.log(name),
+            timeout=READY,
+            environment=environment,
+            **options,  # type: ignore[arg-type]
+        )
+
+    def _link(self, caller: str, callee: str, target: Path) -> Path:
+        listen = self.folder / f"{caller}-{callee}.sock"
+        self.links[f"{caller}-{callee}"] = Link(listen, target)
+        return listen
+
+    def _node_socket(self, core: str) -> Path:
+        return self.folder / f"{core}-nodes.sock"
+
+    async def _restart_what_ends(self) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            for name, process in self.processes.items():
+                if name not in self.struck and not process.alive:
+                    self._timeline.note(name, "ended by itself; started again")
+                    self.ended.append(name)
+                    process.launch()

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 import sqlalchemy.exc
 from jackfield_core.db.engine import Database
 from jackfield_core.db.outage import is_outage
-from jackfield_core.db.statement import translated
+from jackfield_core.db.statement import Statement, driver_connection, translated
 
 
 async def test_mistake_is_no_outage(database: Database) -> None:
@@ -27,5 +27,21 @@ async def test_full_disk_is_an_outage(database: Database) -> None:
         await connection.execute(sa.text("PRAGMA max_page_count = 1"))
         with pytest.raises(sqlalchemy.exc.DBAPIError) as caught:
             await connection.execute(sa.text("CREATE TABLE large AS SELECT zeroblob(1 << 20) AS content"))
+
+    assert is_outage(caught.value)
+
+
+async def test_connection_that_broke_between_two_statements_is_an_outage(database: Database) -> None:
+    """The rest of a transaction finds its connection closed, which no server has a code for."""
+    if not database.is_postgresql:
+        pytest.skip("SQLite has no connection that could break")
+
+    async def transaction() -> None:
+        async with database.writing() as connection:
+            driver_connection(connection).terminate()
+            await Statement(sa.select(sa.literal(1))).rows(connection, {})
+
+    with pytest.raises(sqlalchemy.exc.DBAPIError) as caught:
+        await transaction()
 
     assert is_outage(caught.value)

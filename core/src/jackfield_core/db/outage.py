@@ -5,6 +5,7 @@ connections succeeds later as it stands; so its client is told to come back.
 What is left over, such as a column that does not exist, is a bug.
 """
 
+import asyncpg
 import sqlalchemy.exc
 
 _AWAY = ("08", "53", "57")
@@ -25,6 +26,9 @@ def is_outage(error: BaseException) -> bool:
         if error.connection_invalidated:
             return True
         cause = error.orig
+    if isinstance(cause, asyncpg.InterfaceError) and "closed" in str(cause):
+        # The connection broke before the statement was sent, so no server has given it a SQLSTATE.
+        return True
     sqlstate = str(getattr(cause, "sqlstate", None) or "")
     return (
         sqlstate.startswith(_AWAY)

@@ -156,7 +156,9 @@ class Notifier(Section):
     @classmethod
     def _is_web_address(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        # To ask for the port is to have it checked.
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        if not is_address or parts.query or parts.fragment:
             raise ValueError('it is not the root of an API, such as "https://nova.example:8774/v2.1"')
         if parts.username or parts.password:
             # The value stays out of the message.
@@ -313,6 +315,11 @@ class Settings(BaseSettings):
     notifiers: list[Notifier] = []
     """Compute services that are told of the ports of their servers."""
 
+    @property
+    def notifier_names(self) -> tuple[str, ...]:
+        """Names under which the ledger holds what compute services have to be told."""
+        return tuple(notifier.name for notifier in self.notifiers)
+
     @field_validator("base_mac")
     @classmethod
     def _three_bytes(cls, value: str) -> str:
@@ -334,8 +341,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _unique_notifiers(self) -> "Settings":
         # Both have their debts in one ledger, under their names.
-        names = [one.name for one in (*self.drivers, *self.notifiers)]
-        doubled = sorted({notifier.name for notifier in self.notifiers if names.count(notifier.name) > 1})
+        names = [*self.notifier_names, *(driver.name for driver in self.drivers)]
+        doubled = sorted({name for name in self.notifier_names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"notifiers with the name of another notifier or driver: {', '.join(doubled)}")
         return self

@@ -110,7 +110,7 @@ def ask_drivers(settings: config.Settings, question: Callable[[DriverService, Re
     """Ask the service of drivers, or end with what it said."""
 
     async def ask() -> T:
-        database = Database(settings.database)
+        database = Database(settings.database, settings.notifier_names)
         try:
             return await question(DriverService(database, settings), caller())
         finally:

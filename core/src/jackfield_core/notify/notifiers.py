@@ -5,6 +5,7 @@ in one pair of hands.
 """
 
 import asyncio
+from collections.abc import Collection
 
 from jackfield_core import config
 from jackfield_core.db.engine import Database
@@ -35,7 +36,8 @@ class Notifiers:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def wake(self) -> None:
-        """Look at the ledger soon."""
+    def wake(self, names: Collection[str] | None = None) -> None:
+        """Look at the ledger soon, for the notifiers of *names* or for all."""
         for lane in self._lanes:
-            lane.wake()
+            if names is None or lane.name in names:
+                lane.wake()

@@ -28,6 +28,7 @@ from jackfield_core.errors import Conflict, DriverUnavailable, Forbidden, NotFou
 from jackfield_core.mechanism import record
 from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.services.finalize import Outcome, Progress, finalize_driver
+from jackfield_core.services.hearing import hearing_of_notifiers
 from jackfield_core.services.inspection import LISTS, Inspection, hearing_of, inspect
 from jackfield_core.services.status import DeliveryStatus, status_of
 
@@ -66,6 +67,7 @@ class DriverService:
         self._wake = wake
         self._heard = heard
         self._names = [driver.name for driver in settings.drivers]
+        self._notifiers = settings.notifier_names
         self._required = [driver.name for driver in settings.drivers if driver.policy == "required"]
 
     async def list(self, ctx: RequestContext) -> Sequence[Inspection]:
@@ -100,7 +102,7 @@ class DriverService:
         _expect_admin(ctx, "get_driver")
         async with self._database.reading() as connection:
             lags = await LagTable(connection).list()
-        known = {driver.name: Lag(driver.name) for driver in self._settings.drivers} | lags
+        known = {name: Lag(name) for name in (*self._names, *self._notifiers)} | lags
         if name is not None and name not in known:
             raise _unknown(name)
         return [*known.values()] if name is None else [known[name]]
@@ -246,16 +248,19 @@ class DriverService:
             await tables.operator_actions.add(
                 "retry", name or "", kind=kind, resource_id=id, request_id=ctx.request_id, detail=f"{count} debts"
             )
-        self._wake(self._names if name is None else [name])
+        self._wake([*self._names, *self._notifiers] if name is None else [name])
         return count
 
     async def _look(self, drivers: Sequence[config.Driver], *, others: bool) -> Sequence[Inspection]:
-        return await inspect(self._database, drivers, self._settings.mechanism.handshake_timeout, others=others)
+        seen = await inspect(self._database, drivers, self._settings.mechanism.handshake_timeout, others=others)
+        # They are owed something too, and are no drivers.
+        return [one for one in seen if one.name not in self._notifiers]
 
     async def _hearings(self) -> Hearings:
         if self._heard is not None:
             return self._heard()
-        return {one.name: hearing_of(one) for one in await self._look(self._settings.drivers, others=False)}
+        drivers = await self._look(self._settings.drivers, others=False)
+        return {one.name: hearing_of(one) for one in drivers} | hearing_of_notifiers(self._notifiers)
 
     async def _introduced(self, tables: Tables, name: str) -> DriverRecord:
         known = await tables.drivers.find_for_update(name)
@@ -270,7 +275,7 @@ class DriverService:
 
     async def _expect_known(self, name: str) -> None:
         """Return if *name* is that of a driver in the settings, or of one that has left something in the database."""
-        if name in self._names:
+        if name in self._names or name in self._notifiers:
             return
         if not _NAME.fullmatch(name):
             raise _unknown(name)

@@ -15,7 +15,12 @@ _NAMED = 3
 def heard(registry: Registry, notifiers: Collection[str] = ()) -> Hearings:
     """Return what is heard of all drivers; *notifiers* have rows in the ledger too, and tell by their own failures."""
     drivers = {entry.name: hearing(entry) for entry in registry.entries()}
-    return {**drivers, **{name: Hearing(is_audited=False) for name in notifiers}}
+    return drivers | hearing_of_notifiers(notifiers)
+
+
+def hearing_of_notifiers(names: Collection[str]) -> dict[str, Hearing]:
+    """Return what is heard of notifiers: nothing but what their debts say."""
+    return {name: Hearing(is_audited=False) for name in names}
 
 
 def hearing(entry: DriverEntry) -> Hearing:

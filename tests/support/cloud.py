@@ -34,6 +34,7 @@ class Cloud:
         *,
         drivers: Sequence[str] = ("fabric",),
         cores: int = 1,
+        roles: Sequence[Sequence[str]] = (),
         policy: str = "required",
         options: Sequence[str] = (),
         keep_state: bool = True,
@@ -46,6 +47,7 @@ class Cloud:
             database_url: Where the cores keep their state.
             drivers: Names of loopback drivers; the first one binds ports.
             cores: Number of core processes.
+            roles: Instead of `cores`, what each core process does, such as ``["api"], ["dispatcher"]``.
             policy: ``required`` or ``advisory``, for all drivers.
             options: Further options of every loopback driver.
             keep_state: Whether drivers write their state files, which costs them a little for every change.
@@ -62,7 +64,8 @@ class Cloud:
         }
         self.drivers = {name: self._driver(name, self._endpoint(name)) for name in drivers}
         listed = "".join(self._listed(name, policy, spare) for name in drivers)
-        ports = [free_port() for _ in range(cores)]
+        self._roles = roles or [()] * cores
+        ports = [free_port() for _ in self._roles]
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
         self.configs = []
         self.cores = []
@@ -132,9 +135,10 @@ class Cloud:
         return Process(name, command, log=self.folder / f"{endpoint.stem}.log", ready=accepts(endpoint))
 
     def _core(self, number: int, config: Path) -> Process:
+        roles = [option for role in self._roles[number] for option in ("--role", role)]
         return Process(
             f"core-{number}",
-            [BIN / "jackfield", "serve", "--migrate", "--config", config],
+            [BIN / "jackfield", "serve", "--migrate", "--config", config, *roles],
             log=self.folder / f"core-{number}.log",
             ready=answers(f"{self.urls[number]}/readyz?drivers=all"),
             timeout=30,

@@ -23,6 +23,7 @@ from jackfield_core.api.server import create_api
 from jackfield_core.audit.auditor import Auditor
 from jackfield_core.binding.binder import Binder
 from jackfield_core.db import migrate
+from jackfield_core.db.bell import Bell, Topic
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
@@ -34,6 +35,7 @@ from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.memory import Memory
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.nodes.service import NodeService
+from jackfield_core.notify.notifiers import Notifiers
 from jackfield_core.observability import health
 from jackfield_core.observability.debts import DebtGauges
 from jackfield_core.segments.manager import SegmentManager
@@ -60,7 +62,8 @@ class Application:
 
     def __init__(self, settings: config.Settings) -> None:
         self.settings = settings
-        self.database = Database(settings.database)
+        self.database = Database(settings.database, settings.notifier_names)
+        self.bell = Bell(settings.database, self._hear)
         self.registry = Registry(settings, memory=Memory(self.database))
         self.unit_of_work = UnitOfWork(self.database, self.registry, translate.encode_original, self.wake)
         self.mechanism = MechanismManager(self.registry, settings.mechanism)
@@ -68,29 +71,35 @@ class Application:
         self.services = self._services()
         self.rebinder = Rebinder(self.unit_of_work, self.services.ports, interval=settings.mechanism.rebind_interval)
         self.dispatcher = Dispatcher(self.registry, self.mechanism, self.database, settings)
+        self.notifiers = Notifiers(self.database, settings)
+        self.database.notifiers.wake = self._notices_owed
         self.events = EventWatch(self.registry, self.database, self.dispatcher.wake, self.registry.note_garbage)
         self.auditor = Auditor(
             self.registry, self.database, settings.audit, self.dispatcher.wake, self.registry.note_garbage
         )
         self.nodes = NodeService(
-            settings.nodes, self.unit_of_work, self.registry.required(), lambda _host: self.rebinder.wake()
+            settings.nodes, self.unit_of_work, self.registry.required(), lambda _host: self._agent_changed()
         )
         numbers = DriverNumbers(self.database, self.registry)
-        self.api: Starlette = create_api(
-            self.services,
-            settings,
-            extra_routes=health.routes(
-                {"database": self._database_problem},
-                self._driver_states,
-                DebtGauges(numbers.debts, numbers.conditions).refresh,
-            ),
+        looks = health.routes(
+            {"database": self._database_problem},
+            self._driver_states,
+            DebtGauges(numbers.debts, numbers.conditions).refresh,
+        )
+        # Every process can be asked how it is; requests of users are for those with the role.
+        is_api = "api" in settings.roles
+        self.api: Starlette = (
+            create_api(self.services, settings, extra_routes=looks) if is_api else Starlette(routes=looks)
         )
         self._tasks: set[asyncio.Task[None]] = set()
 
     def wake(self, drivers: Collection[str]) -> None:
         """Let everybody look who waits for work of this process's commits; *drivers* are owed something."""
         self.dispatcher.wake(drivers)
+        self.notifiers.wake(drivers)
         self.nodes.wake()
+        # Agents are where they are, but debts can be paid here, if anything is paid here.
+        self.bell.ring(Topic.NODES, *([Topic.DRIVERS] if drivers and not self._delivers else []))
 
     async def start(self) -> None:
         """Start everything but the listening socket of the API.
@@ -104,8 +113,10 @@ class Application:
         async with self.unit_of_work.reading() as tables:
             await self.registry.load(tables)
         self.registry.subscribe(self._driver_ready)
-        if "dispatcher" in self.settings.roles:
+        self._tasks.add(asyncio.create_task(self.bell.run()))
+        if self._delivers:
             await self.dispatcher.start()
+            self.notifiers.start()
             self.events.start()
             await self.auditor.start()
             self._tasks.add(asyncio.create_task(self.rebinder.run()))
@@ -120,9 +131,10 @@ class Application:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if "nodes" in self.settings.roles:
             await self.nodes.stop()
-        if "dispatcher" in self.settings.roles:
+        if self._delivers:
             await self.auditor.stop()
             await self.events.stop()
+            await self.notifiers.stop()
             await self.dispatcher.stop()
         await self.registry.stop()
         await self.database.close()
@@ -148,6 +160,34 @@ class Application:
                         return
                 await asyncio.sleep(0.01)
 
+    @property
+    def _delivers(self) -> bool:
+        return "dispatcher" in self.settings.roles
+
+    def _hear(self, topic: Topic) -> None:
+        """Let those of this process look whom another process rings for."""
+        match topic:
+            case Topic.DRIVERS:
+                self.dispatcher.wake()
+            case Topic.NOTICES:
+                self.notifiers.wake()
+            case Topic.NODES:
+                self.nodes.wake()
+            case Topic.AGENTS:
+                self.rebinder.wake()
+
+    def _notices_owed(self) -> None:
+        """Let compute services be told of ports, wherever that is done."""
+        self.notifiers.wake()
+        if not self._delivers:
+            self.bell.ring(Topic.NOTICES)
+
+    def _agent_changed(self) -> None:
+        """Bind what could not be bound on the host of an agent, wherever that is done."""
+        self.rebinder.wake()
+        if not self._delivers:
+            self.bell.ring(Topic.AGENTS)
+
     def _services(self) -> Services:
         work, mechanism, segments = self.unit_of_work, self.mechanism, self.segments
         binder = Binder(self.registry, mechanism, segments, work, self.settings)
@@ -161,7 +201,7 @@ class Application:
             agents=AgentService(work, down_time=self.settings.nodes.agent_down_time),
             drivers=DriverService(self.database, self.settings, self.wake),
             attributes={kind: AttributeService(work, self.registry.attributes, kind) for kind in Kind},
-            status=StatusService(work, lambda: heard(self.registry)),
+            status=StatusService(work, lambda: heard(self.registry, self.settings.notifier_names)),
         )
 
     async def _driver_ready(self, name: str, _handshake: object) -> None:

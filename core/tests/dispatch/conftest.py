@@ -180,6 +180,7 @@ class Core:
         self, database: Database, rows: Any, settings: config.Settings, timeout: float | None, *, remembers: bool
     ) -> None:
         self.database = database
+        self.settings = settings
         self.rows = rows
         memory = Memory(database) if remembers else None
         self.registry = Registry(settings, memory=memory, health_interval=0.3)

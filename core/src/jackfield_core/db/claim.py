@@ -2,9 +2,12 @@
 
 A claim is a lease on a batch, with a name of its own. An acknowledgement counts
 only under the name of the newest claim: a dispatcher that slept while its lease
-ran out changes nothing when it wakes.
+ran out changes nothing when it wakes. Drivers can tell the older claim as well:
+each carries an epoch, and that of one driver only grows, whatever the clocks of
+dispatchers do.
 """
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +16,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from jackfield_core.db import payable
 from jackfield_core.db.base import now
 from jackfield_core.db.delivery import PAID, RANK, table
 from jackfield_core.db.statement import Statement, among
@@ -71,6 +75,18 @@ class ClaimTable:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
+    async def next_epoch(self, driver: str) -> int:
+        """Return the epoch of the claim that follows in this transaction.
+
+        Dispatchers that claim for the same driver take turns from here on, and a
+        handshake that is being judged is waited for: only afterwards is it known
+        what may be claimed.
+        """
+        clock = time.time_ns() // 1000
+        values = {"a_driver": driver, "at": now(), "clock": clock}
+        # Without anything to pay nothing is written; a notifier has no record to write to.
+        return await _NEXT_EPOCH.value(self._connection, values) or clock
+
     async def claim(
         self,
         driver: str,
@@ -84,11 +100,9 @@ class ClaimTable:
     ) -> list[Due]:
         """Lease up to *limit* debts of a driver that may be paid now, under the claim *name*.
 
-        Left for later are: what stands on a parent that the driver never
-        acknowledged; the end of a parent that something still stands on; and,
-        for at most *hold* seconds, what an *earlier* driver of the configured
-        order has yet to do (for a deletion: a *later* one), unless that driver
-        has failed at it already.
+        For at most *hold* seconds those are left for later that an *earlier*
+        driver of the configured order has yet to pay (for a deletion: a *later*
+        one), unless that driver has failed at it already.
         """
         at = now()
         values = {
@@ -119,24 +133,36 @@ class ClaimTable:
         A debt that has grown since then stays owed. A paid tombstone is gone.
         What another dispatcher has claimed meanwhile is left alone.
         """
-        return await self._acknowledge(_ACKNOWLEDGE, claim, except_ids)
-
-    async def acknowledge_tersely(self, claim: str, except_ids: Sequence[str] = ()) -> list[Settled]:
-        """Do as :meth:`acknowledge`, and leave out of the answer what is simply paid: mostly that is all."""
-        return await self._acknowledge(_ACKNOWLEDGE_TERSELY, claim, except_ids)
-
-    async def _acknowledge(self, statement: Statement, claim: str, except_ids: Sequence[str]) -> list[Settled]:
         mine = {"a_claim": claim, "except_ids": [*except_ids], "at": now()}
-        gone = await _ACKNOWLEDGE_END.rows(self._connection, mine)
-        kept = await statement.rows(self._connection, mine)
-        return [
-            *(Settled(kind, id, tombstone=True, owed=False) for kind, id in gone),
-            *(Settled(*row) for row in kept),
-        ]
+        return [*await self._acknowledge_ends(mine), *await self._acknowledge_rest(mine)]
 
-    async def release(self, claim: str) -> None:
-        """Give the debts of a claim back as they were: nobody tried to pay them."""
-        await _RELEASE.run(self._connection, {"a_claim": claim, "at": now()})
+    async def acknowledge_tersely(self, claim: str, except_ids: Sequence[str] = ()) -> tuple[int, list[Settled]]:
+        """Do as :meth:`acknowledge`; return how many, and of what is simply paid no more: mostly that is all."""
+        mine = {"a_claim": claim, "except_ids": [*except_ids], "at": now()}
+        ends = await self._acknowledge_ends(mine)
+        if self._connection.dialect.name != "postgresql":
+            # SQLite has no query around an update; there the rows do not travel either.
+            rest = await self._acknowledge_rest(mine)
+            return len(ends) + len(rest), [*ends, *rest]
+        rows = await _ACKNOWLEDGE_TERSELY.rows(self._connection, mine)
+        grown = [Settled(*row[1:]) for row in rows if row[1] is not None]
+        return len(ends) + rows[0][0], [*ends, *grown]
+
+    async def _acknowledge_ends(self, mine: dict[str, Any]) -> list[Settled]:
+        rows = await _ACKNOWLEDGE_END.rows(self._connection, mine)
+        return [Settled(kind, id, tombstone=True, owed=False) for kind, id in rows]
+
+    async def _acknowledge_rest(self, mine: dict[str, Any]) -> list[Settled]:
+        return [Settled(*row) for row in await _ACKNOWLEDGE.rows(self._connection, mine)]
+
+    async def count(self, claim: str) -> int:
+        """Return how many debts are still under a claim: those that neither were settled nor went to somebody else."""
+        count: int = await _COUNT.value(self._connection, {"a_claim": claim})
+        return count
+
+    async def release(self, claim: str) -> int:
+        """Give the debts of a claim back as they were, because nobody tried to pay them; return how many."""
+        return await _RELEASE.run(self._connection, {"a_claim": claim, "at": now()})
 
     async def keep_originals(self, driver: str, originals: Sequence[tuple[str, str, bytes]]) -> None:
         """Store what a driver acknowledged for debts that have grown: kind, id, encoded resource."""
@@ -187,68 +213,8 @@ _of_claim = table.c.claim == sa.bindparam("a_claim")
 _claimed_resource = _of_claim & (table.c.resource_id == sa.bindparam("a_resource_id"))
 _grown = table.c.desired_revision > table.c.claimed_revision
 
-
-def _same_lane(other: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Same driver, same network: where parents and children of a debt are found."""
-    return (other.c.network_id == table.c.network_id) & (other.c.driver == table.c.driver) & other.c.owed
-
-
-def _parent_missing() -> sa.ColumnElement[bool]:
-    parent = table.alias("parent")
-    never_told = parent.c.acknowledged_revision.is_(None) & ~parent.c.tombstone
-    return ~table.c.tombstone & sa.exists().where(_same_lane(parent), parent.c.rank < table.c.rank, never_told)
-
-
-def _child_left() -> sa.ColumnElement[bool]:
-    child = table.alias("child")
-    return table.c.tombstone & sa.exists().where(_same_lane(child), child.c.rank > table.c.rank, child.c.tombstone)
-
-
-def _turn_of_others(dialect: str) -> sa.ColumnElement[bool]:
-    other = table.alias("other")
-    same = (other.c.kind == table.c.kind) & (other.c.resource_id == table.c.resource_id)
-    fresh = same & other.c.owed & (other.c.attempts == 0) & (other.c.owed_since > sa.bindparam("fresh_since"))
-    before = sa.exists().where(fresh, among(other.c.driver, "earlier", dialect))
-    behind = sa.exists().where(fresh, among(other.c.driver, "later", dialect))
-    return (~table.c.tombstone & before) | (table.c.tombstone & behind)
-
-
-def _claim(dialect: str) -> sa.Update:
-    due = (
-        sa.select(table.c.kind, table.c.resource_id)
-        .where(
-            _of_driver,
-            table.c.owed,
-            table.c.due_at <= _at,
-            sa.or_(table.c.leased_until.is_(None), table.c.leased_until < _at),
-            ~(_parent_missing() | _child_left() | _turn_of_others(dialect)),
-        )
-        .order_by(table.c.due_at, table.c.rank)
-        .limit(sa.bindparam("a_limit"))
-        .with_for_update(skip_locked=True, of=table)
-        .cte("due")
-    )
-    return (
-        sa.update(table)
-        .where(_of_driver, sa.tuple_(table.c.kind, table.c.resource_id).in_(sa.select(due.c.kind, due.c.resource_id)))
-        .values(
-            leased_until=sa.bindparam("lease_ends"),
-            claim=sa.bindparam("a_claim"),
-            claimed_revision=table.c.desired_revision,
-        )
-        # A time costs as much as ten texts to read, so it is the database that reckons with it.
-        .returning(*(_age(dialect) if name == "age" else table.c[name] for name in Due.__struct_fields__))
-    )
-
-
-def _age(dialect: str) -> sa.ColumnElement[Any]:
-    if dialect == "postgresql":
-        # The driver returns it as it is; SQLAlchemy would have to see the answer to know that.
-        return sa.type_coerce(sa.cast(sa.extract("epoch", _at - table.c.owed_since), sa.Double), sa.types.NullType())
-    return (sa.func.julianday(_at) - sa.func.julianday(table.c.owed_since)) * sa.literal_column("86400.0")
-
-
-_CLAIM = Statement(_claim)
+_NEXT_EPOCH = Statement(payable.next_epoch)
+_CLAIM = Statement(lambda dialect: payable.claim(dialect, Due.__struct_fields__))
 _KEEP_STATE = Statement(
     sa.update(table)
     .where(_claimed_resource)
@@ -288,15 +254,15 @@ def _acknowledge(dialect: str) -> Any:
 
 
 def _acknowledge_tersely(dialect: str) -> Any:
-    if dialect != "postgresql":
-        # SQLite has no query around an update; there the rows do not travel either.
-        return _acknowledge(dialect)
     settled = _acknowledge(dialect).cte("settled")
-    return sa.select(settled).where(settled.c.owed)
+    count = sa.select(sa.func.count().label("count")).select_from(settled).subquery("counted")
+    grown = count.outerjoin(settled, settled.c.owed)
+    return sa.select(count, settled).select_from(grown)
 
 
 _ACKNOWLEDGE = Statement(_acknowledge)
 _ACKNOWLEDGE_TERSELY = Statement(_acknowledge_tersely)
+_COUNT = Statement(sa.select(sa.func.count()).where(_of_claim))
 _RELEASE = Statement(sa.update(table).where(_of_claim).values(claim=sa.null(), leased_until=sa.null(), due_at=_at))
 _KEEP_ORIGINAL = Statement(sa.update(table).where(_of_resource, _of_driver).values(original=sa.bindparam("a_original")))
 _POSTPONE = Statement(

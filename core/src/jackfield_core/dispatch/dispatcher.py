@@ -16,6 +16,7 @@ from jackfield_core.dispatch.lane import Lane, call_timeout
 from jackfield_core.dispatch.payment import Payments
 from jackfield_core.dispatch.reception import Reception
 from jackfield_core.dispatch.settlement import Settlement
+from jackfield_core.dispatch.sole import Sole
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.registry import Registry
@@ -56,12 +57,18 @@ class Dispatcher:
             )
             for entry in registry.entries()
         ]
+        self._sole = Sole(database)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Start to deliver; return at once."""
+        """Start to deliver; return at once.
+
+        Raises:
+            AnotherDispatcher: The database is of SQLite, and another process delivers from it.
+        """
+        await self._sole.take()
         if not self._database.is_postgresql:
-            # One process owns the file: what is claimed was claimed by one that is dead.
+            # Nobody else delivers: what is claimed was claimed by a process that is dead.
             async with self._database.writing() as connection:
                 await ClaimTable(connection).end_leases()
         self._tasks = [asyncio.create_task(lane.run(), name=f"lane {lane.entry.name}") for lane in self._lanes]
@@ -75,6 +82,7 @@ class Dispatcher:
             for task in late:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._sole.leave()
 
     def wake(self, drivers: Collection[str] | None = None) -> None:
         """Look at the ledger soon, for *drivers* or for all."""

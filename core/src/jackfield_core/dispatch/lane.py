@@ -147,9 +147,11 @@ class Lane:
     async def _claim(self, limit: int) -> Claim:
         earlier, later = self._neighbours(self.entry)
         lease = min(self._settings.lease, self._timeout(limit) + LEASE_MARGIN)
-        name, epoch, ends_at = str(uuid.uuid4()), time.time_ns() // 1000, time.monotonic() + lease
+        name, ends_at = str(uuid.uuid4()), time.monotonic() + lease
         async with self._database.writing() as connection:
-            debts = await ClaimTable(connection).claim(
+            claims = ClaimTable(connection)
+            epoch = await claims.next_epoch(self.entry.name)
+            debts = await claims.claim(
                 self.entry.name,
                 name=name,
                 limit=limit,

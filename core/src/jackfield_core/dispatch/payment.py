@@ -14,7 +14,7 @@ from jackfield_core.db.claim import Due, Failure
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.dispatch.backoff import Backoff
-from jackfield_core.dispatch.settlement import Outcome, Settlement, settle
+from jackfield_core.dispatch.settlement import Outcome, Settlement, give_back, settle
 from jackfield_core.mechanism.answers import Failed, Garbage, NoVerdict, Superseded
 from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.entry import DriverEntry
@@ -25,6 +25,9 @@ from jackfield_core.types import Action, Kind
 log = structlog.get_logger()
 
 DELIVERIES = Counter("jackfield_deliveries", "Changes told to mechanism drivers.", ["driver", "outcome"])
+LEASES_LOST = Counter(
+    "jackfield_delivery_lease_lost", "Outcomes that were not written down, because the lease had ended.", ["driver"]
+)
 WRITE_AGAIN = 0.5
 """Seconds between attempts to write down what came of a call."""
 
@@ -34,7 +37,7 @@ ResultT = TypeVar("ResultT")
 class Claim(Struct, frozen=True):
     """Debts of one driver that are ours until *ends_at* (``time.monotonic()``).
 
-    *epoch* is when they were claimed, in microseconds: what an older claim still
+    *epoch* is greater than that of any claim before it: what an older one still
     has under way is stale to the driver.
     """
 
@@ -74,10 +77,14 @@ class Payments:
         items = loaded.items
         if not items:
             return Settlement()
+        if time.monotonic() > claim.ends_at:
+            # This process slept; by now somebody else may have told the driver something newer.
+            self._note_refused(claim, len(items))
+            return Settlement(refused=len(items))
         outcomes = await self._call(claim, loaded, timeout)
         await self._expect_minted(outcomes)
         self._count(outcomes)
-        return await self._write(
+        settlement = await self._write(
             claim,
             lambda tables: settle(
                 tables,
@@ -90,6 +97,8 @@ class Payments:
                 self._backoff,
             ),
         )
+        self._note_refused(claim, settlement.refused)
+        return settlement
 
     async def postpone(self, claim: Claim, error: NoVerdict) -> float:
         """Give debts back after a call that brought no outcome; return the shortest pause in seconds."""
@@ -105,7 +114,8 @@ class Payments:
 
     async def release(self, claim: Claim) -> None:
         """Give debts back that nobody tried to pay, as they were."""
-        await self._write(claim, lambda tables: tables.claims.release(claim.name))
+        released = await self._write(claim, lambda tables: tables.claims.release(claim.name))
+        self._note_refused(claim, len(claim.debts) - released)
 
     async def _load(self, claim: Claim) -> Loaded:
         creates = frozenset(
@@ -166,7 +176,8 @@ class Payments:
         return {count: self._backoff.pause(count - blameless, at_least) for count in {*attempts}}
 
     async def _give_back(self, claim: Claim, failures: Sequence[Failure]) -> None:
-        await self._write(claim, lambda tables: tables.claims.postpone(claim.name, failures))
+        written = await self._write(claim, lambda tables: give_back(tables, claim.name, failures))
+        self._note_refused(claim, len(failures) - written)
 
     async def _write(self, claim: Claim, work: Callable[[Tables], Awaitable[ResultT]]) -> ResultT:
         """Do *work* in one transaction; try again while the claim lasts, because the driver has acted already."""
@@ -179,6 +190,25 @@ class Payments:
                     raise
                 log.exception("delivery.unwritten", driver=self._entry.name, changes=len(claim.debts))
             await asyncio.sleep(WRITE_AGAIN)
+
+    def _note_refused(self, claim: Claim, changes: int) -> None:
+        """Say that outcomes came too late to be written down; whoever has claimed the debts since then goes on."""
+        if not changes:
+            return
+        late = time.monotonic() - claim.ends_at
+        if late < 0:
+            # Nobody was late: the driver was owed everything again, or an operator gave the debt up.
+            log.info("delivery.claim_ended", driver=self._entry.name, claim=claim.name, changes=changes)
+            return
+        LEASES_LOST.labels(self._entry.name).inc(changes)
+        log.warning(
+            "delivery.lease_lost",
+            driver=self._entry.name,
+            claim=claim.name,
+            epoch=claim.epoch,
+            changes=changes,
+            late=round(late, 3),
+        )
 
     def _count(self, outcomes: dict[str, Outcome]) -> None:
         counts: dict[str, int] = {}

@@ -37,12 +37,14 @@ class Settlement(Struct, frozen=True):
     """What a call has changed in the ledger.
 
     *ended* are the kinds of which something's end was paid, *told* those of which
-    something else was. *soonest* is the shortest pause of what failed.
+    something else was. *soonest* is the shortest pause of what failed. *refused*
+    outcomes were not written down, because their claim had ended.
     """
 
     told: Collection[str] = ()
     ended: Collection[str] = ()
     soonest: float | None = None
+    refused: int = 0
 
 
 async def settle(
@@ -71,16 +73,24 @@ async def settle(
         await ends.hold(ended)
     if met:
         await tables.ports.hold(met)
-    settled = await _acknowledge(tables, driver, claim, done, outcomes, failed)
-    if failures:
-        await tables.claims.postpone(claim, failures)
+    count, settled = await _acknowledge(tables, driver, claim, done, outcomes, failed)
+    written = count + (await give_back(tables, claim, failures) if failures else 0)
     if ended:
         await ends.purge(ended, [one.resource_id for one in settled if one.tombstone and one.kind == Kind.PORT])
     if met:
         await tables.ports.refresh_status(met, required)
     told = {item.debt.kind for item in done if not item.debt.tombstone}
     over = {item.debt.kind for item in done if item.debt.tombstone}
-    return Settlement(told, over, min((failure.retry_in for failure in failures), default=None))
+    soonest = min((failure.retry_in for failure in failures), default=None)
+    return Settlement(told, over, soonest, refused=len(items) - written)
+
+
+async def give_back(tables: Tables, claim: str, failures: Sequence[Failure]) -> int:
+    """Return debts to the ledger that were not paid; return how many of them the claim still held."""
+    held = await tables.claims.count(claim)
+    if held:
+        await tables.claims.postpone(claim, failures)
+    return min(held, len(failures))
 
 
 async def _acknowledge(
@@ -90,26 +100,27 @@ async def _acknowledge(
     done: Sequence[Item],
     outcomes: Mapping[str, Outcome],
     failed: set[str],
-) -> list[Settled]:
-    """Settle what is done; return the ends that were paid, and what has grown meanwhile."""
+) -> tuple[int, list[Settled]]:
+    """Settle what is done; return how many, the ends among them, and what has grown meanwhile."""
     if not done:
-        return []
+        return 0, []
     paid = {id: outcome for id, outcome in outcomes.items() if isinstance(outcome, Done)}
     states = [(id, *outcome.state) for id, outcome in paid.items() if outcome.state is not None]
     if states:
         await tables.claims.keep_states(claim, states)
     if any(outcome.attributes for outcome in paid.values()):
         settled = await tables.claims.acknowledge(claim, [*failed])
+        count = len(settled)
         if values := _values(driver, settled, paid):
             await tables.vendor_attributes.save(values)
     else:
-        settled = await tables.claims.acknowledge_tersely(claim, [*failed])
+        count, settled = await tables.claims.acknowledge_tersely(claim, [*failed])
     grown = {one.resource_id for one in settled if one.owed and not one.tombstone}
     if grown:
         changes = [item.change for item in done if item.change and item.debt.resource_id in grown]
         originals = [_original(change) for change in changes]
         await tables.claims.keep_originals(driver, originals)
-    return settled
+    return count, settled
 
 
 def _values(driver: str, settled: Sequence[Settled], paid: Mapping[str, Done]) -> dict[tuple[Kind, str], Values]:

@@ -1,0 +1,97 @@
+"""Which debts may be paid now, and the statement that claims them.
+
+Due is what is owed, waits for no pause, and is in nobody's hands. Of that stays
+behind: what stands on a parent that the driver never acknowledged; the end of a
+parent that something still stands on; and for a moment, what a neighbour in the
+configured order has yet to do. Rows that another dispatcher is just about to
+claim are skipped and not waited for.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from jackfield_core.db import driver
+from jackfield_core.db.delivery import table
+from jackfield_core.db.statement import among
+
+_at = sa.bindparam("at", type_=sa.DateTime)
+_of_driver = table.c.driver == sa.bindparam("a_driver")
+_is_due = sa.and_(
+    _of_driver,
+    table.c.owed,
+    table.c.due_at <= _at,
+    sa.or_(table.c.leased_until.is_(None), table.c.leased_until < _at),
+)
+
+
+def next_epoch(dialect: str) -> sa.Update:
+    """Return the statement that gives the next claim of a driver its epoch, if something is due; and returns that.
+
+    ``clock`` is in microseconds. The epoch is above all before it, and above those
+    of a database that was lost and restored, as long as the clock goes forward.
+    """
+    greatest = sa.func.greatest if dialect == "postgresql" else sa.func.max
+    clock = sa.bindparam("clock", type_=sa.BigInteger)
+    return (
+        sa.update(driver.table)
+        .where(driver.table.c.name == sa.bindparam("a_driver"), sa.exists().where(_is_due))
+        .values(claim_epoch=greatest(driver.table.c.claim_epoch + 1, clock))
+        .returning(driver.table.c.claim_epoch)
+    )
+
+
+def claim(dialect: str, columns: Sequence[str]) -> sa.Update:
+    """Return the statement that leases what may be paid, and returns *columns* of it; ``age`` is in seconds."""
+    due = (
+        sa.select(table.c.kind, table.c.resource_id)
+        .where(_is_due, ~(_parent_missing() | _child_left() | _turn_of_others(dialect)))
+        .order_by(table.c.due_at, table.c.rank)
+        .limit(sa.bindparam("a_limit"))
+        .with_for_update(skip_locked=True, of=table)
+        .cte("due")
+    )
+    return (
+        sa.update(table)
+        .where(_of_driver, sa.tuple_(table.c.kind, table.c.resource_id).in_(sa.select(due.c.kind, due.c.resource_id)))
+        .values(
+            leased_until=sa.bindparam("lease_ends"),
+            claim=sa.bindparam("a_claim"),
+            claimed_revision=table.c.desired_revision,
+        )
+        # A time costs as much as ten texts to read, so it is the database that reckons with it.
+        .returning(*(_age(dialect) if name == "age" else table.c[name] for name in columns))
+    )
+
+
+def _age(dialect: str) -> sa.ColumnElement[Any]:
+    if dialect == "postgresql":
+        # The driver returns it as it is; SQLAlchemy would have to see the answer to know that.
+        return sa.type_coerce(sa.cast(sa.extract("epoch", _at - table.c.owed_since), sa.Double), sa.types.NullType())
+    return (sa.func.julianday(_at) - sa.func.julianday(table.c.owed_since)) * sa.literal_column("86400.0")
+
+
+def _same_lane(other: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Same driver, same network: where parents and children of a debt are found."""
+    return (other.c.network_id == table.c.network_id) & (other.c.driver == table.c.driver) & other.c.owed
+
+
+def _parent_missing() -> sa.ColumnElement[bool]:
+    parent = table.alias("parent")
+    never_told = parent.c.acknowledged_revision.is_(None) & ~parent.c.tombstone
+    return ~table.c.tombstone & sa.exists().where(_same_lane(parent), parent.c.rank < table.c.rank, never_told)
+
+
+def _child_left() -> sa.ColumnElement[bool]:
+    child = table.alias("child")
+    return table.c.tombstone & sa.exists().where(_same_lane(child), child.c.rank > table.c.rank, child.c.tombstone)
+
+
+def _turn_of_others(dialect: str) -> sa.ColumnElement[bool]:
+    other = table.alias("other")
+    same = (other.c.kind == table.c.kind) & (other.c.resource_id == table.c.resource_id)
+    fresh = same & other.c.owed & (other.c.attempts == 0) & (other.c.owed_since > sa.bindparam("fresh_since"))
+    before = sa.exists().where(fresh, among(other.c.driver, "earlier", dialect))
+    behind = sa.exists().where(fresh, among(other.c.driver, "later", dialect))
+    return (~table.c.tombstone & before) | (table.c.tombstone & behind)

@@ -1,0 +1,100 @@
+"""What operators do with debts: have them tried again, or give them up."""
+
+from typing import Any
+
+from jackfield_core.db.address import table as addresses
+from jackfield_core.db.forgetting import force_forget
+from jackfield_core.db.network import table as networks
+from jackfield_core.db.port import table as ports
+from jackfield_core.db.segment import allocation
+from jackfield_core.db.segment import table as segments
+from jackfield_core.db.subnet import table as subnets
+from jackfield_sdk import Infeasible, RetryLater
+
+
+async def forget(core: Any, driver: str, **named: str) -> Any:
+    async with core.unit_of_work() as tx:
+        return await force_forget(tx, driver, required=core.registry.required(), **named)
+
+
+async def test_debts_that_are_given_up_keep_nothing_reserved(scene: Any) -> None:
+    """A driver that never comes back holds segments, addresses and MACs until an operator forgets what it is owed."""
+    lost, served = await scene.driver("a"), await scene.driver("b")
+    core = await scene.core(lost, served)
+    tree = await core.subnet(await core.network())
+    port = await core.port(tree)
+    async with core.unit_of_work() as tx:
+        await tx.connection.execute(
+            addresses.insert().values(subnet_id=tree.subnets[0].id, ip_address="192.0.2.9", port_id=port.id)
+        )
+        assert await tx.segments.reserve("vxlan", None, 7, tree.segments[0].id)
+    await core.until_paid()
+    await lost.down()
+    await scene.eventually(lambda: not core.registry.entry("a").is_ready)
+    for resource in (port, tree.subnets[0], tree.network):
+        await core.delete(resource)
+    await core.until_paid("b")
+    assert await core.count(addresses) == await core.count(allocation) == 1
+
+    given = await forget(core, "a", request_id="req-1")
+
+    assert (given.debts, given.ends) == (3, 3)
+    tables = (networks, subnets, ports, segments, addresses, allocation)
+    assert [await core.count(table) for table in tables] == [0] * 6
+    async with core.unit_of_work.reading() as tables:
+        [action] = await tables.operator_actions.list(driver="a")
+    assert (action.action, action.request_id) == ("forget", "req-1")
+    assert action.detail == "3 debts, 3 of them for what was deleted"
+
+
+async def test_one_debt_can_be_given_up(scene: Any) -> None:
+    """The others stay; what was paid is not forgotten, and what another driver is owed neither."""
+    drivers = [await scene.driver("a"), await scene.driver("b")]
+    core = await scene.core(*drivers)
+    kept = await core.network()
+    await core.until_paid()
+    for driver in drivers:
+        await driver.down()
+        await scene.eventually(lambda driver=driver: not core.registry.entry(driver.name).is_ready)
+    gone, other = await core.network(), await core.network()
+
+    given = await forget(core, "a", kind="network", resource_id=gone.network.id)
+
+    assert (given.debts, given.ends) == (1, 0)
+    assert [debt.resource_id for debt in await core.debts("a")] == [other.network.id]
+    assert {debt.resource_id for debt in await core.debts("b")} == {gone.network.id, other.network.id}
+    assert [debt.resource_id for debt in await core.debts("a", owed=False)] == [kept.network.id]
+
+
+async def test_port_does_not_wait_for_a_debt_that_was_given_up(scene: Any) -> None:
+    """A port that is up on its host, and known to everybody else, is ACTIVE then."""
+    lost, served = await scene.driver("a", up=False), await scene.driver("b")
+    core = await scene.core(lost, served, ready=False)
+    await core.until_ready("b")
+    [port] = await core.ports(await core.network(), 1, host="h1", wiring="up")
+    await core.until_paid("b")
+    assert await core.status(port) == "DOWN"
+
+    await forget(core, "a")
+
+    assert await core.status(port) == "ACTIVE"
+
+
+async def test_debt_that_waits_is_made_due_at_once(scene: Any) -> None:
+    """An operator who has mended the device need not wait for the next attempt; the refused are tried as well."""
+    driver = await scene.driver()
+    driver.script.answer("create_network_postcommit", RetryLater("busy", retry_after=600.0), Infeasible("no VLAN"))
+    core = await scene.core(driver)
+    await core.network()
+    await core.network()
+
+    async def both_have_failed() -> bool:
+        return {debt.disposition for debt in await core.debts()} == {"retry", "infeasible"}
+
+    await scene.eventually(both_have_failed)
+    async with core.unit_of_work() as tx:
+        assert await tx.deliveries.retry("b") == 0
+        assert await tx.deliveries.retry("a") == 2
+    await core.until_paid()
+
+    assert len(driver.told()) == 4

@@ -167,7 +167,7 @@ async def test_what_is_owned_is_listed_with_the_digests_of_the_core(core, fabric
 
     (owned,) = await core.list_owned(Kind.NETWORK)
 
-    assert owned == Owned(Kind.NETWORK, network.id, 4, fabric.digests[Kind.NETWORK, network.id], "fabric-a")
+    assert owned == Owned(Kind.NETWORK, network.id, 4, fabric.mark(Kind.NETWORK, network.id).digest, "fabric-a")
     assert len(owned.digest) == 32
     assert len(await core.list_owned()) == 2
 
@@ -182,7 +182,9 @@ async def test_a_dry_run_tells_the_difference_and_makes_none(core, fabric):
     assert fabric.networks == {}
     await core.postcommit(Action.CREATE, network, 1)
     assert await core.diff(Action.UPDATE, network, 1) == []
-    assert await core.diff(Action.UPDATE, renamed, 2) == [f"change network {network.id} from revision 1 to 2"]
+    assert await core.diff(Action.UPDATE, renamed, 2) == [
+        f'change network {network.id}: name is "{network.name}" instead of "new"'
+    ]
     assert await core.diff(Action.DELETE, network, 3) == [f"remove network {network.id}"]
 
 
@@ -237,8 +239,8 @@ async def test_a_state_file_keeps_fabric_and_epoch_over_a_restart(tmp_path):
     assert b"s3cret" not in written
     assert epoch == first.epoch
     assert second.networks == first.networks == {network.id: (2, network)}
-    assert second.digests == first.digests
-    assert second.attributes[Kind.NETWORK, network.id] == {"colour": "red"}
+    assert [mark.digest for mark in second.marks.values()] == [mark.digest for mark in first.marks.values()]
+    assert second.mark(Kind.NETWORK, network.id).attributes == {"colour": "red"}
     assert second.ports[port.id].value.mac_address == port.mac_address
     assert revisions_in(path) == {"network": {network.id: 2}, "subnet": {}, "port": {port.id: 3}}
 
@@ -316,7 +318,7 @@ async def test_its_attributes_are_told_by_users_and_by_itself(fabric, tmp_path):
         unbound = await core.postcommit(Action.CREATE, a_port(network), network=network)
 
     assert names == {"colour", "secret", "rack"}
-    assert fabric.attributes[Kind.NETWORK, network.id] == {"colour": "red"}
+    assert fabric.mark(Kind.NETWORK, network.id).attributes == {"colour": "red"}
     assert first.attributes == {"rack": "rack of host-1"}
     assert (again.attributes, unbound.attributes) == ({}, {})
     assert LoopbackDriver(fabric).attributes == ()

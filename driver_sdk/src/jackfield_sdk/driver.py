@@ -43,6 +43,7 @@ PostcommitOutcome = PostcommitAnswer | Awaitable[PostcommitAnswer]
 BindOutcome = BindAnswer | Awaitable[BindAnswer]
 Listing = Iterable[Owned | Unreachable] | AsyncIterable[Owned | Unreachable]
 Lines = Iterable[str | Line] | Awaitable[Iterable[str | Line]]
+BackendsTold = Sequence[Backend] | Awaitable[Sequence[Backend]]
 
 
 class MechanismDriver:
@@ -95,8 +96,12 @@ class MechanismDriver:
     async def stop(self) -> None:
         """Let go of what `start` took; called after the last call was answered."""
 
-    def backends(self) -> Sequence[Backend]:
-        """Tell the state of the backends from memory: the handshake has two seconds in all."""
+    def backends(self) -> BackendsTold:
+        """Tell the state of the backends, from memory if one may not answer: a handshake has two seconds.
+
+        What comes later is told next time. Until then the core is told the answer before it, with
+        unknown health.
+        """
         return ()
 
     def interests(self) -> Sequence[Interest]:

@@ -58,6 +58,7 @@ class RunningServer:
         self._socket.remove()
         await self._stop_driver()
         self._hooks.close()
+        self._process.backends.close()
 
     async def _stop_driver(self) -> None:
         try:

@@ -180,6 +180,12 @@ def _once(built: dict[bytes, _V], build: Callable[[_M], _V], message: _M) -> _V:
     return value
 
 
+def is_bare(change: change_pb2.Change) -> bool:
+    """Tell whether `current` has nothing but an id: that of an orphan, which the core knows from a listing."""
+    which = change.current.WhichOneof("resource")
+    return which is not None and [field.name for field, _ in getattr(change.current, which).ListFields()] == ["id"]
+
+
 def state(change: change_pb2.Change) -> DriverState | None:
     """Read what the driver asked the core to keep."""
     if not change.HasField("state"):

@@ -45,7 +45,7 @@ class DriverService(DriverServiceServicer):
         self._process.custody.agree(request)
         response = self._introduction(request)
         if self._process.load_error is None:
-            self._declare(response)
+            await self._declare(response, context)
         else:
             response.load_error = self._process.load_error
         return response
@@ -109,11 +109,12 @@ class DriverService(DriverServiceServicer):
             schema_digest=self._process.custody.declared.digest,
         )
 
-    def _declare(self, response: driver_pb2.HandshakeResponse) -> None:
+    async def _declare(self, response: driver_pb2.HandshakeResponse, context: RpcContext) -> None:
         try:
             response.features.extend(self._features())
             response.interests.extend([encode.interest(interest) for interest in self._driver.interests()])
-            response.backends.extend([encode.backend(backend) for backend in self._driver.backends()])
+            backends = await self._process.backends.tell(context)
+            response.backends.extend([encode.backend(backend) for backend in backends])
             bind = self._driver.bind_capability()
         except Exception as error:
             log.error("handshake.failed", driver=self.driver_name, exc_info=error)

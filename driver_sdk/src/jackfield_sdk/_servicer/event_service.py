@@ -44,7 +44,7 @@ class EventService(EventServiceServicer):
         mailbox, ports = driver.events.subscribe()
         try:
             now = datetime.now(UTC)
-            backends = [Observed(backend, now) for backend in driver.backends()]
+            backends = [Observed(backend, now) for backend in await self._process.backends.tell(context)]
             for observed in [*backends, *ports]:
                 if _wanted(observed.event, kinds):
                     yield encode.observed(observed, next(sequence))

@@ -39,8 +39,8 @@ class Held:
             self._present[resource] = revision
             self._deleted.pop(resource, None)
             return
-        self._present.pop(resource, None)
-        self._deleted.pop(resource, None)
-        self._deleted[resource] = revision
+        # An orphan is deleted at the revision that stood on the device, which may be a lower one.
+        known = self._present.pop(resource, 0), self._deleted.pop(resource, 0)
+        self._deleted[resource] = max(revision, *known)
         if len(self._deleted) > _TOMBSTONES:
             del self._deleted[next(iter(self._deleted))]

@@ -133,7 +133,10 @@ class MechanismService(MechanismServiceServicer):
     ) -> mechanism_pb2.PostcommitResult:
         kind, action = _kind_and_action(change)
         delete = action is Action.DELETE
-        held = self._held.newer_than(resource, change.revision, delete=delete)
+        # What the core learned from a listing has the revision that stands on the device, and goes
+        # whatever this process remembers of it.
+        is_orphan = delete and decode.is_bare(change)
+        held = None if is_orphan else self._held.newer_than(resource, change.revision, delete=delete)
         if held is not None:
             return encode.outcome(change.change_id, held, None)
         hook = self._postcommit.get((kind, action))

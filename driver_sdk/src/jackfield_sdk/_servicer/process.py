@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+from jackfield_sdk._servicer.backends import Backends
 from jackfield_sdk._servicer.custody import Custody
 from jackfield_sdk._servicer.refusal import refused
 from jackfield_sdk.driver import MechanismDriver
@@ -26,6 +27,7 @@ class Process:
         self.driver = driver
         self.settings = settings
         self.custody = Custody(driver, settings.max_state_bytes)
+        self.backends = Backends(driver)
         self.load_error: str | None = None
         self.instance_id = str(uuid.uuid4())
         self.draining = False

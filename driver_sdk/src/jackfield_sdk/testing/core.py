@@ -25,7 +25,7 @@ from jackfield.driver.v1.reconcile_pb2_grpc import ReconcileServiceStub
 
 from jackfield_sdk._convert import decode, encode
 from jackfield_sdk._transport import channel_options
-from jackfield_sdk.answers import Accepted, Bound, Done, InProgress, NextLevel, Owned, Skip, Unreachable, Veto
+from jackfield_sdk.answers import Accepted, Bound, Done, InProgress, Line, NextLevel, Owned, Skip, Unreachable, Veto
 from jackfield_sdk.context import Action, DriverState
 from jackfield_sdk.driver import MechanismDriver
 from jackfield_sdk.errors import Rejected
@@ -165,8 +165,13 @@ class Core:
 
     async def diff(self, action: Action, current: Resource, revision: int = 1, **more: Any) -> list[str]:
         """Ask what postcommit would do for one change."""
-        request = reconcile_pb2.DiffRequest(changes=_numbered([Wanted(action, current, revision, **more)]))
-        return [line async for answer in self._reconcile.Diff(request, timeout=self.timeout) for line in answer.lines]
+        return [line.text for line in await self.dry_run(Wanted(action, current, revision, **more))]
+
+    async def dry_run(self, *changes: Wanted) -> list[Line]:
+        """Ask what postcommit would do for some changes, and to which backends."""
+        request = reconcile_pb2.DiffRequest(changes=_numbered(changes))
+        answers = [answer async for answer in self._reconcile.Diff(request, timeout=self.timeout)]
+        return [Line(text, answer.backend) for answer in answers for text in answer.lines]
 
     def watch(self, *kinds: Kind) -> AsyncIterator[event_pb2.WatchResponse]:
         """Stream the driver's events."""

@@ -144,7 +144,7 @@ class SameEpochForEver(LoopbackDriver):
 
     def __init__(self, fabric: Fabric, options: LoopbackOptions) -> None:
         super().__init__(fabric, options)
-        fabric.epoch = "for ever"
+        fabric.epochs = dict.fromkeys(fabric.epochs, "for ever")
 
 
 class ActsInBind(LoopbackDriver):

@@ -9,10 +9,26 @@ in tests and in the bench. In a process of its own it is `jackfield-loopback`; i
     assert fabric.ports[port_id].revision == 3
 """
 
-from jackfield_sdk.examples.loopback.backing import revisions_in
 from jackfield_sdk.examples.loopback.cli import main
 from jackfield_sdk.examples.loopback.driver import LoopbackDriver, LoopbackOptions
-from jackfield_sdk.examples.loopback.fabric import Fabric, Held
+from jackfield_sdk.examples.loopback.fabric import Fabric
+from jackfield_sdk.examples.loopback.hands import Hands
+from jackfield_sdk.examples.loopback.held import Held, Mark
 from jackfield_sdk.examples.loopback.orders import Orders
+from jackfield_sdk.examples.loopback.rows import Applied, Row, applied_in, revisions_in, rows_in
 
-__all__ = ["Fabric", "Held", "LoopbackDriver", "LoopbackOptions", "Orders", "main", "revisions_in"]
+__all__ = [
+    "Applied",
+    "Fabric",
+    "Hands",
+    "Held",
+    "LoopbackDriver",
+    "LoopbackOptions",
+    "Mark",
+    "Orders",
+    "Row",
+    "applied_in",
+    "main",
+    "revisions_in",
+    "rows_in",
+]

@@ -22,6 +22,7 @@ def main() -> None:
 def loopback(
     listen: given.Listen = "unix:///run/jackfield/{name}.sock",
     name: given.Name = "loopback",
+    backend: given.Backends = None,
     refuse_network_name: given.RefuseNetworkName = None,
     refuse_reason: given.RefuseReason = 'network name "{name}" is reserved on this fabric',
     reserved_vlan: given.ReservedVlan = None,
@@ -40,7 +41,7 @@ def loopback(
     log_json: given.LogJson = False,
 ) -> None:
     """Serve a fabric that exists only in memory, and can be told to refuse."""
-    fabric = Fabric(name)
+    fabric = Fabric(name, backends=backend or ())
     fabric.refused_names = refuse_network_name or []
     fabric.refuse_reason = refuse_reason
     fabric.reserved_vlans = set(reserved_vlan or [])

@@ -13,8 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jackfield_sdk.answers import Bound, Done, InProgress, Owned, PostcommitAnswer, Skip
-from jackfield_sdk.capabilities import Backend, BindCapability, Interest, Phase, interests_in, overridden_hooks
+from jackfield_sdk.answers import Bound, Done, InProgress, Line, Owned, PostcommitAnswer, Skip, Unreachable
+from jackfield_sdk.capabilities import (
+    Backend,
+    BackendHealth,
+    BindCapability,
+    Interest,
+    Phase,
+    interests_in,
+    overridden_hooks,
+)
 from jackfield_sdk.context import (
     Action,
     BindContext,
@@ -83,9 +91,15 @@ class LoopbackDriver(MechanismDriver):
         if self._backing is not None:
             self._backing.close()
 
-    def backends(self) -> Sequence[Backend]:
+    async def backends(self) -> Sequence[Backend]:
+        # A handshake was, so from here on it is known whose the resources are.
+        self.fabric.owner = self.deployment_id
         self.fabric.catch_up()
-        return [Backend(self.fabric.name, self.fabric.epoch)]
+        cut_off = self.fabric.unreachable()
+        return [
+            Backend(id, epoch, BackendHealth.DOWN, cut_off[id]) if id in cut_off else Backend(id, epoch)
+            for id, epoch in self.fabric.epochs.items()
+        ]
 
     def interests(self) -> Sequence[Interest]:
         phases = {Phase.PRECOMMIT: self.options.precommit, Phase.POSTCOMMIT: self.options.postcommit}
@@ -132,26 +146,23 @@ class LoopbackDriver(MechanismDriver):
                 return Bound(segment.id, self.options.vif_type, details, wired=self.options.wired)
         return Skip(f"no segment of a type that fabric {self.fabric.name} carries")
 
-    async def list_owned(self, kinds: frozenset[Kind]) -> AsyncIterator[Owned]:
-        self.fabric.catch_up()
+    async def list_owned(self, kinds: frozenset[Kind]) -> AsyncIterator[Owned | Unreachable]:
+        fabric = self.fabric
+        fabric.catch_up()
+        cut_off = fabric.unreachable()
+        for backend, reason in cut_off.items():
+            yield Unreachable(backend, reason)
         for kind in Kind:
-            if kinds and kind not in kinds:
-                continue
-            for id, held in list(self.fabric.held(kind).items()):
-                digest = self.fabric.digests.get((kind, id), b"")
-                yield Owned(kind, id, held.revision, digest, self.fabric.name)
+            for id in list(fabric.held(kind)) if not kinds or kind in kinds else ():
+                held, backend = fabric.held(kind).get(id), fabric.backend_of(kind, id)
+                if held is None or backend in cut_off or fabric.is_foreign(kind, id):
+                    continue
+                digest = b"" if fabric.is_changed_by_hand(kind, id) else fabric.mark(kind, id).digest
+                yield Owned(kind, id, held.revision, digest, backend)
 
-    async def diff(self, context: ChangeContext) -> Iterable[str]:
-        self.fabric.catch_up()
-        kind, id = _kind_of(context), context.current.id
-        held = self.fabric.held(kind).get(id)
-        if context.action is Action.DELETE:
-            return [] if held is None else [f"remove {kind} {id}"]
-        if held is None:
-            return [f"add {kind} {id} at revision {context.revision}"]
-        if held.revision > context.revision or not self.fabric.differs(kind, context):
-            return []
-        return [f"change {kind} {id} from revision {held.revision} to {context.revision}"]
+    async def diff(self, context: ChangeContext) -> Iterable[Line]:
+        backend, said = self.fabric.compare(_kind_of(context), context)
+        return [Line(text, backend) for text in said]
 
     async def _judge(self, kind: Kind, context: ChangeContext) -> None:
         await _sleep(self.fabric.read_orders().delay.precommit)
@@ -163,7 +174,7 @@ class LoopbackDriver(MechanismDriver):
         if self.fabric.must_wait(kind, context.current.id, context.revision):
             return InProgress(_ASK_AGAIN)
         if context.action is Action.DELETE:
-            self.fabric.remove(kind, context.current.id)
+            self.fabric.remove(kind, context)
             return None
         revision = self.fabric.write(kind, context)
         return Done(self._state(context, revision), self._news(context), revision)

@@ -27,6 +27,15 @@ ReservedVlan = Annotated[
     list[int] | None,
     _option("RESERVED_VLAN", "Refuse networks with a segment of this VLAN in precommit; repeatable.", min=1, max=4094),
 ]
+Backends = Annotated[
+    list[str] | None,
+    _option(
+        "BACKEND",
+        "Name of a backend of the fabric; repeatable. A network and what stands on it is on one of them. "
+        "Without it there is one, of the fabric's name.",
+        "--backend",
+    ),
+]
 Bind = Annotated[bool, _option("BIND", "Bind ports.")]
 NetworkTypes = Annotated[str, _option("NETWORK_TYPES", "Types of segments to bind, separated by commas; all if empty.")]
 VifType = Annotated[str, _option("VIF_TYPE", "VIF type of bound ports.")]
@@ -73,7 +82,8 @@ Script = Annotated[
         "SCRIPT",
         'JSON file with what to do wrong, read again when it changes: {"reject": {"network": "reason"}, '
         '"fail_postcommit": {"port": "reason"}, "infeasible": {"port": "reason"}, '
-        '"delay": {"precommit": 0.1, "postcommit": 1, "bind": 0}, "in_progress": 2}. '
+        '"delay": {"precommit": 0.1, "postcommit": 1, "bind": 0}, "in_progress": 2, '
+        '"unreachable": {"leaf2": "reason"}}. '
         'Instead of a kind, "delete_port" names one action on it.',
     ),
 ]

@@ -7,7 +7,9 @@ failure in postcommit means every action.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -33,7 +35,8 @@ class Orders(BaseModel):
 
     `reject`: precommit refuses with the reason. `fail_postcommit`: to be retried, with the reason.
     `infeasible`: cannot become true, with the reason. `in_progress`: so many times is each
-    revision answered with "ask again" before it is done.
+    revision answered with "ask again" before it is done. `unreachable`: the backends that cannot be
+    reached, each with the reason.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +46,7 @@ class Orders(BaseModel):
     infeasible: dict[str, str] = Field(default_factory=dict)
     delay: Delay = Delay()
     in_progress: int = Field(default=0, ge=0)
+    unreachable: dict[str, str] = Field(default_factory=dict)
 
     def rejection_of(self, action: Action, kind: Kind) -> str | None:
         """Return why precommit refuses, or None."""
@@ -90,3 +94,43 @@ class Script:
             return self._orders
         log.info("script.read", path=str(self._path), orders=orders.model_dump(exclude_defaults=True))
         return orders
+
+
+class Told:
+    """The orders that a test gives to what it holds in its hand; `read_orders` may be a script's instead."""
+
+    def __init__(self) -> None:
+        """Be told nothing."""
+        self._told = Orders()
+        self.read_orders: Callable[[], Orders] = lambda: self._told
+
+    def reject(self, what: Kind | str, reason: str) -> None:
+        """Refuse a kind ("network") or an action on it ("delete_network") in precommit."""
+        self._tell(reject={**self._told.reject, str(what): reason})
+
+    def fail_postcommit(self, what: Kind | str, reason: str) -> None:
+        """Fail a kind or an action in postcommit, to be retried."""
+        self._tell(fail_postcommit={**self._told.fail_postcommit, str(what): reason})
+
+    def infeasible(self, what: Kind | str, reason: str) -> None:
+        """Fail a kind or an action in postcommit for good."""
+        self._tell(infeasible={**self._told.infeasible, str(what): reason})
+
+    def delay(self, **seconds: float) -> None:
+        """Take longer in `precommit`, `postcommit` or `bind`, each given in seconds."""
+        self._tell(delay=Delay(**{**self._told.delay.model_dump(), **seconds}))
+
+    def in_progress(self, times: int) -> None:
+        """Answer each revision so many times with "ask again" before it is done."""
+        self._tell(in_progress=times)
+
+    def cut_off(self, backend: str, reason: str) -> None:
+        """Let a backend be out of reach: neither read nor written."""
+        self._tell(unreachable={**self._told.unreachable, backend: reason})
+
+    def accept(self) -> None:
+        """Forget everything that was told: from now on all is well."""
+        self._told = Orders()
+
+    def _tell(self, **changes: Any) -> None:
+        self._told = self._told.model_copy(update=changes)

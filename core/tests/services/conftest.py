@@ -20,9 +20,12 @@ from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services import Services
 from jackfield_core.services.agent import AgentService
 from jackfield_core.services.attribute import AttributeService
+from jackfield_core.services.driver import DriverService
+from jackfield_core.services.hearing import heard
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.segment import SegmentService
+from jackfield_core.services.status import StatusService
 from jackfield_core.services.subnet import SubnetService
 from jackfield_core.services.trees import NetworkTrees
 from jackfield_core.types import Kind
@@ -88,7 +91,9 @@ async def services(settings: config.Settings, database: Database, registry: Regi
         ports=PortService(work, NetworkTrees(work), Allocator(), binder, mechanism, base_mac=settings.base_mac),
         segments=SegmentService(work, segments, mechanism),
         agents=AgentService(work, down_time=75),
+        drivers=DriverService(database, settings),
         attributes={kind: AttributeService(work, registry.attributes, kind) for kind in Kind},
+        status=StatusService(work, lambda: heard(registry)),
     )
 
 

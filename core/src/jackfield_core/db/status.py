@@ -155,8 +155,8 @@ def in_states(states: Sequence[DeliveryState], hearings: Hearings) -> sa.ColumnE
 def _in_state(state: DeliveryState, hearings: Hearings) -> sa.ColumnElement[bool]:
     owed, is_live = table.c.owed, ~table.c.tombstone
     is_asked = table.c.driver.in_([name for name, one in hearings.items() if not one.silence])
-    # Written out, because a partial index is used only where its own condition is said.
-    has_failed = owed & (table.c.disposition != sa.literal_column("''"))
+    # Written out, because a partial index is used only where its own condition is said. What has failed is owed.
+    has_failed = table.c.disposition != sa.literal_column("''")
     match state:
         case DeliveryState.HELD:
             return table.c.tombstone & table.c.orphan & ~owed

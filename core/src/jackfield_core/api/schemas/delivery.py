@@ -15,6 +15,9 @@ ATTRIBUTE = "jackfield:delivery"
 """Attribute of networks, subnets and ports: how far each driver is with them."""
 
 
+_STATES = tuple(state.value for state in DeliveryState)
+
+
 class DeliveryPart(Struct, frozen=True):
     """How far one driver is, as operators see it with the resource."""
 
@@ -56,7 +59,7 @@ def states(values: Sequence[str]) -> Sequence[DeliveryState]:
     Raises:
         Invalid: There is no such state.
     """
-    return [DeliveryState(one_of("state", value, [*DeliveryState])) for value in values]
+    return [DeliveryState(one_of("state", value, _STATES)) for value in values]
 
 
 def _values(status: DeliveryStatus) -> tuple[Any, ...]:

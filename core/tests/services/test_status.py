@@ -97,8 +97,8 @@ def test_end_that_waits_for_a_silent_driver_says_so() -> None:
 def test_orphan_waits_for_an_operator() -> None:
     """Whether or not its driver is heard of."""
     orphan = replace(IN_SYNC, orphan=True, tombstone=True, acknowledged_at=None)
-    for hearing in (Hearing(), Hearing(silence=AWAY)):
-        assert told(orphan, hearing)[:2] == ("held", "ORPHAN")
+    for one in (Hearing(), Hearing(silence=AWAY)):
+        assert told(orphan, one)[:2] == ("held", "ORPHAN")
 
 
 async def test_deliveries_of_resources_are_in_the_order_of_drivers(services: Any, ctx: RequestContext) -> None:

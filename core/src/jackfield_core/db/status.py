@@ -9,7 +9,7 @@ network are found in their own tables.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -60,7 +60,7 @@ class Delivery(Struct, frozen=True):
 
 _audit = driver_audit.table
 _unreachable = _audit.c.unreachable
-_SELECT = sa.select(*(table.c[name] for name in Delivery.__struct_fields__[:-1]), _unreachable).select_from(
+_SELECT: sa.Select[Any] = sa.select(*(table.c[name] for name in Delivery.__struct_fields__[:-1]), _unreachable).select_from(
     table.outerjoin(_audit, _audit.c.driver == table.c.driver)
 )
 _KEY = tuple(table.c[name] for name in Place._fields)

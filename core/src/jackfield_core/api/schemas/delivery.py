@@ -45,7 +45,7 @@ class DeliveryOut(DeliveryPart, frozen=True):
 def render(status: DeliveryStatus) -> DeliveryOut:
     """Return a delivery as operators see it in lists."""
     row = status.delivery
-    return DeliveryOut(*_values(status), status.id, row.kind, row.resource_id, row.network_id)
+    return DeliveryOut(*(*_values(status), status.id, row.kind, row.resource_id, row.network_id))
 
 
 def parts(statuses: Sequence[DeliveryStatus]) -> Sequence[DeliveryPart]:

@@ -88,7 +88,7 @@ class Creditors(Protocol):
 EncodeOriginal = Callable[[Change], bytes]
 """Encodes the state before a change the way drivers will get it as ``original``."""
 Wake = Callable[[Collection[str]], None]
-"""Called after a commit with the drivers that it owes something."""
+"""Called after a commit that owes drivers something, or that hosts have to look at; with those drivers."""
 
 
 class Tables:
@@ -123,6 +123,11 @@ class Transaction(Tables):
         self.changes: list[Change] = []
         self.owed: set[str] = set()
         """Drivers that are owed something by this transaction."""
+
+    @property
+    def is_announced(self) -> bool:
+        """True if hosts have to look."""
+        return bool(self._touched)
 
     def record(self, *changes: Change) -> Sequence[Change]:
         """Note changes for the ledger and the hosts; return them."""
@@ -216,7 +221,8 @@ class UnitOfWork:
             tx = Transaction(connection, self._creditors, self._encode_original)
             yield tx
             await tx.finish()
-        self._wake(tx.owed)
+        if tx.owed or tx.is_announced:
+            self._wake(tx.owed)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Tables]:

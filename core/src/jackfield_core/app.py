@@ -7,6 +7,7 @@ who wants to hear of what even while every driver is down.
 """
 
 import asyncio
+import functools
 import gc
 import socket
 import time
@@ -101,6 +102,11 @@ class Application:
         # Agents are where they are, but debts can be paid here, if anything is paid here.
         self.bell.ring(Topic.NODES, *([Topic.DRIVERS] if drivers and not self._delivers else []))
 
+    def wake_for_operator(self, drivers: Collection[str]) -> None:
+        """Let everybody look who waits for what an operator wants of *drivers*: debts, and audits."""
+        self.wake(drivers)
+        self.auditor.wake(drivers)
+
     async def start(self) -> None:
         """Start everything but the listening socket of the API.
 
@@ -191,6 +197,7 @@ class Application:
     def _services(self) -> Services:
         work, mechanism, segments = self.unit_of_work, self.mechanism, self.segments
         binder = Binder(self.registry, mechanism, segments, work, self.settings)
+        hear = functools.partial(heard, self.registry, self.settings.notifier_names)
         return Services(
             networks=NetworkService(work, segments, mechanism),
             subnets=SubnetService(work, mechanism),
@@ -199,9 +206,9 @@ class Application:
             ),
             segments=SegmentService(work, segments, mechanism),
             agents=AgentService(work, down_time=self.settings.nodes.agent_down_time),
-            drivers=DriverService(self.database, self.settings, self.wake),
+            drivers=DriverService(self.database, self.settings, self.wake_for_operator, hear),
             attributes={kind: AttributeService(work, self.registry.attributes, kind) for kind in Kind},
-            status=StatusService(work, lambda: heard(self.registry, self.settings.notifier_names)),
+            status=StatusService(work, hear),
         )
 
     async def _driver_ready(self, name: str, _handshake: object) -> None:

@@ -18,10 +18,11 @@ from jackfield_core.console import (
     ask_drivers,
     operator_settings,
     print_json,
+    progress,
 )
 from jackfield_core.db.base import now
 from jackfield_core.driver_actions import actions
-from jackfield_core.driver_tables import print_deliveries, print_driver, print_drivers, print_lags
+from jackfield_core.driver_tables import print_deliveries, print_driver, print_drivers, print_lags, print_report
 
 driver = typer.Typer(
     no_args_is_help=True,
@@ -67,7 +68,7 @@ def driver_show(name: DriverArgument, config_file: ConfigOption = None, json: Js
 
 @driver.command("lag")
 def driver_lag(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this driver.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Only this driver.")] = None,
     over: Annotated[
         float | None, typer.Option(min=0, help="End with 1 if a debt is older than so many seconds.")
     ] = None,
@@ -108,3 +109,30 @@ def driver_pending(
     settings = operator_settings(config_file)
     found = ask_drivers(settings, lambda service, ctx: service.pending(ctx, name, states=[*(state or ())], limit=limit))
     print_deliveries(found, json=json)
+
+
+@driver.command("diff")
+def driver_diff(
+    name: DriverArgument,
+    id: Annotated[str | None, typer.Argument(metavar="ID", help="Only the resource of this id.")] = None,
+    config_file: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what differs between a driver's devices and the database: a dry run, which changes nothing.
+
+    missing: it should be there. changed: somebody changed it by hand. orphan:
+    it bears our mark and nobody knows it. owed: it is not delivered yet. Below
+    each stands what the driver would do, and to which device. With ID only
+    what it would do for that resource. What is not ours is never shown. Ends
+    with 1 if something differs or could not be found out. `jackfield driver
+    resync NAME` repairs it.
+    """
+    settings = operator_settings(config_file)
+    with progress(f"listing of {name}") as step:
+        found = ask_drivers(settings, lambda service, ctx: service.diff(ctx, name, id, step))
+    if json:
+        print_json(schema.report(found))
+    else:
+        print_report(found)
+    if not found.is_in_sync:
+        raise typer.Exit(1)

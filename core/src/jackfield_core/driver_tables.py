@@ -1,7 +1,10 @@
 """How drivers and debts look in a terminal."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+
+import typer
 
 from jackfield_core.api.schemas import delivery
 from jackfield_core.console import age, duration, print_json, print_table
@@ -9,6 +12,7 @@ from jackfield_core.db.base import now
 from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.lag import Lag
 from jackfield_core.db.operator_action import OperatorAction
+from jackfield_core.services.difference import Report
 from jackfield_core.services.driver import DriverDetail
 from jackfield_core.services.inspection import Inspection
 from jackfield_core.services.status import DeliveryStatus
@@ -75,6 +79,31 @@ def print_deliveries(deliveries: Sequence[DeliveryStatus], *, json: bool) -> Non
             for one in deliveries
         ],
     )
+
+
+def print_report(report: Report) -> None:
+    """Print what a dry run found: each difference, and below it what would be done to which device."""
+    for one in report.differences:
+        typer.echo(" ".join(filter(None, [one.difference, one.kind, one.id])))
+        for step in one.steps:
+            where = f"  {step.backend}: " if step.backend else "  "
+            for line in step.lines:
+                typer.echo(where + line)
+    for backend in report.unreachable:
+        typer.echo(f"not known is what {backend.backend} holds: {backend.reason}")
+    for note in report.notes:
+        typer.echo(note)
+    typer.echo(_summary(report))
+
+
+def _summary(report: Report) -> str:
+    counts = Counter(one.difference or "to do" for one in report.differences)
+    found = ", ".join(f"{count} {difference}" for difference, count in counts.items())
+    listed = f" of {report.listed} listed" if report.listed is not None else ""
+    if found:
+        return f'Driver "{report.driver}"{listed}: {found}.'
+    is_sure = not (report.notes or report.unreachable)
+    return f'Driver "{report.driver}"{listed}: nothing {"differs" if is_sure else "else is known to differ"}.'
 
 
 def print_audit(audit: DriverAudit | None, held: int) -> None:

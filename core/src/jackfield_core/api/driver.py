@@ -13,7 +13,7 @@ from msgspec import Struct
 from jackfield_core.api.faults import bad_request
 from jackfield_core.api.listing import read_pairs
 from jackfield_core.api.message import Answer, Request
-from jackfield_core.api.resource import Handler, encode
+from jackfield_core.api.resource import Handler, check_id, encode
 from jackfield_core.api.schemas import delivery, diagnosis
 from jackfield_core.api.schemas import driver as schema
 from jackfield_core.services.driver import DriverService
@@ -37,6 +37,7 @@ class Drivers:
         self.on_part: Mapping[str, Mapping[str, Handler]] = {
             "lag": {"GET": self.lag},
             "pending": {"GET": self.pending},
+            "diff": {"GET": self.diff},
             "resync": {"PUT": self.resync},
             "quarantine": {"PUT": self.quarantine},
             "release": {"PUT": self.release},
@@ -69,6 +70,14 @@ class Drivers:
             raise bad_request(f"Invalid input for limit. Reason: it is not from 1 to {PENDING_LIMIT * 10}.")
         found = await self._service.pending(request.ctx, name, limit=int(limit))
         return _answer({"pending": [delivery.render(one) for one in found]})
+
+    async def diff(self, request: Request, name: str) -> Answer:
+        """Answer with what differs on a driver's devices, or with ``id`` with what would be done for one resource."""
+        id = _options(request, "id").get("id")
+        if id is not None:
+            check_id("resource", id)
+        found = await self._service.diff(request.ctx, name, id)
+        return _answer({"diff": schema.report(found)})
 
     async def resync(self, request: Request, name: str) -> Answer:
         """Ask for a comparison that repairs; answer with the last one before, because this one takes its time."""

@@ -27,6 +27,7 @@ from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.errors import Conflict, DriverUnavailable, Forbidden, NotFound
 from jackfield_core.mechanism import record
 from jackfield_core.mechanism.answers import NoVerdict
+from jackfield_core.services import difference
 from jackfield_core.services.finalize import Outcome, Progress, finalize_driver
 from jackfield_core.services.hearing import hearing_of_notifiers
 from jackfield_core.services.inspection import LISTS, Inspection, hearing_of, inspect
@@ -133,6 +134,29 @@ class DriverService:
             found = await StatusTable(connection).oldest(conditions, limit=limit)
         at = now()
         return [status_of(one, heard, at) for one in found]
+
+    async def diff(
+        self,
+        ctx: RequestContext,
+        name: str,
+        id: str | None = None,
+        progress: difference.Progress = lambda _listed, _expected: None,
+    ) -> difference.Report:
+        """Return what differs on a driver's devices and what would be done about it; with *id* for one resource.
+
+        Nothing is changed, not even the ledger.
+
+        Raises:
+            DriverUnavailable: It cannot be asked, or did not come to the end of its listing.
+        """
+        _expect_admin(ctx, "get_driver")
+        driver = next((one for one in self._settings.drivers if one.name == name), None)
+        if driver is None:
+            raise _unknown(name)
+        try:
+            return await difference.report(self._database, self._settings, driver, id, progress)
+        except NoVerdict as error:
+            raise DriverUnavailable(str(error), driver=name) from None
 
     async def audit(self, ctx: RequestContext, name: str) -> DriverAudit:
         """Return what the last comparison with a driver's devices found; an empty one if there was none."""

@@ -16,6 +16,7 @@ from jackfield_core.api.schemas.moment import moment
 from jackfield_core.api.schemas.values import Uuid
 from jackfield_core.db.base import now
 from jackfield_core.db.lag import Lag
+from jackfield_core.services.difference import Report
 from jackfield_core.services.driver import DriverDetail
 from jackfield_core.services.inspection import Inspection
 from jackfield_core.types import Kind
@@ -69,6 +70,11 @@ def detail(found: DriverDetail) -> Shape:
 def lag(found: Lag) -> Shape:
     """Return how far behind a driver is; *oldest_seconds* is what alerts watch."""
     return {**plain(found), "oldest_seconds": round(found.age(now()), 1)}
+
+
+def report(found: Report) -> Shape:
+    """Return what a dry run found."""
+    return {**plain(found), "in_sync": found.is_in_sync}
 
 
 def plain(value: object) -> Any:

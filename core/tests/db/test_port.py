@@ -151,15 +151,17 @@ async def test_a_network_with_ports_cannot_be_purged(unit_of_work, rows, network
             await tx.networks.purge([network.id])
 
 
-async def test_only_live_ports_are_counted(unit_of_work, rows, network):
-    """Ports that belong to the network's own services can be left out of the count."""
-    ports = [rows.port(network), rows.port(network, device_owner="network:dhcp"), rows.port(network)]
+async def test_only_live_ports_use_a_network(unit_of_work, rows, network):
+    """A deleted port does not, and ports that belong to the network's own services can be left out."""
+    dead, served = rows.port(network), rows.port(network, device_owner="network:dhcp")
     async with unit_of_work() as tx:
-        await tx.ports.add(*ports)
-        await tx.ports.mark_deleted(ports[0].id)
+        await tx.ports.add(dead)
+        await tx.ports.mark_deleted(dead.id)
+        assert not await tx.ports.uses_network(network.id)
+        await tx.ports.add(served)
 
-        assert await tx.ports.count_on_network(network.id) == 2
-        assert await tx.ports.count_on_network(network.id, except_owners=["network:dhcp"]) == 1
+        assert await tx.ports.uses_network(network.id)
+        assert not await tx.ports.uses_network(network.id, except_owners=["network:dhcp"])
 
 
 async def test_ports_are_filtered_by_their_binding(unit_of_work, rows, network):

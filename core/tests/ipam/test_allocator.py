@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 
 import pytest
+from jackfield_core.db.address import AddressTable
 from jackfield_core.db.tree import NetworkTree
 from jackfield_core.errors import Conflict
 from jackfield_core.ipam.allocator import Allocator, PortAddresses
@@ -96,6 +97,26 @@ async def test_processes_do_not_get_in_each_other_s_way(make_tree, create):
     made = await asyncio.gather(*(create(allocators[number % 4], tree, count=5) for number in range(32)))
 
     assert len(set(addresses(*(port for ports in made for port in ports)))) == 160
+
+
+async def test_a_process_goes_on_where_it_found_something_free(make_tree, create, monkeypatch):
+    """Behind 200 addresses in use a process looks for a gap once or twice, and not for every port."""
+    looks = []
+    look = AddressTable.gaps
+
+    async def counted(*given, **more):
+        looks.append(given)
+        return await look(*given, **more)
+
+    tree = await make_tree("10.0.0.0/24")
+    await create(Allocator(), tree, count=200)
+    monkeypatch.setattr(AddressTable, "gaps", counted)
+    newcomer = Allocator()
+
+    made = [await create(newcomer, tree) for _ in range(20)]
+
+    assert len({*addresses(*(port for (port,) in made))}) == 20
+    assert len(looks) <= 5
 
 
 async def test_a_subnet_is_used_up_exactly(make_tree, create, remove):

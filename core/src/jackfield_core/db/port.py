@@ -298,13 +298,14 @@ class PortTable(ResourceTable[Port]):
         )
         return (await self._connection.execute(statement)).scalars().all()
 
-    async def count_on_network(self, network_id: str, except_owners: Sequence[str] = ()) -> int:
-        """Count the live ports of a network."""
-        statement = sa.select(sa.func.count()).where(
-            table.c.network_id == network_id, self._live, table.c.device_owner.not_in(except_owners)
+    async def uses_network(self, network_id: str, except_owners: Sequence[str] = ()) -> bool:
+        """Return whether a live port, other than of *except_owners*, is on the network."""
+        statement = (
+            sa.select(table.c.id)
+            .where(table.c.network_id == network_id, self._live, table.c.device_owner.not_in(except_owners))
+            .limit(1)
         )
-        count: int = (await self._connection.execute(statement)).scalar_one()
-        return count
+        return (await self._connection.execute(statement)).first() is not None
 
     async def uses_segment(self, segment_id: str) -> bool:
         """Return whether a port is bound to the segment."""
@@ -324,7 +325,7 @@ class PortTable(ResourceTable[Port]):
         await _SET_WIRING.run_many(self._connection, [_values_of(report) for report in reports])
 
     async def refresh_status(self, ids: Iterable[str], required_drivers: Sequence[str]) -> Sequence[str]:
-        """Judge ports anew; return the ids of those whose status changed.
+        """Judge ports anew; return the ids of those whose status changed, which compute services are told.
 
         A port is ACTIVE if it is administratively up, bound, reported up by its
         host, and known to every required driver that has to know it. The caller

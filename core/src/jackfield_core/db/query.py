@@ -83,8 +83,15 @@ def _sort_column(name: str, columns: Mapping[str, sa.ColumnElement[Any]]) -> sa.
 
 
 def _ordered(column: sa.ColumnElement[Any], descending: bool) -> sa.ColumnElement[Any]:
+    if not _may_be_null(column):
+        # PostgreSQL would not see that an index has this order if it were told where nulls belong.
+        return column.desc() if descending else column.asc()
     # PostgreSQL puts nulls last and SQLite first unless told; pages need one order.
     return column.desc().nulls_last() if descending else column.asc().nulls_first()
+
+
+def _may_be_null(column: sa.ColumnElement[Any]) -> bool:
+    return getattr(column, "nullable", True)
 
 
 async def _place(
@@ -106,13 +113,19 @@ def _after(order: Order, place: Sequence[Any]) -> sa.ColumnElement[bool]:
     for (column, descending), value in zip(order, place, strict=True):
         behind.append(sa.and_(*equal, _beyond(column, descending, value)))
         equal.append(column.is_(None) if value is None else column == value)
-    return sa.or_(*behind)
+    (column, descending), value = order[0], place[0]
+    if len(order) == 1 or _may_be_null(column):
+        return sa.or_(*behind)
+    # Follows from the rest; but an alternative is nothing that a database can begin to read an index at.
+    return sa.and_(column <= value if descending else column >= value, sa.or_(*behind))
 
 
 def _beyond(column: sa.ColumnElement[Any], descending: bool, value: Any) -> sa.ColumnElement[bool]:
     if value is None:
         return sa.false() if descending else column.is_not(None)
-    return sa.or_(column < value, column.is_(None)) if descending else column > value
+    if descending:
+        return sa.or_(column < value, column.is_(None)) if _may_be_null(column) else column < value
+    return column > value
 
 
 def _any_of(name: str, column: sa.ColumnElement[Any], texts: Sequence[str]) -> sa.ColumnElement[bool]:

@@ -5,8 +5,9 @@ inserted in one statement: the addresses that were asked for, and for the rest
 the places behind the last one that this process gave away. What somebody else
 has taken is not inserted, and is tried again at a random place, from where
 this process then goes on, so that processes move out of each other's way. If
-that fails too, the database is asked for gaps. A subnet without a gap is full,
-and the next one of the same IP version is tried.
+that fails too, the database is asked for the next gaps, and this process goes
+on in one of them: in a subnet that is nearly full few requests have to ask. A
+subnet without a gap is full, and the next one of the same IP version is tried.
 """
 
 import random
@@ -84,13 +85,20 @@ class Allocator:
             return [self._places.next(subnet) for _ in range(count)]
         if turn == 1 and spans(subnet):
             return [self._places.random(subnet) for _ in range(count)]
+        return await self._free(tables, subnet, count)
+
+    async def _free(self, tables: Tables, subnet: Subnet, count: int) -> list[int]:
+        """Return places that are free now, looked for from the cursor on, which stays where they are."""
         free: list[int] = []
-        for low, high in random.sample(spans(subnet), len(spans(subnet))):
+        for low, high in self._places.ahead(subnet):
             for first, last in await tables.addresses.gaps(subnet.id, low, high, limit=count + SPARE):
                 free.extend(range(first, min(last, first + count + SPARE) + 1))
             if len(free) >= count:
                 break
-        return random.sample(free, min(count, len(free)))
+        chosen = random.sample(free, min(count, len(free)))
+        if chosen:
+            self._places.go_on(subnet, max(chosen))
+        return chosen
 
 
 class _Slot:

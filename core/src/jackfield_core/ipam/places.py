@@ -38,6 +38,17 @@ class Places:
         ((low, high),) = random.choices(places, [high - low + 1 for low, high in places])
         return self._moved(subnet, random.randint(low, high))
 
+    def ahead(self, subnet: Subnet) -> Spans:
+        """Return the pools from the cursor on, and then what lies before it."""
+        cursor = self._cursors.get(subnet.id, 0)
+        behind = tuple((max(low, cursor), high) for low, high in spans(subnet) if cursor <= high)
+        before = tuple((low, min(high, cursor - 1)) for low, high in spans(subnet) if low < cursor)
+        return behind + before
+
+    def go_on(self, subnet: Subnet, place: int) -> None:
+        """Go on behind *place*, which was free a moment ago: often the next ones are too."""
+        self._moved(subnet, place)
+
     def _moved(self, subnet: Subnet, place: int) -> int:
         if len(self._cursors) >= CAPACITY:
             self._cursors.clear()

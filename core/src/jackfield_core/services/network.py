@@ -98,7 +98,7 @@ class NetworkService:
         async with self._unit_of_work() as tx:
             tree = await hold(tx, id)
             revision.check(tree.network, if_match)
-            if await tx.ports.count_on_network(id):
+            if await tx.ports.uses_network(id):
                 raise Conflict(
                     f"Unable to complete operation on network {id}. There are one or more ports still in use on the"
                     " network.",

@@ -81,7 +81,8 @@ class Tally:
 
     def held(self) -> tuple[Sequence[Finding], Sequence[Finding]]:
         """Return the orphans that wait for an operator: those that are still there, and those that are not."""
-        there, gone = [], []
+        there: list[Finding] = []
+        gone: list[Finding] = []
         for kind, ids in self._expectation.held.items():
             for id, revision in ids.items():
                 finding = Finding(Difference.ORPHAN, kind, id, revision)

@@ -25,6 +25,7 @@ from jackfield_core.audit.auditor import Auditor
 from jackfield_core.binding.binder import Binder
 from jackfield_core.db import migrate
 from jackfield_core.db.bell import Bell, Topic
+from jackfield_core.db.clock import ClockWatch
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
@@ -120,6 +121,7 @@ class Application:
             await self.registry.load(tables)
         self.registry.subscribe(self._driver_ready)
         self._tasks.add(asyncio.create_task(self.bell.run()))
+        self._tasks.add(asyncio.create_task(ClockWatch(self.database.read_clock, self._forget_pauses).run()))
         if self._delivers:
             await self.dispatcher.start()
             self.notifiers.start()
@@ -220,6 +222,14 @@ class Application:
     async def _rebind_when_ready(self, name: str) -> None:
         await self.registry.entry(name).ready.wait()
         self.rebinder.wake()
+
+    async def _forget_pauses(self) -> None:
+        """Make due what waits for a moment that a clock has named which was ahead."""
+        async with self.unit_of_work() as tx:
+            await tx.deliveries.retry()
+            await tx.claims.shorten_leases(self.settings.dispatcher.lease)
+            await tx.audits.end_leases()
+        self.dispatcher.wake()
 
     def _driver_states(self) -> dict[str, str]:
         return {

@@ -5,13 +5,15 @@ structured columns as JSON text that msgspec decodes straight into values.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import types as sa_types
 from sqlalchemy.engine import Dialect
+
+from jackfield_core.db.clock import CLOCK
 
 metadata = sa.MetaData(
     naming_convention={
@@ -52,5 +54,5 @@ class Json(sa_types.TypeDecorator[Any]):
 
 
 def now() -> datetime:
-    """Return the current time in UTC, without a zone, as the tables store it."""
-    return datetime.now(UTC).replace(tzinfo=None)
+    """Return the time of the database in UTC, without a zone, as the tables store it."""
+    return CLOCK.now()

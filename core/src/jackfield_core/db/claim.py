@@ -199,6 +199,12 @@ class ClaimTable:
         mine = (table.c.claim == claim) & table.c.resource_id.in_(resource_ids)
         await self._connection.execute(sa.delete(table).where(mine))
 
+    async def shorten_leases(self, longest: float) -> None:
+        """End leases after *longest* seconds at the latest: the clock that they were made by was ahead."""
+        latest = now() + timedelta(seconds=longest)
+        too_long = sa.update(table).where(table.c.claim.is_not(None), table.c.leased_until > latest)
+        await self._connection.execute(too_long.values(leased_until=latest))
+
     async def end_leases(self) -> None:
         """Free all debts that somebody has claimed; only for whoever is alone with the database."""
         await self._connection.execute(

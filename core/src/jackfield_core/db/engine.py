@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from jackfield_core import config
+from jackfield_core.db.clock import CLOCK
 from jackfield_core.db.notice import Notifiers
 from jackfield_core.db.statement import DRIVER_ERRORS, driver_connection, translated
 
@@ -76,6 +77,14 @@ class Database:
                 await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
             yield connection
 
+    async def read_clock(self) -> None:
+        """Set the clock of this process by that of the database."""
+        if not self.is_postgresql:
+            await CLOCK.read()
+            return
+        async with self.reading() as connection:
+            await CLOCK.read(connection)
+
     async def close(self) -> None:
         """Close all connections."""
         while self._idle:
@@ -108,6 +117,12 @@ class Database:
             await connection.close()
         connection = await self._engine.connect()
         self.notifiers.travel_with(connection)
+        if self.is_postgresql:
+            try:
+                await CLOCK.read(connection)
+            except BaseException:
+                await connection.close()
+                raise
         return connection
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from jackfield_core import config
 from jackfield_core.db.claim import ClaimTable
+from jackfield_core.db.delivery import DeliveryTable
 from jackfield_core.db.engine import Database
 from jackfield_core.dispatch.lane import Lane, call_timeout
 from jackfield_core.dispatch.payment import Payments
@@ -71,6 +72,8 @@ class Dispatcher:
             # Nobody else delivers: what is claimed was claimed by a process that is dead.
             async with self._database.writing() as connection:
                 await ClaimTable(connection).end_leases()
+                # Its clock may have been ahead of ours, and nobody else tells us the time.
+                await DeliveryTable(connection).retry()
         self._tasks = [asyncio.create_task(lane.run(), name=f"lane {lane.entry.name}") for lane in self._lanes]
 
     async def stop(self, grace: float = STOP_GRACE) -> None:

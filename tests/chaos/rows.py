@@ -5,12 +5,12 @@ Nothing here knows the code of the core or of the SDK: who is to be judged does 
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from support import ledger
+import psycopg
 
 Row = dict[str, Any]
 
@@ -35,10 +35,11 @@ _FLAGS = {"admin_state_up", "shared", "external", "enable_dhcp", "is_dynamic"}
 
 
 class Rows:
-    """What the database holds, by table."""
+    """What the database holds at one moment, by table."""
 
     def __init__(self, url: str) -> None:
-        tables = {name: _read(url, name, columns) for name, columns in _TABLES.items()}
+        with _snapshot(url) as query:
+            tables = {name: _read(query, name, columns) for name, columns in _TABLES.items()}
         self.networks = {row["id"]: row for row in tables["network"]}
         self.subnets = {row["id"]: row for row in tables["subnet"]}
         self.ports = {row["id"]: row for row in tables["port"]}
@@ -70,8 +71,24 @@ def views(path: Path) -> dict[tuple[str, str], Row]:
     return {(kind, id): json.loads(content) for kind, id, content in rows}
 
 
-def _read(url: str, table: str, columns: Sequence[str]) -> list[Row]:
-    found = ledger.rows(url, f"SELECT {', '.join(columns)} FROM {table}")
+_Query = Callable[[str], list[tuple[Any, ...]]]
+
+
+@contextmanager
+def _snapshot(url: str) -> Iterator[_Query]:
+    """Open one transaction that sees no later commits."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(f"file:{url.removeprefix('sqlite:///')}?mode=ro", uri=True)) as database:
+            database.execute("BEGIN")
+            yield lambda statement: database.execute(statement).fetchall()
+        return
+    with psycopg.connect(url) as client:
+        client.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield lambda statement: client.execute(statement.encode()).fetchall()
+
+
+def _read(query: _Query, table: str, columns: Sequence[str]) -> list[Row]:
+    found = query(f"SELECT {', '.join(columns)} FROM {table}")
     return [{name: _decoded(name, value) for name, value in zip(columns, row, strict=True)} for row in found]
 
 

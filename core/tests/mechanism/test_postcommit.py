@@ -52,7 +52,7 @@ async def test_changes_arrive_and_outcomes_return(world, batch):
     outcome = await core.manager.postcommit("fabric", batch, 5.0)
 
     assert outcome == {
-        "a": Done(1, (1, b"vlan 7")),
+        "a": Done((1, b"vlan 7")),
         "b": Failed("infeasible", "NO_SUCH_LEAF", "there is no leaf", "line 1 line 2", 3.5, "none"),
     }
     (request,) = fabric.requests("Postcommit")
@@ -110,7 +110,7 @@ async def test_higher_revision_may_be_somebody_elses(world, batch):
 
     outcome = await core.manager.postcommit("fabric", batch, 5.0)
 
-    assert outcome == {"a": Done(1), "b": Superseded(6)}
+    assert outcome == {"a": Done(), "b": Superseded(6)}
 
 
 @pytest.mark.parametrize("answer", GARBAGE.values(), ids=GARBAGE.keys())

@@ -15,7 +15,7 @@ from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.dispatch.settlement import Outcome, Settlement, give_back, settle
-from jackfield_core.mechanism.answers import Failed, Garbage, NoVerdict, Superseded
+from jackfield_core.mechanism.answers import PLAINLY_DONE, Failed, Garbage, NoVerdict, Superseded
 from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.loading import Loaded, load
@@ -148,11 +148,16 @@ class Payments:
             # The process stops; whoever comes next need not wait for the lease to end.
             await asyncio.shield(self.release(claim))
             raise
-        return {item.debt.resource_id: answers[str(index)] for index, item in enumerate(loaded.items)}
+        # Answers come in the order of what was sent.
+        return dict(zip([item.debt.resource_id for item in loaded.items], answers.values(), strict=True))
 
     async def _expect_minted(self, outcomes: Mapping[str, Outcome]) -> None:
         """Raise Garbage if the driver holds a revision that there never was."""
-        held = {id: outcome.revision for id, outcome in outcomes.items() if isinstance(outcome, Superseded)}
+        held = {
+            id: outcome.revision
+            for id, outcome in outcomes.items()
+            if outcome is not PLAINLY_DONE and isinstance(outcome, Superseded)
+        }
         if not held:
             return
         name = self._entry.name

@@ -18,7 +18,7 @@ from jackfield_core.db.unit_of_work import Change, Tables
 from jackfield_core.db.vendor_attribute import Values
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.mechanism import translate
-from jackfield_core.mechanism.answers import Done, Failed, InProgress, Superseded
+from jackfield_core.mechanism.answers import PLAINLY_DONE, Done, Failed, InProgress, Superseded
 from jackfield_core.mechanism.loading import Item
 from jackfield_core.types import Kind
 
@@ -61,7 +61,7 @@ async def settle(
     failures = [
         _failure(driver, item.debt, outcome, backoff)
         for item in items
-        if not isinstance(outcome := outcomes[item.debt.resource_id], Done)
+        if (outcome := outcomes[item.debt.resource_id]) is not PLAINLY_DONE and not isinstance(outcome, Done)
     ]
     failed = {failure.resource_id for failure in failures}
     done = [item for item in items if item.debt.resource_id not in failed] if failed else items
@@ -104,14 +104,16 @@ async def _acknowledge(
     """Settle what is done; return how many, the ends among them, and what has grown meanwhile."""
     if not done:
         return 0, []
-    paid = {id: outcome for id, outcome in outcomes.items() if isinstance(outcome, Done)}
-    states = [(id, *outcome.state) for id, outcome in paid.items() if outcome.state is not None]
+    with_more = {
+        id: outcome for id, outcome in outcomes.items() if outcome is not PLAINLY_DONE and isinstance(outcome, Done)
+    }
+    states = [(id, *outcome.state) for id, outcome in with_more.items() if outcome.state is not None]
     if states:
         await tables.claims.keep_states(claim, states)
-    if any(outcome.attributes for outcome in paid.values()):
+    if any(outcome.attributes for outcome in with_more.values()):
         settled = await tables.claims.acknowledge(claim, [*failed])
         count = len(settled)
-        if values := _values(driver, settled, paid):
+        if values := _values(driver, settled, with_more):
             await tables.vendor_attributes.save(values)
     else:
         count, settled = await tables.claims.acknowledge_tersely(claim, [*failed])
@@ -123,11 +125,11 @@ async def _acknowledge(
     return count, settled
 
 
-def _values(driver: str, settled: Sequence[Settled], paid: Mapping[str, Done]) -> dict[tuple[Kind, str], Values]:
+def _values(driver: str, settled: Sequence[Settled], with_more: Mapping[str, Done]) -> dict[tuple[Kind, str], Values]:
     """Return what the driver set of its own attributes, for resources that are still there."""
     found: dict[tuple[Kind, str], Values] = {}
     for one in settled:
-        outcome = paid.get(one.resource_id)
+        outcome = with_more.get(one.resource_id)
         if outcome is not None and outcome.attributes and not one.tombstone:
             own = {(driver, name): value for name, value in outcome.attributes.items()}
             found[Kind(one.kind), one.resource_id] = own

@@ -114,11 +114,14 @@ class Handshake(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """A change is true on the device at *revision*, the one that was sent."""
+    """A change is true on the device at the revision that was sent."""
 
-    revision: int
     state: State | None = None
     attributes: dict[str, bytes] = {}
+
+
+PLAINLY_DONE = Done()
+"""Done, and nothing else to say: what is mostly answered."""
 
 
 class Superseded(Struct, frozen=True):

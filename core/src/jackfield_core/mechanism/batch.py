@@ -4,6 +4,7 @@ The request never exists as a message: changes are encoded one by one and put
 together as bytes. What an answer is held to later is noted beside it.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -26,6 +27,9 @@ _NO_HOSTS: Mapping[str, Host] = {}
 _CHANGES = tag(mechanism_pb2.PostcommitRequest, "changes")
 # A dry run takes the same changes, and has nothing else to say.
 assert tag(reconcile_pb2.DiffRequest, "changes") == _CHANGES
+_RESULTS = tag(mechanism_pb2.PostcommitResponse, "results")
+_CHANGE_ID, _DONE = (tag(mechanism_pb2.PostcommitResult, name) for name in ("change_id", "done"))
+_PLAIN = b"%b%%c%b%%c%%b%%b" % (_RESULTS, _CHANGE_ID)
 
 
 class Sent(NamedTuple):
@@ -43,6 +47,7 @@ class Batch:
         self.sent: dict[str, Sent] = {}
         """By change id."""
         self._surroundings = Surroundings(hosts)
+        self._plain_results: list[bytes] = []
 
     def add(
         self,
@@ -75,11 +80,13 @@ class Batch:
         )
         self._parts.append(framed(_CHANGES, encoded))
         self.sent[change_id] = Sent(change.kind, revision)
+        self._plain_results.append(_plain_result(change_id, revision))
 
     def add_orphan(self, kind: Kind, id: str, *, change_id: str, revision: int) -> None:
         """Add the end of what a driver has listed and nobody knows."""
         self._parts.append(framed(_CHANGES, encode_orphan(kind, id, change_id=change_id, revision=revision)))
         self.sent[change_id] = Sent(kind, revision)
+        self._plain_results.append(_plain_result(change_id, revision))
 
     def request(self) -> Encoded:
         """Return the ``PostcommitRequest``."""
@@ -88,3 +95,19 @@ class Batch:
     def dry_run(self) -> Encoded:
         """Return the ``DiffRequest``."""
         return Encoded(b"".join(self._parts[1:]), len(self.sent))
+
+    def plain_answer(self) -> bytes:
+        """Return the ``PostcommitResponse`` that says of each change in turn that it is done, and nothing else."""
+        return b"".join(self._plain_results)
+
+
+def _plain_result(change_id: str, revision: int) -> bytes:
+    """Return that a change is done, as a field of the answer; shorter than 128 bytes, so each length is one byte."""
+    id, done = change_id.encode(), _done(revision)
+    return _PLAIN % (len(id) + len(done) + 2, len(id), id, done)
+
+
+@functools.lru_cache(maxsize=1024)
+def _done(revision: int) -> bytes:
+    """Return that a change is done at *revision*, as a field of its result."""
+    return framed(_DONE, mechanism_pb2.Done(revision=revision).SerializeToString())

@@ -35,7 +35,8 @@ SECONDS = Histogram(
 )
 
 RequestT = TypeVar("RequestT", bound=Message)
-ResponseT = TypeVar("ResponseT", bound=Message)
+ResponseT = TypeVar("ResponseT")
+MessageT = TypeVar("MessageT", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,11 @@ def _rpc(
     service: str,
     name: str,
     request: type[RequestT],
-    response: type[ResponseT],
+    response: type[MessageT],
     *,
     is_harmless: bool = False,
     items: str = "",
-) -> Rpc[RequestT, ResponseT]:
+) -> Rpc[RequestT, MessageT]:
     return Rpc(name, f"/{service}/{name}", request, response.FromString, is_harmless, items)
 
 
@@ -84,9 +85,8 @@ PRECOMMIT = _rpc(
     is_harmless=True,
     items="changes",
 )
-POSTCOMMIT = _rpc(
-    _MECHANISM, "Postcommit", mechanism_pb2.PostcommitRequest, mechanism_pb2.PostcommitResponse, items="changes"
-)
+# Whoever reads the answer decodes it, if the bytes do not say already what it means.
+POSTCOMMIT = Rpc("Postcommit", f"/{_MECHANISM}/Postcommit", mechanism_pb2.PostcommitRequest, bytes, items="changes")
 BIND_PORTS = _rpc(
     _MECHANISM,
     "BindPorts",

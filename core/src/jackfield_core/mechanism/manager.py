@@ -91,8 +91,8 @@ class MechanismManager:
         """
         entry = self._registry.entry(name)
         try:
-            response = await entry.call(POSTCOMMIT, batch.request(), timeout)
-            return await self._read(entry, lambda terms: verdicts.read_postcommit(terms, batch.sent, response))
+            answer = await entry.call(POSTCOMMIT, batch.request(), timeout)
+            return await self._read(entry, lambda terms: verdicts.read_postcommit(terms, batch, answer))
         except Garbage as error:
             self._registry.note_garbage(error)
             raise

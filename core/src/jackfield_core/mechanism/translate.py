@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from jackfield.driver.v1 import binding_pb2, change_pb2, mechanism_pb2, network_pb2, port_pb2, segment_pb2, subnet_pb2
+from jackfield.driver.v1 import binding_pb2, change_pb2, mechanism_pb2, network_pb2, segment_pb2, subnet_pb2
 
 from jackfield_core.db.agent import Agent
 from jackfield_core.db.network import Network
@@ -22,7 +22,8 @@ from jackfield_core.db.subnet import Subnet
 from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Change, Resource
 from jackfield_core.mechanism.answers import BindAsk, State
-from jackfield_core.mechanism.wire import framed, tag
+from jackfield_core.mechanism.portraits import encode_port
+from jackfield_core.mechanism.wire import framed, tag, varint
 from jackfield_core.types import Action, BindingLevel, Kind
 
 ChangeMessage = change_pb2.Change
@@ -44,9 +45,14 @@ ACTIONS = {
 
 NO_ATTRIBUTES: Mapping[str, bytes] = {}
 _json = msgspec.json.Encoder(order="deterministic").encode
-_CURRENT, _ORIGINAL, _RELATED = (tag(ChangeMessage, name) for name in ("current", "original", "related"))
+_CURRENT, _ORIGINAL, _RELATED, _STATE = (
+    tag(ChangeMessage, name) for name in ("current", "original", "related", "state")
+)
+# A length below 128 is one byte.
+_OWN = b"%b%%c%%b%b%%c%%b%b%%b%b%%c%%b" % tuple(
+    tag(ChangeMessage, name) for name in ("change_id", "id", "revision", "digest")
+)
 _NETWORK, _SUBNET, _PORT = (tag(change_pb2.Resource, kind) for kind in KINDS)
-_BINDING = tag(port_pb2.Port, "binding")
 
 
 class Surroundings:
@@ -59,6 +65,7 @@ class Surroundings:
     def __init__(self, hosts: Mapping[str, Host]) -> None:
         self._hosts = hosts
         self._encoded: dict[tuple[object, ...], bytes] = {}
+        self._kept: list[Change] = []
 
     def of(self, change: Change) -> bytes:
         """Return what *change* stands on, as a field of it; nothing for a network."""
@@ -67,6 +74,8 @@ class Surroundings:
         standing = _standing(change)
         encoded = self._encoded.get(standing)
         if encoded is None:
+            # What is known by its place in memory has to stay there.
+            self._kept.append(change)
             related = change_pb2.Related()
             _fill_related(related, change, self._hosts)
             encoded = self._encoded[standing] = framed(_RELATED, related.SerializeToString())
@@ -93,17 +102,17 @@ def encode_change(
     current = change.current
     described = encode(current, change.tree, change.levels)
     attributed = _encode_attributes(attributes)
-    message = ChangeMessage()
-    message.change_id = change_id
-    message.kind = KINDS[change.kind]
-    message.id = current.id
-    message.action = ACTIONS[action]
-    message.revision = revision
-    message.project_id = current.project_id
-    message.digest = _digest(described, attributed)
+    digest = _digest(described, attributed)
+    parts = [
+        _own_fields(change_id, current.id, revision, digest),
+        _common_fields(change.kind, action, current.project_id),
+        framed(_CURRENT, described),
+        surroundings.of(change),
+        attributed,
+    ]
     if state is not None:
-        message.state.version, message.state.data = state
-    parts = [message.SerializeToString(), framed(_CURRENT, described), surroundings.of(change), attributed]
+        version, data = state
+        parts.append(framed(_STATE, change_pb2.DriverState(version=version, data=data).SerializeToString()))
     if original is not None:
         parts.append(framed(_ORIGINAL, original))
     return b"".join(parts)
@@ -129,6 +138,19 @@ def digest(
     return _digest(encode(resource, tree, levels), _encode_attributes(attributes))
 
 
+def _own_fields(change_id: str, id: str, revision: int, digest: bytes) -> bytes:
+    """Return the fields that no other change has, all of them shorter than 128 bytes."""
+    change, resource = change_id.encode(), id.encode()
+    return _OWN % (len(change), change, len(resource), resource, varint(revision), len(digest), digest)
+
+
+@functools.lru_cache(maxsize=1024)
+def _common_fields(kind: Kind, action: Action, project_id: str) -> bytes:
+    """Return the fields that many changes have in common."""
+    message = ChangeMessage(kind=KINDS[kind], action=ACTIONS[action], project_id=project_id)
+    return message.SerializeToString()
+
+
 def revision_of(change: Change, action: Action) -> int:
     """Return the revision of a change in its transaction; that of a deletion is one above the last of the resource."""
     return change.current.revision_number + (action is Action.DELETE)
@@ -137,7 +159,7 @@ def revision_of(change: Change, action: Action) -> int:
 def encode(resource: Resource, tree: NetworkTree, levels: Sequence[BindingLevel] = ()) -> bytes:
     """Return a resource the way drivers get it as ``original``."""
     if isinstance(resource, Port):
-        return framed(_PORT, _encode_port(resource, levels))
+        return framed(_PORT, encode_port(resource, levels))
     if isinstance(resource, Subnet):
         subnet = subnet_pb2.Subnet()
         _fill_subnet(subnet, resource)
@@ -176,7 +198,7 @@ def host(name: str, agents: Sequence[Agent], now: datetime, agent_down_time: flo
 def fill_bind_request(message: mechanism_pb2.BindRequest, request_id: str, ask: BindAsk) -> None:
     """Fill an empty request to bind one port at one level."""
     message.request_id = request_id
-    message.port.MergeFromString(_encode_port(ask.port, ask.bound_levels))
+    message.port.MergeFromString(encode_port(ask.port, ask.bound_levels))
     _fill_network(message.network, ask.tree.network, ask.tree.segments)
     for segment in ask.segments:
         _fill_segment(message.segments.add(), segment)
@@ -194,17 +216,11 @@ def _digest(described: bytes, attributed: bytes) -> bytes:
 
 
 def _standing(change: Change) -> tuple[object, ...]:
-    """Return what decides how the surroundings of *change* look."""
-    network, port = change.tree.network, change.current
+    """Return what decides how the surroundings of *change* look: same objects, same looks."""
+    port = change.current
     if not isinstance(port, Port):
-        return network.id, network.revision_number
-    return (
-        network.id,
-        network.revision_number,
-        port.binding.host,
-        tuple([fixed_ip.subnet_id for fixed_ip in port.fixed_ips]),
-        tuple([level.segment_id for level in change.levels]),
-    )
+        return (id(change.tree),)
+    return id(change.tree), port.binding.host, id(change.levels), *[fixed_ip.subnet_id for fixed_ip in port.fixed_ips]
 
 
 def _fill_related(message: change_pb2.Related, change: Change, hosts: Mapping[str, Host]) -> None:
@@ -272,49 +288,6 @@ def _fill_subnet(message: subnet_pb2.Subnet, subnet: Subnet) -> None:
         message.ipv6_address_mode = subnet.ipv6_address_mode
     if subnet.ipv6_ra_mode is not None:
         message.ipv6_ra_mode = subnet.ipv6_ra_mode
-
-
-def _encode_port(port: Port, levels: Sequence[BindingLevel]) -> bytes:
-    message = port_pb2.Port()
-    message.id = port.id
-    message.network_id = port.network_id
-    message.name = port.name
-    message.project_id = port.project_id
-    message.admin_state_up = port.admin_state_up
-    message.mac_address = port.mac_address
-    for fixed_ip in port.fixed_ips:
-        message.fixed_ips.add(subnet_id=fixed_ip.subnet_id, ip_address=fixed_ip.ip_address)
-    message.device_id = port.device_id
-    message.device_owner = port.device_owner
-    message.port_security_enabled = port.port_security_enabled
-    for pair in port.allowed_address_pairs:
-        message.allowed_address_pairs.add(mac_address=pair.mac_address, ip_address=pair.ip_address)
-    for option in port.extra_dhcp_opts:
-        message.dhcp_options.add(name=option.opt_name, value=option.opt_value, ip_version=option.ip_version)
-    binding = port.binding
-    encoded_binding = _encoded_binding(
-        binding.host,
-        binding.vnic_type,
-        _json(binding.profile),
-        binding.vif_type,
-        _json(binding.vif_details),
-        tuple(levels),
-    )
-    # The binding is the last field, so these are the bytes of a message that was filled whole.
-    return message.SerializeToString() + encoded_binding
-
-
-@functools.lru_cache(maxsize=1024)
-def _encoded_binding(
-    host: str, vnic_type: str, profile: bytes, vif_type: str, vif_details: bytes, levels: tuple[BindingLevel, ...]
-) -> bytes:
-    """Return a binding as a field of its port; most ports of a host have the same."""
-    message = binding_pb2.Binding(
-        host=host, vnic_type=vnic_type, profile=profile, vif_type=vif_type, vif_details=vif_details
-    )
-    for level in levels:
-        message.levels.add(level=level.level, driver=level.driver, segment_id=level.segment_id)
-    return framed(_BINDING, message.SerializeToString())
 
 
 def _fill_agent(message: binding_pb2.Agent, agent: Agent, alive: bool) -> None:

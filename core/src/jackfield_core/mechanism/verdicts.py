@@ -6,16 +6,18 @@ others. Texts are cut and cleaned here, because they go into the database, to
 users and to terminals.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 from jackfield.driver.v1 import change_pb2, mechanism_pb2
 from msgspec import Struct
 
 from jackfield_core.mechanism import kept
 from jackfield_core.mechanism.answers import (
+    PLAINLY_DONE,
     BindAnswer,
     BindAsk,
     Bound,
@@ -30,7 +32,7 @@ from jackfield_core.mechanism.answers import (
     Superseded,
     Veto,
 )
-from jackfield_core.mechanism.batch import Sent
+from jackfield_core.mechanism.batch import Batch, Sent
 from jackfield_core.mechanism.kept import Terms
 from jackfield_core.mechanism.translate import KIND_OF, ChangeMessage
 from jackfield_core.types import BINDING_FAILED, UNBOUND, Kind
@@ -77,10 +79,19 @@ def read_precommit(
     return [_verdict(terms, KIND_OF[kinds[result.change_id]], result) for result in results]
 
 
-def read_postcommit(
-    terms: Terms, sent: Mapping[str, Sent], response: mechanism_pb2.PostcommitResponse
-) -> PostcommitOutcome:
-    """Return what became of the changes in *sent*, by change id as they are there, or raise Garbage."""
+def read_postcommit(terms: Terms, batch: Batch, answer: bytes) -> PostcommitOutcome:
+    """Return what became of the changes in *batch*, by change id, or raise Garbage.
+
+    Mostly each is done, in the order in which they were sent, and nothing else is
+    said. That is one text, which is compared and not read.
+    """
+    sent = batch.sent
+    if answer == batch.plain_answer():
+        return dict.fromkeys(sent, PLAINLY_DONE)
+    try:
+        response = mechanism_pb2.PostcommitResponse.FromString(answer)
+    except DecodeError:
+        raise Garbage(terms.driver, "the answer to Postcommit cannot be decoded") from None
     results = _one_each(terms.driver, list(sent), response.results, _change_id)
     return {id: _outcome(terms, change, result) for (id, change), result in zip(sent.items(), results, strict=True)}
 
@@ -137,7 +148,7 @@ def _outcome(terms: Terms, sent: Sent, result: mechanism_pb2.PostcommitResult) -
         done = result.done
         if done.revision != sent.revision:
             return _other_revision(terms, sent, done)
-        return Done(sent.revision, kept.state(terms, done), kept.attributes(terms, sent.kind, done))
+        return Done(kept.state(terms, done), kept.attributes(terms, sent.kind, done))
     if outcome == "in_progress":
         return InProgress(_seconds(result.in_progress.retry_after))
     if outcome == "failed":

@@ -9,9 +9,17 @@ Readers take the fields of a message in any order.
 import functools
 from typing import NamedTuple
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+_VARINT = 0
 _LENGTH_DELIMITED = 2
+_NUMBERS = (
+    FieldDescriptor.CPPTYPE_BOOL,
+    FieldDescriptor.CPPTYPE_ENUM,
+    FieldDescriptor.CPPTYPE_INT64,
+    FieldDescriptor.CPPTYPE_UINT32,
+)
 
 
 class Encoded(NamedTuple):
@@ -22,18 +30,19 @@ class Encoded(NamedTuple):
 
 
 def tag(message: type[Message], field: str) -> bytes:
-    """Return the tag of *field*, which is a message itself, in *message*."""
-    number: int = message.DESCRIPTOR.fields_by_name[field].number
-    return _varint(number << 3 | _LENGTH_DELIMITED)
+    """Return the tag of *field*, which is no fixed-size number, in *message*."""
+    descriptor = message.DESCRIPTOR.fields_by_name[field]
+    is_number = descriptor.cpp_type in _NUMBERS
+    return varint(descriptor.number << 3 | (_VARINT if is_number else _LENGTH_DELIMITED))
 
 
 def framed(tag: bytes, content: bytes) -> bytes:
     """Return an encoded message as the field with *tag* of another one."""
-    return b"%b%b%b" % (tag, _varint(len(content)), content)
+    return b"%b%b%b" % (tag, varint(len(content)), content)
 
 
 @functools.lru_cache(maxsize=4096)
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
     """Return *number* in groups of seven bits, the lowest first."""
     groups = bytearray()
     while number > 0x7F:

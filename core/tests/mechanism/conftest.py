@@ -316,7 +316,7 @@ class Rows:
             _AT,
             _AT,
             None,
-            Binding(host=host, profile={"key": "value"}, vif_type="ovs", vif_details={"port_filter": True}),
+            binding=Binding(host=host, profile={"key": "value"}, vif_type="ovs", vif_details={"port_filter": True}),
         )
 
     @staticmethod

@@ -32,9 +32,11 @@ class Status(StrEnum):
     """Status of a network or port, as Neutron's clients know it."""
 
     ACTIVE = "ACTIVE"
+    """A network that can be used; a port through which frames pass."""
     DOWN = "DOWN"
-    BUILD = "BUILD"
+    """A port through which no frames pass, or not yet."""
     ERROR = "ERROR"
+    """A network or port that cannot become true as it stands: a required driver refuses it, or its host does."""
 
 
 class Wiring(StrEnum):

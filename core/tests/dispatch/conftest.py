@@ -280,6 +280,31 @@ class Core:
         async with self.unit_of_work.reading() as tables:
             return (await tables.ports.list_with_deleted([port.id]))[port.id].status
 
+    async def find(self, resource: Network | Port) -> Any:
+        """Return a network or port as it is now."""
+        async with self.unit_of_work.reading() as tables:
+            table = tables.ports if isinstance(resource, Port) else tables.networks
+            return (await table.list_with_deleted([resource.id]))[resource.id]
+
+    async def tree(self, network: Network) -> NetworkTree:
+        """Return a network with its parts as it is now."""
+        async with self.unit_of_work.reading() as tables:
+            return (await load_trees(tables.connection, [network.id]))[network.id]
+
+    async def failed(self, driver: str, **columns: Any) -> list[Debt]:
+        """Return what has failed, with these columns."""
+        return [
+            debt
+            for debt in await self.debts(driver)
+            if debt.attempts and all(getattr(debt, name) == value for name, value in columns.items())
+        ]
+
+    async def retry(self) -> None:
+        """Ask for another attempt of everything, as an operator does."""
+        async with self.unit_of_work() as tx:
+            await tx.deliveries.retry()
+        self.dispatcher.wake()
+
     async def count(self, table: Any) -> int:
         """Count the rows of a table."""
         async with self.database.reading() as connection:

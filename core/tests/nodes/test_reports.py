@@ -93,7 +93,24 @@ async def test_refused_view_is_an_error_with_its_reason(site: Any) -> None:
 
     failed = await site.fabric.wired(bad, "error")
     assert failed.binding.wiring_reason == "no such bridge\ufffd"
-    assert failed.status == "DOWN"
+    assert failed.status == "ERROR"
+
+
+async def test_port_is_in_error_as_long_as_its_host_cannot_wire_it(site: Any) -> None:
+    """Not up is not an error, and what works is none any more; a port that is to be down has none."""
+    network = await site.fabric.network()
+    port = await site.fabric.port(network, "host1")
+    disabled = await site.fabric.port(network, "host1", admin_state_up=False)
+    agent = await site.synced("host1")
+
+    seen = []
+    for state, wiring in ((ERROR, "error"), (DOWN, "down"), (ERROR, "error"), (UP, "up"), (ERROR, "error")):
+        await agent.report((disabled, state), (port, state), reason=f"it is {wiring}")
+        await site.fabric.wired(port, wiring)
+        seen.append((await site.fabric.get(port)).status)
+
+    assert seen == ["ERROR", "DOWN", "ERROR", "ACTIVE", "ERROR"]
+    assert (await site.fabric.get(disabled)).status == "DOWN"
 
 
 async def test_refused_network_is_an_error_of_its_ports_that_are_not_up(site: Any) -> None:

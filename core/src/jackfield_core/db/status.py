@@ -60,9 +60,9 @@ class Delivery(Struct, frozen=True):
 
 _audit = driver_audit.table
 _unreachable = _audit.c.unreachable
-_SELECT: sa.Select[Any] = sa.select(*(table.c[name] for name in Delivery.__struct_fields__[:-1]), _unreachable).select_from(
-    table.outerjoin(_audit, _audit.c.driver == table.c.driver)
-)
+_COLUMNS = (*(table.c[name] for name in Delivery.__struct_fields__[:-1]), _unreachable)
+_WITH_AUDIT = table.outerjoin(_audit, _audit.c.driver == table.c.driver)
+_SELECT: sa.Select[Any] = sa.select(*_COLUMNS).select_from(_WITH_AUDIT)
 _KEY = tuple(table.c[name] for name in Place._fields)
 _OF_RESOURCES = Statement(
     lambda dialect: _SELECT.where(table.c.kind == sa.bindparam("a_kind"), among(table.c.resource_id, "ids", dialect))

@@ -25,6 +25,7 @@ from jackfield_core.db.driver import DriverTable
 from jackfield_core.db.driver_audit import DriverAuditTable
 from jackfield_core.db.ending import EndTable
 from jackfield_core.db.engine import Database
+from jackfield_core.db.fault import FaultTable
 from jackfield_core.db.feed import FeedTable
 from jackfield_core.db.network import Network, NetworkTable
 from jackfield_core.db.notice import Notice, NoticeTable
@@ -175,6 +176,8 @@ class Transaction(Tables):
             await self.feed.add(self._touched)
         if waiting := [change.current.id for change in self.changes if _may_turn_active(change)]:
             await self.ports.refresh_status(waiting, self._creditors.required())
+        for kind, ids in _in_error(self.changes).items():
+            await FaultTable(self.connection, self._creditors.required()).refresh(kind, ids)
 
     async def _notice(self) -> None:
         """Owe compute services what they do not know of their ports any more."""
@@ -249,6 +252,15 @@ def _may_turn_active(change: Change) -> bool:
         and port.binding.wiring == Wiring.UP
         and port.status != Status.ACTIVE
     )
+
+
+def _in_error(changes: Sequence[Change]) -> dict[Kind, list[str]]:
+    """Return what a change may have cured, by kind: whoever refused it is asked again."""
+    found: dict[Kind, list[str]] = {}
+    for change in changes:
+        if not isinstance(change.current, Subnet) and change.current.status == Status.ERROR:
+            found.setdefault(change.kind, []).append(change.current.id)
+    return found
 
 
 def _entry(change: Change, driver: str, original: bytes | None) -> Entry:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from jackfield_core.db.claim import Due, Failure, Settled
 from jackfield_core.db.ending import EndTable
+from jackfield_core.db.fault import FaultTable
 from jackfield_core.db.unit_of_work import Change, Tables
 from jackfield_core.db.vendor_attribute import Values
 from jackfield_core.dispatch.backoff import Backoff
@@ -67,18 +68,21 @@ async def settle(
     done = [item for item in items if item.debt.resource_id not in failed] if failed else items
     ended = {item.debt.network_id for item in done if item.debt.tombstone}
     met = [item.debt.resource_id for item in done if _is_first_meeting(item.debt)]
+    judged = _judged(items, outcomes) if driver in required else {}
     # Networks before ports before the ledger, in the order of services.
     ends = EndTable(tables.connection, attributed)
-    if ended:
-        await ends.hold(ended)
-    if met:
-        await tables.ports.hold(met)
+    if networks := ended.union(judged.get(Kind.NETWORK, ())):
+        await ends.hold(networks)
+    if ports := {*met, *judged.get(Kind.PORT, ())}:
+        await tables.ports.hold(ports)
     count, settled = await _acknowledge(tables, driver, claim, done, outcomes, failed)
     written = count + (await give_back(tables, claim, failures) if failures else 0)
     if ended:
         await ends.purge(ended, [one.resource_id for one in settled if one.tombstone and one.kind == Kind.PORT])
     if met:
         await tables.ports.refresh_status(met, required)
+    for kind, ids in judged.items():
+        await FaultTable(tables.connection, required).refresh(kind, ids)
     told = {item.debt.kind for item in done if not item.debt.tombstone}
     over = {item.debt.kind for item in done if item.debt.tombstone}
     soonest = min((failure.retry_in for failure in failures), default=None)
@@ -145,6 +149,17 @@ def _original(change: Change) -> tuple[str, str, bytes]:
 def _is_first_meeting(debt: Due) -> bool:
     """Return whether a port waits for this driver to hear of it."""
     return debt.kind == Kind.PORT and debt.acknowledged_revision is None and not debt.tombstone
+
+
+def _judged(items: Sequence[Item], outcomes: Mapping[str, Outcome]) -> dict[Kind, list[str]]:
+    """Return what the driver never had and refuses, or perhaps refused until now, by kind: its status may be ERROR."""
+    found: dict[Kind, list[str]] = {}
+    for debt in (item.debt for item in items):
+        if debt.acknowledged_revision is None and not debt.tombstone and debt.kind != Kind.SUBNET:
+            outcome = outcomes[debt.resource_id]
+            if debt.attempts or (isinstance(outcome, Failed) and outcome.disposition in _SLOW):
+                found.setdefault(Kind(debt.kind), []).append(debt.resource_id)
+    return found
 
 
 def _patience(debt: Due) -> float:

@@ -18,9 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield_core.db.base import now
+from jackfield_core.db.fault import FaultTable
 from jackfield_core.db.port import WiringReport
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.nodes.patience import until_done
+from jackfield_core.types import Kind
 
 BEAT_INTERVAL = 10.0
 """Seconds between two stored signs of life of one agent."""
@@ -111,6 +113,7 @@ class Reports:
                 await tx.ports.hold(ids)
                 await tx.ports.set_wiring(reports)
                 await tx.ports.refresh_status(ids, self._required_drivers)
+                await FaultTable(tx.connection, self._required_drivers).refresh(Kind.PORT, ids)
             at = now()
             for agent_id in sorted(agents):
                 await tx.agents.update(agent_id, heartbeat_at=at, **agents[agent_id].values)

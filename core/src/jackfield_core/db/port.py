@@ -210,6 +210,8 @@ _is_wired = sa.exists().where(
     binding_table.c.vif_type != BINDING_FAILED,
     binding_table.c.wiring == Wiring.UP,
 )
+_is_active = table.c.status == Status.ACTIVE
+_may_work = table.c.admin_state_up & _is_wired
 
 
 def _refresh(dialect: str) -> sa.sql.ClauseElement:
@@ -219,11 +221,15 @@ def _refresh(dialect: str) -> sa.sql.ClauseElement:
         among(delivery.table.c.driver, "required", dialect),
         delivery.table.c.acknowledged_revision.is_(None),
     )
-    judged = sa.case((table.c.admin_state_up & _is_wired & ~is_awaited, Status.ACTIVE), else_=Status.DOWN)
-    wanted = among(table.c.id, "ids", dialect) & table.c.deleted_at.is_(None) & (table.c.status != judged)
-    # Of two states one is left and the other one reached; to ask which is judged would judge twice.
-    activations = table.c.activations + sa.case((table.c.status == Status.ACTIVE, 0), else_=1)
-    return sa.update(table).where(wanted).values(status=judged, activations=activations).returning(table.c.id)
+    falls = _is_active & ~_may_work
+    # A driver that is told everything again, because its device lost it, is not awaited: hosts say whether frames pass.
+    rises = ~_is_active & _may_work & ~is_awaited
+    wanted = among(table.c.id, "ids", dialect) & table.c.deleted_at.is_(None) & (falls | rises)
+    values = {
+        "status": sa.case((_is_active, Status.DOWN), else_=Status.ACTIVE),
+        "activations": table.c.activations + sa.case((_is_active, 0), else_=1),
+    }
+    return sa.update(table).where(wanted).values(values).returning(table.c.id)
 
 
 _REFRESH = Statement(_refresh)
@@ -327,9 +333,10 @@ class PortTable(ResourceTable[Port]):
     async def refresh_status(self, ids: Iterable[str], required_drivers: Sequence[str]) -> Sequence[str]:
         """Judge ports anew; return the ids of those whose status changed, which compute services are told.
 
-        A port is ACTIVE if it is administratively up, bound, reported up by its
-        host, and known to every required driver that has to know it. The caller
-        holds the ports, see :meth:`hold`.
+        A port becomes ACTIVE if it is administratively up, bound, reported up by
+        its host, and known to every required driver that has to know it; and
+        DOWN when one of the first three is over. The caller holds the ports, see
+        :meth:`hold`.
         """
         values = {"ids": [*ids], "required": [*required_drivers]}
         changed = [row[0] for row in await _REFRESH.rows(self._connection, values)]

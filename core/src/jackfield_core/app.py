@@ -27,6 +27,7 @@ from jackfield_core.db import migrate
 from jackfield_core.db.bell import Bell, Topic
 from jackfield_core.db.clock import ClockWatch
 from jackfield_core.db.engine import Database
+from jackfield_core.db.fault import FaultTable
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
 from jackfield_core.events.watch import EventWatch
@@ -117,6 +118,7 @@ class Application:
         await self._check_schema()
         async with self.unit_of_work() as tx:
             await self.segments.bootstrap(tx)
+            await FaultTable(tx.connection, self.registry.required()).refresh_all()
         async with self.unit_of_work.reading() as tables:
             await self.registry.load(tables)
         self.registry.subscribe(self._driver_ready)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from jackfield_sdk.examples.loopback import hands
 from support import nodejs
 
 _OVS_PARAMS = """
@@ -33,14 +35,19 @@ class Driver:
 
 
 IDENTITY = frozenset({"A1", "A4", "A9", "A10", "A11", "A12", "E3", "E8", "H1", "I1", "I5", "I6"})
-ALL = frozenset({"B1", "C1", "C4", "C8", "C12", "C15", "C20", "D3", "G1", "G2", "G4"})
+ALL = frozenset({"B1", "C1", "C4", "C8", "C12", "C15", "C20", "D3", "G1", "G2", "G4", "G7"})
+
+_HANDS = f"{sys.executable} {hands.__file__}"
 
 DRIVERS = [
     Driver("loopback", "jackfield-loopback --listen {address}", IDENTITY | ALL),
     Driver(
-        "loopback with attributes and states",
-        "jackfield-loopback --listen {address} --attributes --state-version 2 --no-wired",
-        IDENTITY | ALL | {"E1", "E5", "F1", "F2", "H4"},
+        "loopback with attributes, states and a file",
+        "jackfield-loopback --listen {address} --attributes --state-version 2 --no-wired --state-file fabric.db "
+        "--backend leaf1 --backend leaf2",
+        IDENTITY | ALL | {"E1", "E5", "F1", "F2", "G8", "G9", "H4"},
+        f'change_command = "{_HANDS} change fabric.db {{kind}} {{id}}"\n'
+        f'remove_command = "{_HANDS} remove fabric.db {{kind}} {{id}}"\n',
     ),
     Driver(
         "ovs",

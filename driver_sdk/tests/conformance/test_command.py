@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 from conformance_runs import ENVIRONMENT, Judged, planted_drivers
+from jackfield_sdk.conformance.rulebook import all_rules
 from support.ports import free_port
 
 
@@ -49,6 +50,8 @@ def test_a_driver_that_ends_at_once_is_told_by_its_last_words(judge: Judge, tmp_
     ("arguments", "said"),
     [
         ((), "--endpoint is needed"),
+        (("--endpoint", "/run/acme.sock"), "write unix:///run/acme.sock"),
+        (("--endpoint", "acme"), "neither unix:///path nor host:port"),
         (("--endpoint", "unix:///nobody", "--command", "no-such-program"), "no-such-program"),
         (("--endpoint", "unix:///nobody", "--params", "PARAMS"), "vlan_rnage"),
         (("--endpoint", "unix:///nobody", "--expected-failures", "PARAMS"), "expected-failures"),
@@ -121,9 +124,51 @@ def test_reports_say_the_same(judge: Judge, addresses: dict[str, str], tmp_path:
     assert judged.report["driver"]["name"] == "planted"
     assert judged.report["seed"] == 11
     page = summary.read_text()
-    assert page.startswith("# planted 1 does not conform to jackfield.driver.v1\n")
+    verdict = judged.report["verdict"]
+    assert page.startswith(f"# planted 1 and jackfield.driver.v1: {verdict}\n")
+    assert verdict in judged.output
     assert "- C8 delete [subnet]: " in page
     assert "- A7 load-error: the driver could load" in page
+    judged_rules = judged.report["rules"]["judged"]
+    properties = {each.attrib["name"]: each.attrib["value"] for each in suite.iter("property")}
+    assert (properties["verdict"], properties["rules judged"]) == (verdict, str(len(judged_rules)))
+    assert "C8" in judged_rules
+    assert judged.report["rules"]["not_judged"]["the driver could load"] == ["A7"]
+
+
+def test_the_verdict_says_how_much_was_judged_and_why_no_more(judge: Judge, addresses: dict[str, str]) -> None:
+    """A driver conforms in what it declares; what nobody looked at is no merit."""
+    some = judge("--endpoint", addresses["none"], "--only", "A1,A2,A7,A10,A11")
+
+    assert (some.code, some.report["conforms"]) == (0, True)
+    assert some.report["verdict"].startswith("conforms in what it declares: 2 rules judged, ")
+    assert re.search(r"(\d+) not, because not chosen by --only \(\d+\), .*needs --command", some.report["verdict"])
+    assert some.output.splitlines()[-1] == f"planted {some.report['verdict']}"
+    assert len(some.report["rules"]["judged"]) + sum(map(len, some.report["rules"]["not_judged"].values())) == len(
+        all_rules()
+    )
+
+
+def test_a_run_that_judged_nothing_is_no_verdict(judge: Judge, addresses: dict[str, str]) -> None:
+    """Exit code 2, not 0: every rule that was chosen was skipped."""
+    judged = judge("--endpoint", addresses["none"], "--only", "A7,A10")
+
+    assert judged.code == 2
+    assert judged.rules("skipped") == {"A7", "A10"}
+    assert judged.output.splitlines()[-1] == "planted was not judged"
+
+
+def test_one_fault_is_told_once_and_names_the_groups(judge: Judge) -> None:
+    """A listing that is wrong after every group is one failure; another one beside it would be told too."""
+    with planted_drivers(["leaves ports out of its listing"]) as told:
+        judged = judge("--endpoint", told["leaves ports out of its listing"], "--only", "G1")
+
+    cases = [(case["status"], case["parameter"]) for case in judged.report["cases"]]
+    assert cases[0] == ("failed", "after A")
+    assert {status for status, _ in cases[1:]} == {"blocked"}
+    assert judged.output.count("G1 listing-equals-model [after A]: failed") == 1
+    assert re.search(r"also +after B, .*after all", judged.output)
+    assert judged.report["verdict"].startswith("does not conform: breaks G1; 1 rule judged")
 
 
 def test_nothing_is_left_behind(judge: Judge, addresses: dict[str, str], tmp_path: Path) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conformance_runs import WarmSuite, planted_drivers
-from planted import DEFECTS, SOUND, Defect
+from conformance_runs import Judged, WarmSuite, planted_drivers
+from jackfield_sdk.examples.loopback import hands
+from planted import DEFECTS, SOUND, SOUND_ON_A_DEVICE, TWO_LEVELS, Defect
 
-TOGETHER = [SOUND, *[defect for defect in DEFECTS if not defect.alone]]
+TOGETHER = [SOUND, TWO_LEVELS, *[defect for defect in DEFECTS if not defect.alone and not defect.device]]
 
 
 @pytest.fixture(scope="module")
@@ -29,18 +31,26 @@ def suite() -> Iterator[WarmSuite]:
     suite.close()
 
 
+def judge_alone(defect: Defect, suite: WarmSuite, folder: Path, *arguments: str) -> Judged:
+    """Run the suite on a driver in a process of its own, with hands at its device if it has one."""
+    with tempfile.TemporaryDirectory(prefix="planted-") as name:
+        address, params = f"unix://{name}/0.sock", folder / "params.toml"
+        at_hand = f"{sys.executable} {hands.__file__}"
+        commands = {"change_command": "change", "remove_command": "remove"} if defect.device else {}
+        lines = [f'{key} = "{at_hand} {verb} {name}/0.sock.db {{kind}} {{id}}"' for key, verb in commands.items()]
+        params.write_text("\n".join(lines))
+        command = f"{sys.executable} -m planted '{defect.name}' {address}"
+        told = ["--endpoint", address, "--command", command, "--params", str(params), "--seed", "7"]
+        return suite.judge(folder, *told, "--only", defect.only, *arguments)
+
+
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: f"{defect.rule} {defect.name}")
 def test_a_defect_is_caught_by_its_rule(
     defect: Defect, suite: WarmSuite, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """The rule that a driver breaks fails, and no other rule does."""
-    if defect.alone:
-        with tempfile.TemporaryDirectory(prefix="planted-") as folder:
-            address = f"unix://{folder}/0.sock"
-            command = f"{sys.executable} -m planted '{defect.name}' {address}"
-            judged = suite.judge(
-                tmp_path, "--endpoint", address, "--command", command, "--only", defect.only, "--seed", "7"
-            )
+    if defect.alone or defect.device:
+        judged = judge_alone(defect, suite, tmp_path)
     else:
         address = request.getfixturevalue("addresses")[defect.name]
         judged = suite.judge(tmp_path, "--endpoint", address, "--only", defect.only, "--seed", "7")
@@ -57,3 +67,21 @@ def test_the_sound_driver_conforms(suite: WarmSuite, addresses: dict[str, str], 
     assert judged.rules("failed") == set(), judged.output
     assert judged.code == 0
     assert len(judged.rules("passed")) > 50
+
+
+def test_the_sound_driver_sees_what_hands_do(suite: WarmSuite, tmp_path: Path) -> None:
+    """With commands that change its device, nothing of group G is left to judge."""
+    judged = judge_alone(replace(SOUND_ON_A_DEVICE, only="G"), suite, tmp_path)
+
+    assert judged.code == 0, judged.output
+    assert judged.rules("passed") >= {"G1", "G3", "G4", "G5", "G6", "G7", "G8", "G9"}
+
+
+def test_a_driver_that_binds_in_two_levels_conforms(
+    suite: WarmSuite, addresses: dict[str, str], tmp_path: Path
+) -> None:
+    """Only such a driver has its word about the next level judged."""
+    judged = suite.judge(tmp_path, "--endpoint", addresses[TWO_LEVELS.name], "--only", "D")
+
+    assert judged.code == 0, judged.output
+    assert "D6" in judged.rules("passed")

@@ -4,6 +4,8 @@
 // one never overwrites a higher, and removing what is not there is a success. Each
 // resource gets a slot of the fabric, as a switch gives a table entry; the driver
 // keeps its number as state in the core, so that a wiped fabric gets the same ones.
+// An entry that somebody changed by hand is `changedByHand`: what it says of itself is
+// not believed, and it is written again whatever revision it names.
 //
 // Methods are async, because those of a device are: they may take their time.
 
@@ -26,19 +28,20 @@ export class Fabric {
   // Return the revision that overrules this one, or undefined.
   newerThan(kind, id, revision, isDelete) {
     const found = this.held[kind].get(id);
-    if (found) return found.revision > revision ? found.revision : undefined;
+    if (found) return found.revision > revision && !found.changedByHand ? found.revision : undefined;
     const gone = this.deleted.get(`${kind} ${id}`);
-    if (gone === undefined || (isDelete && gone === revision)) return undefined;
-    // A deletion is final: not even its own revision brings the resource back.
-    return gone >= revision ? gone : undefined;
+    // A deletion is final: not even its own revision brings the resource back. To delete again does no harm.
+    return gone !== undefined && gone >= revision && !isDelete ? gone : undefined;
   }
 
   // Make a resource so; `wantedSlot` is the one it had before, if it is known. Return its slot.
   async write(kind, id, { revision, digest, wantedSlot }) {
     const found = this.held[kind].get(id);
-    if (found && found.revision === revision && found.digest.equals(digest)) return found.slot;
-    const slot = found?.slot ?? this.takeSlot(wantedSlot);
-    this.held[kind].set(id, { revision, digest, slot });
+    const isHeld = found && found.revision === revision && found.digest.equals(digest);
+    if (isHeld && !found.changedByHand) return found.slot;
+    if (found?.changedByHand) this.slots.delete(found.slot);
+    const slot = found && !found.changedByHand ? found.slot : this.takeSlot(wantedSlot);
+    this.held[kind].set(id, { revision, digest, slot, changedByHand: false });
     this.deleted.delete(`${kind} ${id}`);
     this.onChange();
     return slot;
@@ -61,8 +64,9 @@ export class Fabric {
   }
 
   bury(key, revision) {
+    const gone = this.deleted.get(key);
     this.deleted.delete(key);
-    this.deleted.set(key, revision);
+    this.deleted.set(key, gone !== undefined && gone > revision ? gone : revision);
     if (this.deleted.size > TOMBSTONES) this.deleted.delete(this.deleted.keys().next().value);
   }
 }

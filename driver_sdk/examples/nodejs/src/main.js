@@ -45,7 +45,7 @@ const behaviour = {
   networkTypes: options['network-type'],
   reservedVlans: options['reserved-vlan'].map(Number),
 };
-const theFabric = () => fabric;
+const theFabric = () => snapshot.refresh(fabric);
 const save = () => snapshot.save(fabric);
 const server = serverOf({
   'jackfield.driver.v1.DriverService': driverService(life, theFabric, behaviour),

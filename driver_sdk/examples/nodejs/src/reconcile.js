@@ -22,7 +22,8 @@ export function reconcileService(life, fabric) {
       life.admit('changes', request.changes, async () => {
         for (const [index, change] of request.changes.entries()) {
           if (!KINDS[change.kind]) throw wrongField('UNSUPPORTED', `changes[${index}].kind`, 'it is not served');
-          await write(call, { kind: change.kind, id: change.id, lines: linesFor(fabric(), change) });
+          const { name: backend } = fabric();
+          await write(call, { kind: change.kind, id: change.id, lines: linesFor(fabric(), change), backend });
         }
       }),
     ),
@@ -32,8 +33,10 @@ export function reconcileService(life, fabric) {
 function* ownedOn(fabric, wireKinds) {
   const asked = wireKinds.length ? wireKinds.map((wire) => KINDS[wire]).filter(Boolean) : Object.keys(WIRE_KINDS);
   for (const kind of asked) {
-    for (const [id, { revision, digest }] of fabric.held[kind]) {
-      yield { kind: WIRE_KINDS[kind], id, revision: String(revision), digest, backend: fabric.name };
+    for (const [id, { revision, digest, changedByHand }] of fabric.held[kind]) {
+      // No digest: the core sends the resource again, and that repairs it.
+      const told = changedByHand ? Buffer.alloc(0) : digest;
+      yield { kind: WIRE_KINDS[kind], id, revision: String(revision), digest: told, backend: fabric.name };
     }
   }
 }
@@ -43,6 +46,7 @@ function linesFor(fabric, change) {
   const held = fabric.held[kind].get(change.id);
   if (action === 'delete') return held ? [`remove ${kind} ${change.id} from slot ${held.slot}`] : [];
   if (!held) return [`add ${kind} ${change.id} at revision ${change.revision}`];
+  if (held.changedByHand) return [`repair ${kind} ${change.id} in slot ${held.slot}: it was changed by hand`];
   const isSame = held.digest.length > 0 && held.digest.equals(change.digest);
   if (isSame || held.revision >= BigInt(change.revision)) return [];
   return [`change ${kind} ${change.id} in slot ${held.slot} from revision ${held.revision} to ${change.revision}`];

@@ -1,6 +1,6 @@
 """`jackfield-conformance`: run the suite against a driver, say what it found, and end with a verdict.
 
-Exit codes: 0 the driver conforms, 1 it breaks rules, 2 it could not be judged.
+Exit codes: 0 the driver conforms in what it declares, 1 it breaks rules, 2 it could not be judged.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from jackfield_sdk.conformance import SUITE_VERSION
+from jackfield_sdk.conformance.endpoint import fault_in
 
 _EPILOGUE = """
 Examples:
@@ -26,8 +27,11 @@ Examples:
 
   jackfield-conformance --endpoint 127.0.0.1:9111 --only C,G --summary conformance.md --junit conformance.xml
 
-With --command the suite runs the driver itself and can also judge restarts, kills and the log. Exit codes: 0 the
-driver conforms, 1 it breaks rules, 2 it could not be judged.
+With --command the suite runs the driver itself and can also judge restarts, kills and the log.
+
+Exit codes: 0 the driver conforms: some rules were judged, and none was found broken. Rules that were not judged do not
+count; the last line says how many and why. 1 it breaks rules, or passes one that is listed as an expected failure. 2 it
+could not be judged: nobody answers, a wrong argument, nothing to judge, a fault of the suite.
 """
 
 _PLUGIN = "jackfield_sdk.conformance.plugin"
@@ -110,6 +114,8 @@ def conformance(
         return
     if not endpoint:
         raise typer.BadParameter("--endpoint is needed, as unix:///path or host:port")
+    if fault := fault_in(endpoint):
+        raise typer.BadParameter(fault)
     told = {
         "--endpoint": endpoint,
         "--tls-ca": tls_ca,

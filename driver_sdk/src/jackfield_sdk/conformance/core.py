@@ -24,7 +24,7 @@ from jackfield_sdk.conformance import SUITE_VERSION
 from jackfield_sdk.conformance.endpoint import Endpoint
 from jackfield_sdk.conformance.facts import FEATURES, KIND_NUMBERS, Facts
 from jackfield_sdk.conformance.mint import Mint
-from jackfield_sdk.conformance.model import Listing, Resource, differences, expected, orphaned
+from jackfield_sdk.conformance.model import Listing, Resource, differences, expected, orphaned, trait_of
 from jackfield_sdk.conformance.params import Params
 from jackfield_sdk.conformance.results import checked_results
 from jackfield_sdk.conformance.scrutiny import Scrutiny
@@ -260,7 +260,9 @@ class Core:
             found = {key: value for key, value in found.items() if key in self.scope}
             wanted = {key: value for key, value in wanted.items() if key in self.scope}
         said = differences(found, wanted)
-        require(not said, "; ".join(said[:5]), "the listing equals what was acknowledged")
+        if said:
+            traits = frozenset(map(trait_of, said)) if whole else frozenset()
+            raise Broken("; ".join(said[:5]), "the listing equals what was acknowledged", traits=traits)
 
     async def _owe_everything(self) -> None:
         """Send what was acknowledged as CREATE again, parents first, because a backend has a new epoch."""

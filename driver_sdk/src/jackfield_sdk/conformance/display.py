@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jackfield_sdk.conformance import SUITE_VERSION
-from jackfield_sdk.conformance.outcome import AGAINST, Outcome, Run, Status, explained
+from jackfield_sdk.conformance.outcome import AGAINST, Outcome, Run, Status, explained, verdict_of
 from jackfield_sdk.conformance.plugin import RUN, UNUSABLE
 
 _WORDS = {
@@ -34,7 +34,7 @@ class Display:
 
     def exit_code(self, status: int) -> int:
         """Turn pytest's exit status into the command's: 0, 1, or 2 for no verdict."""
-        if not self._run.outcomes or self._run.of(Status.ERROR):
+        if self._run.of(Status.ERROR) or not self._run.judged():
             return 1 if self._run.of(*AGAINST) else UNUSABLE
         if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             return UNUSABLE
@@ -76,8 +76,8 @@ class Display:
         for outcome in run.of(Status.FAILED, Status.UNEXPECTED_PASS, Status.ERROR):
             _say("\n" + explained(outcome))
         counts = ", ".join(f"{number} {status}" for status, number in sorted(run.count().items()))
-        verdict = "conforms" if run.conforms else "does not conform"
-        _say(f"\n{run.driver} {verdict}: {counts}, in {time.monotonic() - self._started:.1f} s")
+        _say(f"\n{counts}, in {time.monotonic() - self._started:.1f} s")
+        _say(f"{run.driver} {verdict_of(run)}")
 
 
 def _say(line: str) -> None:

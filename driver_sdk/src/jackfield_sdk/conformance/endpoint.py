@@ -13,6 +13,9 @@ from jackfield_sdk._transport import MAX_MESSAGE_BYTES, channel_options
 # A certificate names a host, and gRPC has to compare it with the address.
 _AUTHORITY = "grpc.default_authority"
 
+# How gRPC names an address that is more than host and port (gRPC, doc/naming.md).
+_SCHEMES = ("unix:", "unix-abstract:", "dns:", "ipv4:", "ipv6:", "vsock:")
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -40,7 +43,12 @@ class Endpoint:
 
 
 def with_certificates(address: str, ca: str, certificate: str, key: str) -> Endpoint:
-    """Read the PEM files; without an authority there is no TLS. OSError if one cannot be read."""
+    """Read the PEM files; without an authority there is no TLS.
+
+    OSError if one cannot be read, ValueError if the address is none.
+    """
+    if fault := fault_in(address):
+        raise ValueError(fault)
     if not ca:
         return Endpoint(address)
     credentials = grpc.ssl_channel_credentials(
@@ -49,3 +57,15 @@ def with_certificates(address: str, ca: str, certificate: str, key: str) -> Endp
         certificate_chain=Path(certificate).read_bytes() if certificate else None,
     )
     return Endpoint(address, credentials)
+
+
+def fault_in(address: str) -> str:
+    """Tell what is wrong with an address, and how it may have been meant; nothing if it is one."""
+    if address.startswith(_SCHEMES):
+        return ""
+    if "/" in address or address.endswith(".sock"):
+        return f"--endpoint {address} looks like a path; write unix://{Path(address).absolute()}"
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        return f"--endpoint {address} is neither unix:///path nor host:port"
+    return ""

@@ -7,6 +7,7 @@ one, or none; from the two follow the action, the `original` and the digest of t
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +15,9 @@ from jackfield.driver.v1 import binding_pb2, change_pb2, network_pb2, port_pb2, 
 
 from jackfield_sdk.conformance.facts import ACTION_NUMBERS, KIND_NUMBERS
 from jackfield_sdk.conformance.mint import Spec, wrapped
+
+# What differs from one resource to the next: identifiers, revisions and digests.
+_OWN_TO_ONE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-f]{16}\b|\b\d+\b")
 
 Listing = dict[tuple[str, str], tuple[int, bytes]]
 """(kind, id) to (revision, digest), as `ListOwned` tells it."""
@@ -163,3 +167,8 @@ def differences(listing: Listing, wanted: Listing) -> list[str]:
         if (kind, id) not in wanted
     ]
     return said
+
+
+def trait_of(difference: str) -> str:
+    """Return what a difference says of any resource: `port … is not listed, and was acknowledged at revision …`."""
+    return _OWN_TO_ONE.sub("…", difference)

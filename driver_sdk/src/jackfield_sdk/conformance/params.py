@@ -56,6 +56,12 @@ class Params(_Table):
     foreign_command: str = Field(
         default="", description="Prints what the deployment does not own; must print the same before and after."
     )
+    change_command: str = Field(
+        default="", description="Changes on the device, behind the driver's back, the resource {kind} {id}."
+    )
+    remove_command: str = Field(
+        default="", description="Removes from the device, behind the driver's back, the resource {kind} {id}."
+    )
 
 
 def read_params(path: Path | None) -> Params:

@@ -7,25 +7,24 @@ expected failures and skips with their reasons.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import subprocess
-import tomllib
 from collections.abc import Generator, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from jackfield_sdk.conformance.bench import Bench, Unreachable
 from jackfield_sdk.conformance.core import Options
 from jackfield_sdk.conformance.endpoint import with_certificates
 from jackfield_sdk.conformance.expectations import Expectations
-from jackfield_sdk.conformance.outcome import Outcome, Run, Status, explained
+from jackfield_sdk.conformance.outcome import AGAINST, Outcome, Run, Status, explained
 from jackfield_sdk.conformance.params import read_params
 from jackfield_sdk.conformance.publish import publish
-from jackfield_sdk.conformance.rules import Rule, get_rule, rule_of
+from jackfield_sdk.conformance.rules import Rule, get_rule, place_of, rule_of
 from jackfield_sdk.conformance.supervisor import Commands, OwnProcess, Supervisor
 from jackfield_sdk.conformance.verdict import Broken
 
@@ -76,6 +75,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     known = [rule for item in items if (rule := _rule(item))]
     if unknown := config.stash[_EXPECTED].unknown(known):
         raise pytest.UsageError(f"--expected-failures lists {', '.join(unknown)}, and there is no such rule")
+    config.stash[RUN].rules = sorted(set(known), key=place_of)
     chosen = [each.strip() for each in _option(config, "--only").split(",") if each.strip()]
     gone = [item for item in items if (rule := _rule(item)) and chosen and not _is_chosen(item, rule, chosen)]
     config.hook.pytest_deselected(items=gone)
@@ -90,7 +90,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
         supervisor = _supervisor(config)
         params = read_params(Path(path) if (path := _option(config, "--params")) else None)
         endpoint = with_certificates(*[_option(config, name) for name in _ENDPOINT])
-    except (OSError, ValidationError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         pytest.exit(f"cannot begin: {error}", UNUSABLE)
     run = config.stash[RUN]
     options = Options(endpoint, params, run.seed, int(_option(config, "--examples") or 20))
@@ -116,8 +116,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return report
     if call.when == "setup" and call.excinfo and call.excinfo.errisinstance(pytest.exit.Exception):
         return report
-    outcome = _outcome(item, rule, call)
-    item.config.stash[RUN].outcomes.append(outcome)
+    outcome = item.config.stash[RUN].note(_outcome(item, rule, call))
     report.conformance = outcome
     _tell_pytest(report, outcome)
     return report
@@ -134,7 +133,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         json_file=_option(session.config, "--json"),
         summary=_option(session.config, "--summary"),
     )
-    if run.of(Status.ERROR) and not run.of(Status.FAILED):
+    if not run.of(*AGAINST) and (run.of(Status.ERROR) or not run.judged()):
         session.exitstatus = UNUSABLE
 
 
@@ -151,7 +150,7 @@ def _outcome(item: pytest.Item, rule: Rule, call: pytest.CallInfo[None]) -> Outc
     exchanges = error.exchanges
     if error.rule in (None, rule.id):
         told = Outcome(rule, parameter, Status.FAILED, call.duration, "", error.came, error.wanted, exchanges)
-        return expected.failed(told)
+        return expected.failed(dataclasses.replace(told, traits=error.traits))
     broken = get_rule(error.rule)
     culprit = expected.failed(
         Outcome(broken, parameter, Status.FAILED, 0.0, f"seen in {rule.title}", error.came, error.wanted, exchanges)

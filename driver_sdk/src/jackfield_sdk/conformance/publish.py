@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from jackfield_sdk.conformance import SUITE_VERSION
-from jackfield_sdk.conformance.outcome import Outcome, Run, Status, explained
+from jackfield_sdk.conformance.outcome import Outcome, Run, Status, explained, verdict_of
 from jackfield_sdk.conformance.rules import GROUPS
 
 _BROKEN = (Status.FAILED, Status.BLOCKED, Status.UNEXPECTED_PASS)
@@ -33,6 +33,11 @@ def json_of(run: Run) -> dict[str, Any]:
         "driver": {"name": run.driver, "version": run.driver_version, "features": list(run.features)},
         "seed": run.seed,
         "conforms": run.conforms,
+        "verdict": verdict_of(run),
+        "rules": {
+            "judged": [rule.id for rule in run.judged()],
+            "not_judged": {reason: [rule.id for rule in rules] for reason, rules in run.not_judged().items()},
+        },
         "counts": {status.value: number for status, number in sorted(run.count().items())},
         "cases": [_case(outcome) for outcome in run.outcomes],
     }
@@ -50,6 +55,9 @@ def junit_of(run: Run) -> str:
         skipped=str(len(run.of(Status.SKIPPED, Status.EXPECTED_FAILURE))),
         time=f"{sum(outcome.seconds for outcome in run.outcomes):.3f}",
     )
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in _properties(run).items():
+        ElementTree.SubElement(properties, "property", name=name, value=value)
     for outcome in run.outcomes:
         where = f"jackfield.conformance.{outcome.rule.group}"
         element = ElementTree.SubElement(
@@ -62,9 +70,8 @@ def junit_of(run: Run) -> str:
 
 def summary_of(run: Run) -> str:
     """Return the run as a page that a vendor can publish."""
-    verdict = "conforms" if run.conforms else "does not conform"
     lines = [
-        f"# {run.driver} {run.driver_version} {verdict} to jackfield.driver.v{run.contract}",
+        f"# {run.driver} {run.driver_version} and jackfield.driver.v{run.contract}: {verdict_of(run)}",
         "",
         f"jackfield-conformance {SUITE_VERSION}, {datetime.now(UTC):%Y-%m-%d}, seed {run.seed}."
         f" Features: {', '.join(run.features) or 'none'}.",
@@ -76,6 +83,7 @@ def summary_of(run: Run) -> str:
     lines += _section("Broken", run.of(*_BROKEN, Status.ERROR))
     lines += _section("Expected failures", run.of(Status.EXPECTED_FAILURE))
     lines += _section("Skipped", run.of(Status.SKIPPED))
+    lines += _not_judged(run)
     return "\n".join(lines) + "\n"
 
 
@@ -95,6 +103,17 @@ def _section(title: str, outcomes: list[Outcome]) -> list[str]:
     return ["", f"## {title}", "", *said]
 
 
+def _not_judged(run: Run) -> list[str]:
+    """Say for each reason which rules nothing is known of; a rule may have been skipped for one kind only."""
+    rows = [f"- {reason}: {', '.join(rule.id for rule in rules)}" for reason, rules in run.not_judged().items()]
+    return ["", "## Rules that were not judged", "", *rows] if rows else []
+
+
+def _properties(run: Run) -> dict[str, str]:
+    others = sum(map(len, run.not_judged().values()))
+    return {"verdict": verdict_of(run), "rules judged": str(len(run.judged())), "rules not judged": str(others)}
+
+
 def _case(outcome: Outcome) -> dict[str, Any]:
     told = {
         "rule": outcome.rule.id,
@@ -103,6 +122,7 @@ def _case(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status.value,
         "seconds": round(outcome.seconds, 3),
         "reason": outcome.reason,
+        "also": ", ".join(outcome.also),
         "came": outcome.came,
         "wanted": outcome.wanted,
         "sentence": outcome.rule.sentence,

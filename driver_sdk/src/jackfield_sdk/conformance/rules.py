@@ -66,7 +66,12 @@ _RULES: dict[str, Rule] = {}
 
 def rules() -> list[Rule]:
     """Return all rules that have been declared, in the order of their ids."""
-    return sorted(_RULES.values(), key=lambda rule: (rule.group, int(rule.id[1:])))
+    return sorted(_RULES.values(), key=place_of)
+
+
+def place_of(rule: Rule) -> tuple[str, int]:
+    """Return what rules are ordered by: the group, then the number."""
+    return rule.group, int(rule.id[1:])
 
 
 def get_rule(id: str) -> Rule:

@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 class Broken(Exception):
     """The driver broke a rule. `wanted` is what the contract says, `came` what the driver did."""
 
-    def __init__(self, came: str, wanted: str = "", *, rule: str | None = None) -> None:
-        """Say what came; `rule` is the id of another rule than the one under test."""
+    def __init__(
+        self, came: str, wanted: str = "", *, rule: str | None = None, traits: frozenset[str] = frozenset()
+    ) -> None:
+        """Say what came; `rule` is the id of another rule than the one under test.
+
+        `traits` say what is the same about it wherever it shows, so that one fault is told once.
+        """
         super().__init__(came)
         self.came = came
         self.wanted = wanted
         self.rule = rule
+        self.traits = traits
         # The last calls before the rule was found broken, filled in by the bench.
         self.exchanges: Sequence[Exchange] = ()
 

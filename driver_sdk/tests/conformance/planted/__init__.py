@@ -18,7 +18,8 @@ from planted.services import Services
 class Defect:
     """A defect by name, the rule that it breaks, and which cases are run to see that no other is blamed.
 
-    `alone` is True if the driver has to run in a process of its own, because a case ends it.
+    `alone` is True if the driver has to run in a process of its own, because a case ends it. With a
+    `device` it is alone too, and its fabric is in a file, which hands can change.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Defect:
     driver: type[LoopbackDriver] = LoopbackDriver
     services: Services = field(default_factory=Services)
     alone: bool = False
+    device: bool = False
 
 
 DEFECTS = [
@@ -54,6 +56,7 @@ DEFECTS = [
     Defect("binds a segment that was not offered", "D3", "D",
            services=Services(mechanism=services.BindsUnoffered)),
     Defect("acts while it binds", "D1", "D", hooks.ActsInBind),
+    Defect("names no type of the next level", "D6", "D6,D9", hooks.NamesNoType),
     Defect("leaks a secret into an error", "E3", "E3,I5,I6", hooks.LeaksSecret),
     Defect("logs a secret", "E8", "E3,E8,I5,I6", hooks.LogsSecret, alone=True),
     Defect("ignores write_state_version", "E5", "E", services=Services(custody=services.WritesNewestState)),
@@ -62,16 +65,22 @@ DEFECTS = [
     Defect("touches foreign objects", "G2", "C1,C7,C8,G2", hooks.TouchesForeign),
     Defect("acts in a dry run", "G4", "G4,G6", hooks.ActsInDiff),
     Defect("leaves orphans", "G7", "C7,C8,G3,G4,G7", hooks.LeavesOrphans),
+    Defect("overlooks what hands changed", "G8", "G8[subnet],G9[subnet]", hooks.OverlooksHands, device=True),
+    Defect("repairs nothing", "G8", "G8[subnet],G9[subnet]", hooks.RepairsNothing, device=True),
+    Defect("lists what it remembers", "G9", "G9[subnet]", hooks.ListsWhatItRemembers, device=True),
     Defect("counts events wrongly", "H2", "H1,H2,H3", services=Services(events=services.NumbersEventsAlike)),
     Defect("marks no errors as its own", "I5", "I5,I6,E3", services=Services(mechanism=services.NamesAnotherDomain)),
     Defect("lets an exception out", "I6", "I2,I5,I6,E3", services=Services(mechanism=services.RaisesRaw)),
 ]  # fmt: skip
 
 SOUND = Defect("none", "", "")
+SOUND_ON_A_DEVICE = Defect("none on a device", "", "", device=True)
+TWO_LEVELS = Defect("none in two levels", "", "", hooks.BindsInTwoLevels)
 MORTAL = Defect("dies of a subnet", "C1", "", hooks.DiesOfSubnets)
 UNLOADED = Defect("cannot load", "A7", "", hooks.CannotLoad)
 
 
 def defect_of(name: str) -> Defect:
     """Return the defect of a name; "none" is the sound driver."""
-    return next(each for each in [*DEFECTS, SOUND, MORTAL, UNLOADED] if each.name == name)
+    others = [SOUND, SOUND_ON_A_DEVICE, TWO_LEVELS, MORTAL, UNLOADED]
+    return next(each for each in [*DEFECTS, *others] if each.name == name)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 from jackfield_sdk import RunningServer, ServerSettings, start_server
 from jackfield_sdk._logging import configure_logging
 from jackfield_sdk._signals import on_stop_signals
+from jackfield_sdk._transport import socket_path
 from jackfield_sdk.examples.loopback import Fabric, LoopbackOptions
 
 from planted import Defect, defect_of
@@ -18,8 +21,9 @@ _OPTIONS = LoopbackOptions(attributes=True, state_version=2, wired=False)
 async def start(defect: Defect, address: str) -> RunningServer:
     """Serve one driver, its defect in place."""
     settings = ServerSettings(listen=address, max_batch=50, heartbeat_interval=1.0)
+    options = replace(_OPTIONS, state_file=Path(f"{socket_path(address)}.db")) if defect.device else _OPTIONS
     with defect.services.in_place():
-        return await start_server(defect.driver(Fabric("planted"), _OPTIONS), settings)
+        return await start_server(defect.driver(Fabric("planted"), options), settings)
 
 
 async def main(pairs: list[tuple[str, str]]) -> None:

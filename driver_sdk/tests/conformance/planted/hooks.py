@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from jackfield_sdk import (
     Action,
@@ -16,12 +17,15 @@ from jackfield_sdk import (
     Infeasible,
     Interest,
     Kind,
+    Line,
     MechanismDriver,
     NetworkContext,
+    NextLevel,
     Owned,
     Phase,
     Rejected,
     Skip,
+    Unreachable,
 )
 from jackfield_sdk.answers import PostcommitAnswer
 from jackfield_sdk.capabilities import interests_in, overridden_hooks
@@ -175,10 +179,10 @@ class LogsSecret(LoopbackDriver):
 class LeavesPortsOut(LoopbackDriver):
     """Does not list ports."""
 
-    async def list_owned(self, kinds: frozenset[Kind]) -> AsyncIterator[Owned]:
-        async for owned in super().list_owned(kinds):
-            if owned.kind is not Kind.PORT:
-                yield owned
+    async def list_owned(self, kinds: frozenset[Kind]) -> AsyncIterator[Owned | Unreachable]:
+        async for each in super().list_owned(kinds):
+            if not isinstance(each, Owned) or each.kind is not Kind.PORT:
+                yield each
 
 
 class TouchesForeign(LoopbackDriver):
@@ -194,10 +198,68 @@ class TouchesForeign(LoopbackDriver):
         return await super()._act(kind, context)
 
 
+class OverlooksHands(LoopbackDriver):
+    """Lists the digest that it noted, whatever became of the thing beside it."""
+
+    async def list_owned(self, kinds: frozenset[Kind]) -> AsyncIterator[Owned | Unreachable]:
+        async for each in super().list_owned(kinds):
+            yield replace(each, digest=self.fabric.mark(each.kind, each.id).digest) if isinstance(each, Owned) else each
+
+
+class RepairsNothing(LoopbackDriver):
+    """Takes a change for true if it noted its revision and digest."""
+
+    async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
+        self.fabric.catch_up()
+        found, mark = self.fabric.held(kind).get(context.current.id), self.fabric.mark(kind, context.current.id)
+        if found is not None and (found.revision, mark.digest) == (context.revision, context.digest):
+            return None
+        return await super()._act(kind, context)
+
+
+class ListsWhatItRemembers(LoopbackDriver):
+    """Lists what it made, and does not look whether it is still there."""
+
+    def __init__(self, fabric: Fabric, options: LoopbackOptions) -> None:
+        super().__init__(fabric, options)
+        self._made: dict[tuple[Kind, str], Owned] = {}
+
+    async def _act(self, kind: Kind, context: ChangeContext) -> PostcommitAnswer:
+        answer = await super()._act(kind, context)
+        self._made.pop((kind, context.current.id), None)
+        if context.action is not Action.DELETE:
+            id, backend = context.current.id, self.fabric.name
+            self._made[kind, id] = Owned(kind, id, context.revision, context.digest, backend)
+        return answer
+
+    async def list_owned(self, kinds: frozenset[Kind]) -> AsyncIterator[Owned | Unreachable]:
+        for owned in self._made.values():
+            if not kinds or owned.kind in kinds:
+                yield owned
+
+
+class BindsInTwoLevels(LoopbackDriver):
+    """Carries a port to a VLAN of its own, and plugs it there."""
+
+    max_levels = 2
+    wanted = "vlan"
+
+    async def bind_port(self, context: BindContext) -> Bound | NextLevel | Skip:
+        if context.level == 0 and context.segments:
+            return NextLevel(context.segments[0].id, self.wanted)
+        return await super().bind_port(context)
+
+
+class NamesNoType(BindsInTwoLevels):
+    """Wants another level, and leaves open of which type."""
+
+    wanted = ""
+
+
 class ActsInDiff(LoopbackDriver):
     """Finds out what would be done by doing it."""
 
-    async def diff(self, context: ChangeContext) -> Iterable[str]:
+    async def diff(self, context: ChangeContext) -> Iterable[Line]:
         lines = await super().diff(context)
         if context.action is Action.CREATE:
             self.fabric.write(next(_kinds(context)), context)

@@ -7,6 +7,7 @@ from jackfield.driver.v1 import reconcile_pb2
 
 from jackfield_sdk.conformance.core import Core, not_judged_without
 from jackfield_sdk.conformance.facts import KIND_NUMBERS
+from jackfield_sdk.conformance.foreign import output_of
 from jackfield_sdk.conformance.model import Listing, Resource
 from jackfield_sdk.conformance.owned import lines_of, require_nothing_happened, snapshot
 from jackfield_sdk.conformance.residents import listing_after
@@ -114,7 +115,63 @@ async def test_orphan_removed(core: Core, kind: str) -> None:
         require((kind, resource.id) not in await core.owned([kind]), f"the {kind} is still listed", "it is gone")
 
 
+@case(
+    "G8",
+    "changed-by-hand",
+    "What somebody else changed on the device is listed with an empty digest, and the same change makes it right.",
+    "ReconcileService, ListOwned",
+    needs=("list_owned", "postcommit"),
+)
+@each_kind
+async def test_changed_by_hand(core: Core, kind: str) -> None:
+    """Make a resource true, have --params' change_command change it, and send the same revision again."""
+    not_judged_without(core.params.change_command, "needs change_command in --params")
+    resource, listed = await _made(core, kind)
+    await _at_the_device(core.params.change_command, resource)
+    found = (await core.owned([kind])).get((kind, resource.id))
+    require(found is not None, f"the {kind} is listed no more, and it was only changed", "listed, with an empty digest")
+    assert found is not None
+    require(found[1] == b"", f"listed with digest {found[1].hex()[:16]}", "an empty digest")
+    if core.facts.names("diff"):
+        require(await _said(core, resource), "Diff tells of nothing to do", "what would be done to make it right")
+    await core.settle(resource)
+    repaired = (await core.owned([kind])).get((kind, resource.id))
+    require(repaired == listed, f"listed as {repaired} after the same change again", f"as before: {listed}")
+
+
+@case(
+    "G9",
+    "removed-by-hand",
+    "What somebody else removed from the device is not listed, and the same change makes it again.",
+    "ReconcileService, ListOwned",
+    needs=("list_owned", "postcommit"),
+)
+@each_kind
+async def test_removed_by_hand(core: Core, kind: str) -> None:
+    """Make a resource true, have --params' remove_command remove it, and send it as CREATE again."""
+    not_judged_without(core.params.remove_command, "needs remove_command in --params")
+    resource, listed = await _made(core, kind)
+    await _at_the_device(core.params.remove_command, resource)
+    require((kind, resource.id) not in await core.owned([kind]), f"the {kind} is still listed", "what is there")
+    resource.forget()
+    await core.settle(resource)
+    made = (await core.owned([kind])).get((kind, resource.id))
+    require(made == listed, f"listed as {made} after it was made again", f"as before: {listed}")
+
+
 test_listing = listing_after("G")
+
+
+async def _made(core: Core, kind: str) -> tuple[Resource, tuple[int, bytes]]:
+    """Make a resource true; return it, and how it is listed."""
+    resource = await core.stand(kind)
+    not_judged_without(core.listable([resource]), f"a {kind} leaves nothing to list")
+    await core.settle(resource)
+    return resource, (await core.owned([kind]))[kind, resource.id]
+
+
+async def _at_the_device(command: str, resource: Resource) -> None:
+    await output_of(command.replace("{kind}", resource.kind).replace("{id}", resource.id))
 
 
 async def _said(core: Core, resource: Resource) -> list[str]:

@@ -32,8 +32,10 @@ from jackfield_core.services.driver import DriverService
 
 LOOK_EVERY = 0.2
 """Seconds between looks at the database."""
-BEGIN_WITHIN = 15.0
-"""Seconds in which a dispatcher begins, if there is one and the driver answers."""
+BEGIN_WITHIN = 3.0
+"""Seconds in which a dispatcher begins, unless the driver is away or somebody compares it already."""
+GIVE_UP_AFTER = 15.0
+"""Seconds after which there seems to be no dispatcher."""
 SECOND_CHANCE = 5.0
 """Seconds to wait for debts that have all failed: some do better at the second attempt."""
 
@@ -124,24 +126,28 @@ async def _watched(
 
 async def _audited(service: DriverService, ctx: RequestContext, before: DriverAudit, deadline: float) -> DriverAudit:
     """Return the audit that was asked for, once it is over."""
-    begin_by = time.monotonic() + BEGIN_WITHIN
+    name, asked_at = before.driver, time.monotonic()
     while True:
-        audit = await service.audit(ctx, before.driver)
+        audit = await service.audit(ctx, name)
         has_begun = audit.started_at != before.started_at and audit.requested_at is None
         if has_begun and audit.leased_until is None:
             return audit
-        if time.monotonic() > (deadline if has_begun else begin_by):
-            raise Conflict(await _why_not(service, ctx, before.driver, has_begun=has_begun))
+        waited = time.monotonic() - asked_at
+        if not has_begun and waited > BEGIN_WITHIN:
+            await _expect_ready(service, ctx, name)
+            if waited > GIVE_UP_AFTER:
+                raise Conflict(
+                    f'nobody has begun to compare driver "{name}": does a core with the role dispatcher run?'
+                )
+        if time.monotonic() > deadline:
+            raise Conflict(f'driver "{name}" is still being compared; see `jackfield driver show {name}`')
         await asyncio.sleep(LOOK_EVERY)
 
 
-async def _why_not(service: DriverService, ctx: RequestContext, name: str, *, has_begun: bool) -> str:
-    if has_begun:
-        return f'driver "{name}" is still being compared; see `jackfield driver show {name}`'
+async def _expect_ready(service: DriverService, ctx: RequestContext, name: str) -> None:
     seen = (await service.get(ctx, name)).inspection
     if seen.state != "ready":
-        return f'driver "{name}" is {seen.state}: {seen.reason}; it is compared as soon as it answers'
-    return f'nobody has begun to compare driver "{name}": does a core with the role dispatcher run?'
+        raise Conflict(f'driver "{name}" is {seen.state}: {seen.reason}; it is compared as soon as it answers')
 
 
 def _tell_asked(name: str, *, json: bool) -> None:
@@ -155,8 +161,8 @@ def _tell(found: Resynced) -> None:
     """Print what came of a resync."""
     name, audit = found.driver, found.audit
     typer.echo(
-        f'Driver "{name}" listed {audit.listed}: {audit.missing} were missing, {audit.changed} changed, '
-        f"{audit.orphans} orphans."
+        f'Driver "{name}" listed {audit.listed} resources: {audit.missing} missing, {audit.changed} changed, '
+        f"{audit.orphans} orphan."
     )
     for backend in audit.unreachable:
         typer.echo(f"Not known is what {backend.backend} holds: {backend.reason}")

@@ -61,6 +61,9 @@ def print_deliveries(deliveries: Sequence[DeliveryStatus], *, json: bool) -> Non
     if json:
         print_json([delivery.render(one) for one in deliveries])
         return
+    if not deliveries:
+        typer.echo("Nothing is owed.")
+        return
     print_table(
         ["driver", "kind", "id", "state", "acknowledged", "desired", "attempts", "owed for", "next attempt", "reason"],
         [
@@ -98,12 +101,12 @@ def print_report(report: Report) -> None:
 
 def _summary(report: Report) -> str:
     counts = Counter(one.difference or "to do" for one in report.differences)
-    found = ", ".join(f"{count} {difference}" for difference, count in counts.items())
-    listed = f" of {report.listed} listed" if report.listed is not None else ""
-    if found:
-        return f'Driver "{report.driver}"{listed}: {found}.'
-    is_sure = not (report.notes or report.unreachable)
-    return f'Driver "{report.driver}"{listed}: nothing {"differs" if is_sure else "else is known to differ"}.'
+    listed = f" lists {report.listed} resources" if report.listed is not None else ""
+    if counts:
+        found = ", ".join(f"{count} {difference}" for difference, count in sorted(counts.items()))
+    else:
+        found = "nothing differs" if report.is_in_sync else "nothing else is known to differ"
+    return f'Driver "{report.driver}"{listed}: {found}.'
 
 
 def print_audit(audit: DriverAudit | None, held: int) -> None:

@@ -23,7 +23,7 @@ table = sa.Table(
     "ip_allocation",
     metadata,
     sa.Column("subnet_id", Id, sa.ForeignKey("subnet.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("ip_address", sa.String(64), primary_key=True),
+    sa.Column("ip_address", sa.String(64), primary_key=True, index=True),
     # Checked at the commit: addresses are taken first, and then shown in the port's own row.
     sa.Column(
         "port_id",

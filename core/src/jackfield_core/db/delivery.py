@@ -28,7 +28,9 @@ NOTICE_RANK = 9
 """Of what notifiers are owed (:mod:`jackfield_core.db.notice`): no resource stays for its sake."""
 
 _KEY = ("kind", "resource_id", "driver")
+_LANE = ("network_id", "driver", "rank")
 _HAS_FAILED = sa.text("disposition <> ''")
+_IS_PARENT = sa.text("rank < 2")
 
 table = sa.Table(
     "delivery",
@@ -63,15 +65,27 @@ table = sa.Table(
     sa.Column("orphan", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("acknowledged_at", sa.DateTime),
     # SQLite takes a partial index only for a query that has its condition to the letter.
-    sa.Index("ix_delivery_due", "driver", "due_at", sqlite_where=sa.text("owed = 1"), postgresql_where=sa.text("owed")),
-    sa.Index("ix_delivery_claim", "claim"),
     sa.Index(
-        "ix_delivery_order",
-        "network_id",
+        "ix_delivery_due",
         "driver",
+        "due_at",
         "rank",
         sqlite_where=sa.text("owed = 1"),
         postgresql_where=sa.text("owed"),
+    ),
+    sa.Index(
+        "ix_delivery_claim",
+        "claim",
+        sqlite_where=sa.text("claim IS NOT NULL"),
+        postgresql_where=sa.text("claim IS NOT NULL"),
+    ),
+    # What a debt may have to wait for (payable.py): the network and subnets under it, or what is left on it.
+    sa.Index("ix_delivery_parent", *_LANE, sqlite_where=_IS_PARENT, postgresql_where=_IS_PARENT),
+    sa.Index(
+        "ix_delivery_end",
+        *_LANE,
+        sqlite_where=sa.text("tombstone = 1"),
+        postgresql_where=sa.text("tombstone"),
     ),
     # For lists of what is out of order, in the order of their pages; what is in order costs them nothing.
     sa.Index("ix_delivery_failed", *_KEY, sqlite_where=_HAS_FAILED, postgresql_where=_HAS_FAILED),
@@ -197,7 +211,8 @@ class DeliveryTable:
     async def owe_all_again(self, driver: str) -> int:
         """Owe a driver everything from the start, because its backend may have lost it.
 
-        Orphans are left alone: what is still there, the next audit finds.
+        What it was owed already keeps its place in the line. Orphans are left
+        alone: what is still there, the next audit finds.
         """
         at = now()
         result = await self._connection.execute(
@@ -207,7 +222,7 @@ class DeliveryTable:
                 acknowledged_revision=None,
                 original=None,
                 owed=True,
-                due_at=at,
+                due_at=sa.case((table.c.owed & (table.c.due_at < at), table.c.due_at), else_=at),
                 claim=None,
                 leased_until=None,
                 owed_since=sa.case((table.c.owed, table.c.owed_since), else_=at),

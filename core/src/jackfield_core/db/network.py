@@ -21,7 +21,7 @@ table = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     sa.Column("project_id", Name, nullable=False, index=True),
-    sa.Column("name", Name, nullable=False),
+    sa.Column("name", Name, nullable=False, index=True),
     sa.Column("description", Name, nullable=False),
     sa.Column("admin_state_up", sa.Boolean, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),

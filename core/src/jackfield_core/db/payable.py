@@ -5,6 +5,12 @@ behind: what stands on a parent that the driver never acknowledged; the end of a
 parent that something still stands on; and for a moment, what a neighbour in the
 configured order has yet to do. Rows that another dispatcher is just about to
 claim are skipped and not waited for.
+
+A claim reads as much as it takes, however long the ledger and however much is
+owed. That is more than PostgreSQL does by itself: mostly nothing is owed, so it
+expects that of every moment, and once ten thousand debts have piled up it would
+read all of them for each of them. So what a debt waits for is not asked for by
+``owed``. What is left to find it by are indexes that fit, and no others.
 """
 
 from collections.abc import Sequence
@@ -72,15 +78,12 @@ def _age(dialect: str) -> sa.ColumnElement[Any]:
     return (sa.func.julianday(_at) - sa.func.julianday(table.c.owed_since)) * sa.literal_column("86400.0")
 
 
-def _same_lane(other: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Same driver, same network: where parents and children of a debt are found."""
-    return (other.c.network_id == table.c.network_id) & (other.c.driver == table.c.driver) & other.c.owed
-
-
 def _parent_missing() -> sa.ColumnElement[bool]:
     parent = table.alias("parent")
     never_told = parent.c.acknowledged_revision.is_(None) & ~parent.c.tombstone
-    return ~table.c.tombstone & sa.exists().where(_same_lane(parent), parent.c.rank < table.c.rank, never_told)
+    # The first comparison follows from the second, and is the condition of an index.
+    is_below = (parent.c.rank < sa.literal_column("2")) & (parent.c.rank < table.c.rank)
+    return ~table.c.tombstone & sa.exists().where(_same_lane(parent), is_below, never_told)
 
 
 def _child_left() -> sa.ColumnElement[bool]:
@@ -89,9 +92,35 @@ def _child_left() -> sa.ColumnElement[bool]:
 
 
 def _turn_of_others(dialect: str) -> sa.ColumnElement[bool]:
-    other = table.alias("other")
-    same = (other.c.kind == table.c.kind) & (other.c.resource_id == table.c.resource_id)
-    fresh = same & other.c.owed & (other.c.attempts == 0) & (other.c.owed_since > sa.bindparam("fresh_since"))
-    before = sa.exists().where(fresh, among(other.c.driver, "earlier", dialect))
-    behind = sa.exists().where(fresh, among(other.c.driver, "later", dialect))
+    before, behind = _has_turn(dialect, "earlier"), _has_turn(dialect, "later")
     return (~table.c.tombstone & before) | (table.c.tombstone & behind)
+
+
+def _has_turn(dialect: str, neighbours: str) -> sa.ColumnElement[bool]:
+    """Return the condition that one of *neighbours*, a parameter, is about to be told of the same resource."""
+    other = table.alias(f"other_{neighbours}")
+    fresh = (
+        sa.select(other.c.driver)
+        .where(
+            other.c.kind == table.c.kind,
+            other.c.resource_id == table.c.resource_id,
+            _is_owed(other),
+            other.c.attempts == 0,
+            other.c.owed_since > sa.bindparam("fresh_since"),
+            among(other.c.driver, neighbours, dialect),
+        )
+        .correlate(table)
+        # Keeps PostgreSQL from reading all that is owed to neighbours into a table of its own first.
+        .offset(sa.literal_column("0"))
+    )
+    return sa.exists(fresh)
+
+
+def _same_lane(other: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Same driver, same network: where parents and children of a debt are found."""
+    return (other.c.network_id == table.c.network_id) & (other.c.driver == table.c.driver) & _is_owed(other)
+
+
+def _is_owed(other: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Return the condition that a row is owed, in words that no partial index has."""
+    return other.c.owed.is_not(sa.false())

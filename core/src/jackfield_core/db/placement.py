@@ -57,13 +57,16 @@ _PLACED = (
     .outerjoin(
         agent.table, (agent.table.c.host == binding_table.c.host) & (agent.table.c.driver == level_table.c.driver)
     )
-    .where(table.c.deleted_at.is_(None), binding_table.c.vif_type.not_in((UNBOUND, BINDING_FAILED)))
+    .where(table.c.deleted_at.is_(None))
 )
 _OF_NETWORKS = _PLACED.where(table.c.network_id.in_(sa.bindparam("ids", expanding=True))).order_by(
     table.c.id, agent.table.c.agent_type
 )
+_NOT_BOUND = (UNBOUND, BINDING_FAILED)
 _ON_HOST = _PLACED.where(
-    binding_table.c.host == sa.bindparam("host"), level_table.c.driver == sa.bindparam("driver")
+    binding_table.c.host == sa.bindparam("host"),
+    level_table.c.driver == sa.bindparam("driver"),
+    binding_table.c.vif_type.not_in(_NOT_BOUND),
 ).with_only_columns(table.c.id, table.c.network_id)
 
 
@@ -78,7 +81,10 @@ class PlacementTable:
         # Two agents of one driver on one host would double a port: the first by type counts.
         ports: dict[str, dict[str, PlacedPort]] = {}
         for row in await self._connection.execute(_OF_NETWORKS, {"ids": [*ids]}):
-            ports.setdefault(row.network_id, {}).setdefault(row.id, PlacedPort(**row._mapping))
+            # Not a part of the query: where all ports have the same VIF type, PostgreSQL expects none
+            # that has another one than two unknown ones, and reads all bindings there are to find it.
+            if row.vif_type not in _NOT_BOUND:
+                ports.setdefault(row.network_id, {}).setdefault(row.id, PlacedPort(**row._mapping))
         return {network_id: list(found.values()) for network_id, found in ports.items()}
 
     async def on_host(self, host: str, driver: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ table = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("network_id", Id, sa.ForeignKey("network.id"), nullable=False),
     sa.Column("project_id", Name, nullable=False, index=True),
-    sa.Column("name", Name, nullable=False),
+    sa.Column("name", Name, nullable=False, index=True),
     sa.Column("description", Name, nullable=False),
     sa.Column("admin_state_up", sa.Boolean, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
@@ -242,6 +242,7 @@ class PortTable(ResourceTable[Port]):
     table = table
     row = Port
     selection = sa.select(table, *_BINDING_COLUMNS).join(binding_table, binding_table.c.port_id == table.c.id)
+    twins = (binding_table.c.port_id,)
     filters = {
         **{
             column.name: column

@@ -47,10 +47,12 @@ async def select_page(
     columns: Mapping[str, sa.ColumnElement[Any]],
     id_column: sa.ColumnElement[Any],
     kind: str,
+    twins: Sequence[sa.ColumnElement[Any]] = (),
 ) -> sa.Select[Any]:
     """Narrow *selection*, resources of a kind, to one page.
 
     With ``page_reverse`` the rows before the marker come out, nearest first.
+    *twins* are columns of joined tables that are the same as *id_column*.
 
     Raises:
         Invalid: A filter value does not fit its column, or a sort key is unknown.
@@ -72,6 +74,9 @@ async def select_page(
         if place is None:
             raise NotFound.of(kind, query.marker)
         selection = selection.where(_after(order, place))
+        if order[0][0] is id_column:
+            # PostgreSQL does not conclude that, and would read the joined tables from their beginning.
+            selection = selection.where(*(_beyond(twin, order[0][1], place[0]) for twin in twins))
     selection = selection.order_by(*(_ordered(column, descending) for column, descending in order))
     return selection.limit(query.limit) if query.limit is not None else selection
 

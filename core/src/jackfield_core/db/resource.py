@@ -32,6 +32,8 @@ class ResourceTable(Generic[RowT]):
     """What a row is made of."""
     filters: ClassVar[dict[str, sa.ColumnElement[Any]]]
     """Columns that a list can be filtered and sorted by, under the names of the API."""
+    twins: ClassVar[Sequence[sa.ColumnElement[Any]]] = ()
+    """Columns of tables that are joined by them to the id."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -90,8 +92,9 @@ class ResourceTable(Generic[RowT]):
             Invalid: A filter value or sort key does not fit.
             NotFound: The marker is unknown.
         """
+        live = self.selection.where(self._live)
         statement = await select_page(
-            self._connection, self.selection.where(self._live), query, self.filters, self.table.c.id, self.kind
+            self._connection, live, query, self.filters, self.table.c.id, self.kind, self.twins
         )
         rows = [self.from_row(row) for row in await self._connection.execute(statement)]
         return rows[::-1] if query.page_reverse else rows

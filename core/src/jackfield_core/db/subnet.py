@@ -19,7 +19,7 @@ table = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("network_id", Id, sa.ForeignKey("network.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("project_id", Name, nullable=False, index=True),
-    sa.Column("name", Name, nullable=False),
+    sa.Column("name", Name, nullable=False, index=True),
     sa.Column("description", Name, nullable=False),
     sa.Column("ip_version", sa.Integer, nullable=False),
     sa.Column("cidr", sa.String(64), nullable=False),

@@ -1,5 +1,6 @@
 """The command ``jackfield``: serve, look, and keep the database in shape."""
 
+import os
 from importlib.metadata import version
 from typing import Annotated
 
@@ -106,6 +107,23 @@ def _warnings(settings: config.Settings) -> list[str]:
         warnings.append("there are no drivers: ports stay unbound")
     if settings.database.url.startswith("sqlite") and settings.roles != ["api", "dispatcher", "nodes"]:
         warnings.append("roles are split, but SQLite serves one process; use PostgreSQL")
+    return [*warnings, *(warning for notifier in settings.notifiers for warning in _token_warnings(notifier))]
+
+
+def _token_warnings(notifier: config.Notifier) -> list[str]:
+    """Return what an operator may not have meant about the token of a notifier."""
+    name = f'notifier "{notifier.name}"'
+    warnings = []
+    if not (notifier.token_file or notifier.token_env):
+        warnings.append(f"{name} has neither token_file nor token_env: it tells its events without a token")
+    elif notifier.url.startswith("http:"):
+        warnings.append(f"{name} sends its token without encryption: its url begins with http:")
+    if notifier.token_file and not os.access(notifier.token_file, os.R_OK):
+        warnings.append(f"{name}: there is no readable file {notifier.token_file}, which shall hold its token")
+    if notifier.token_env and not os.environ.get(notifier.token_env):
+        warnings.append(
+            f"{name}: the environment variable {notifier.token_env}, which shall hold its token, is not set"
+        )
     return warnings
 
 

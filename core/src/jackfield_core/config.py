@@ -4,7 +4,6 @@ Sources, the later one wins: defaults, a TOML file, environment variables
 (``JACKFIELD_API__LISTEN=127.0.0.1:9696``). Nothing reads the environment later.
 """
 
-import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -176,10 +175,6 @@ class Notifier(Section):
     def _one_token(self) -> "Notifier":
         if self.token_file and self.token_env:
             raise ValueError(f'notifier "{self.name}" has both token_file and token_env; one of them is enough')
-        if self.token_env and not os.environ.get(self.token_env):
-            raise ValueError(
-                f'notifier "{self.name}": the environment variable {self.token_env}, which has its token, is not set'
-            )
         return self
 
 

@@ -40,8 +40,9 @@ async def eventually(condition: Callable[[], Any]) -> Any:
 class Compute:
     """A small HTTP server at one address, which may be up or down.
 
-    *behave* is asked for the answer to every request: a status and a body, bytes
-    to be sent as they are before the connection is cut, or None to hang.
+    *behave* is asked for the answer to every request, and may take its time: a
+    status and a body, bytes (or several one after the other) to be sent as they
+    are before the connection is cut, or None to hang.
     *codes* are those of events by server; without one an event is accepted.
     """
 
@@ -50,10 +51,10 @@ class Compute:
         self.tokens: list[str | None] = []
         self.requests: list[list[dict[str, Any]]] = []
         self.accepted: list[tuple[str, str]] = []
-        self.behave: Callable[[Sequence[dict[str, Any]]], Answer | bytes | None] = self.answer
+        self.behave: Callable[[Sequence[dict[str, Any]]], Any] = self.answer
         self._server: asyncio.Server | None = None
         self._port = 0
-        self._connections: set[asyncio.StreamWriter] = set()
+        self._connections: set[asyncio.Task[Any]] = set()
 
     @property
     def url(self) -> str:
@@ -69,10 +70,10 @@ class Compute:
         """Refuse connections."""
         if self._server:
             self._server.close()
-        for writer in [*self._connections]:
-            writer.transport.abort()
-        while self._connections:
-            await asyncio.sleep(0)
+        for connection in self._connections:
+            connection.cancel()
+        if self._connections:
+            await asyncio.wait(self._connections)
 
     def answer(self, events: Sequence[dict[str, Any]]) -> Answer:
         """Answer as Nova does, and remember what was accepted."""
@@ -89,14 +90,20 @@ class Compute:
         return sum(any(event["tag"] == port.id for event in events) for events in self.requests)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections.add(writer)
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
         try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 while await self._request(reader, writer):
                     pass
         finally:
-            self._connections.discard(writer)
             writer.transport.abort()
+
+    async def _answer(self, events: Sequence[dict[str, Any]]) -> Any:
+        answer = self.behave(events)
+        return await answer if isinstance(answer, Awaitable) else answer
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; return whether the connection stays."""
@@ -105,9 +112,14 @@ class Compute:
         events = json.loads(await reader.readexactly(int(headers["content-length"])))["events"]
         self.tokens.append(headers.get("x-auth-token"))
         self.requests.append(events)
-        answer = self.behave(events) if start.startswith(f"POST {PATH} ") else (404, {"itemNotFound": {}})
+        answer = await self._answer(events) if start.startswith(f"POST {PATH} ") else (404, {"itemNotFound": {}})
         if answer is None:
             await reader.read()  # until whoever asked goes away
+            return False
+        if isinstance(answer, AsyncIterator):
+            async for chunk in answer:
+                writer.write(chunk)
+                await writer.drain()
             return False
         if isinstance(answer, bytes):
             writer.write(answer)

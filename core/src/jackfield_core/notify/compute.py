@@ -8,6 +8,7 @@ would take the token there.
 import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -23,14 +24,18 @@ MAX_ANSWER_BYTES = 1 << 20
 
 
 class ComputeService:
-    """The API of one compute service."""
+    """The API of one compute service.
+
+    Raises:
+        OSError: The certificates of the settings cannot be read.
+    """
 
     def __init__(self, settings: config.Notifier) -> None:
         self._url = settings.url + PATH
         self._timeout = settings.timeout
         self._token = Token(settings)
         self._client = httpx.AsyncClient(
-            verify=ssl.create_default_context(cafile=str(settings.ca_file)) if settings.ca_file else True,
+            verify=_trusting(settings.ca_file) if settings.ca_file else True,
             timeout=settings.timeout,
             # What counts is in the settings, and not in variables such as HTTP_PROXY.
             trust_env=False,
@@ -68,6 +73,13 @@ class ComputeService:
         body = msgspec.json.encode({"events": [_described(event) for event in events]})
         async with self._client.stream("POST", self._url, content=body, headers=headers) as response:
             return response, await _bounded(response)
+
+
+def _trusting(ca_file: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except OSError as error:
+        raise OSError(f"{ca_file}, the ca_file of a notifier, does not hold certificates: {error}") from None
 
 
 async def _bounded(response: httpx.Response) -> bytes:

@@ -1,0 +1,283 @@
+"""A compute service that fails in every way costs nothing but time, and operators see why."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jackfield_core.notify import lane
+
+Site, Compute = Any, Any
+
+
+def garbage(_events: Any) -> bytes:
+    return b"\x00\x01\x02 this is not HTTP\r\n\r\n"
+
+
+def half_an_answer(_events: Any) -> bytes:
+    return b'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"events": ['
+
+
+def nothing(_events: Any) -> bytes:
+    return b""
+
+
+def too_much(_events: Any) -> Any:
+    return 200, b" " * (2 << 20)
+
+
+def endless_headers(_events: Any) -> bytes:
+    return b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200_000
+
+
+def elsewhere(_events: Any) -> bytes:
+    return b"HTTP/1.1 307 Elsewhere\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"
+
+
+def bomb(_events: Any) -> bytes:
+    return b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nzzzz"
+
+
+NO_ANSWERS: list[tuple[Callable[[Any], Any], str]] = [
+    (garbage, "unreachable"),
+    (half_an_answer, "unreachable"),
+    (nothing, "unreachable"),
+    (endless_headers, "unreachable"),
+    (bomb, "unreachable"),
+    (too_much, "garbage"),
+    (elsewhere, "http_307"),
+    (lambda _: (200, b"<html>"), "garbage"),
+    (lambda _: (200, {"events": []}), "unanswered"),
+    (lambda _: (500, b"oops"), "http_500"),
+    (lambda _: (503, {}), "http_503"),
+    (lambda _: (401, {"error": {"code": 401, "message": "The request requires authentication."}}), "unauthorized"),
+    (lambda _: (403, {}), "forbidden"),
+    (lambda _: (404, {"itemNotFound": {"message": "The resource could not be found."}}), "not_found"),
+]
+
+
+async def test_whatever_is_no_answer_is_told_again(site: Site, compute: Compute) -> None:
+    """The ledger says why, and as soon as the compute service answers, it is told."""
+    network = await site.network()
+    await site.tell(compute)
+    for behave, reason in NO_ANSWERS:
+        port = await site.port(network)
+        compute.behave = behave
+        await site.raise_(port)
+
+        row = await site.until(port, reason=reason)
+        assert (row.owed, row.disposition) == (True, "unknown"), reason
+        assert row.attempts > 0, reason
+        assert row.message, reason
+
+        compute.behave = compute.answer
+        await site.until_told()
+        assert compute.told(port) == ["network-vif-plugged"], reason
+
+
+async def test_a_compute_service_that_is_down_is_told_when_it_is_up(site: Site, compute: Compute) -> None:
+    """Refused connections are tried again, and nothing is lost meanwhile."""
+    await compute.down()
+    port = await site.port(await site.network())
+    await site.tell(compute)
+    await site.raise_(port)
+    await site.until(port, reason="unreachable")
+
+    await compute.up()
+    await site.until_told()
+
+    assert compute.told(port) == ["network-vif-plugged"]
+
+
+async def drip(_events: Any) -> AsyncIterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n"
+    for _ in range(1000):
+        yield b" "
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("behave", [lambda _: None, drip])
+async def test_one_that_hangs_is_given_up_in_time(site: Site, compute: Compute, behave: Callable[[Any], Any]) -> None:
+    """A request that is not answered, and one that is answered drop by drop, end at the time limit."""
+    port = await site.port(await site.network())
+    compute.behave = behave
+    await site.raise_(port)
+    begun = time.monotonic()
+    await site.tell(compute, timeout=0.3)
+
+    row = await site.until(port, reason="timeout")
+    assert "0.3 s" in row.message
+    assert time.monotonic() - begun < 10
+
+    compute.behave = compute.answer
+    await site.until_told()
+
+
+async def test_one_that_is_away_is_left_alone_for_a_while(
+    site: Site, compute: Compute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much is owed, requests to a compute service that does not answer become rare."""
+    monkeypatch.setattr(lane, "LONGEST_REST", 0.2)
+    ports = await site.ports(await site.network(), 100)
+    compute.behave = lambda _events: (503, {})
+    await site.tell(compute, batch=1, dispatcher={"poll_interval": 0.01, "backoff_first": 0.2})
+    await site.raise_(*ports)
+
+    begun = time.monotonic()
+    await site.eventually(lambda: len(compute.requests) >= 8)
+
+    # Each pause is between nothing and 0.2 s; without any, all of it takes a fraction of this.
+    assert time.monotonic() - begun > 0.2
+
+
+async def test_events_have_answers_of_their_own(site: Site, compute: Compute) -> None:
+    """Of one request some are accepted, some are for nobody any more, and the others stay owed with the reason."""
+    network = await site.network()
+    accepted, gone, refused, wrong, failed = ports = await site.ports(network, 5)
+    compute.codes = {gone.device_id: 404, refused.device_id: 422, wrong.device_id: 400, failed.device_id: 500}
+    await site.raise_(*ports)
+    await site.tell(compute, dispatcher={"backoff_first": 0.05, "infeasible_retry": 600.0})
+
+    slow = await site.until(refused, reason="http_422")
+    assert slow.disposition == "infeasible"
+    assert (await site.until(wrong, reason="http_400")).disposition == "infeasible"
+    assert (await site.until(failed, reason="http_500")).disposition == "unknown"
+    assert not (await site.notice(accepted)).owed
+    assert not (await site.notice(gone)).owed
+    assert (slow.due_at - slow.owed_since).total_seconds() > 500
+
+    compute.codes = {}
+    await site.eventually(lambda: compute.told(failed))
+    assert compute.told(refused) == []
+    assert compute.told(accepted) == ["network-vif-plugged"]
+
+
+async def test_a_change_may_be_the_cure_of_a_refusal(site: Site, compute: Compute) -> None:
+    """What waits in the slow lane is told at once when its port changes."""
+    port = await site.port(await site.network())
+    compute.codes = {port.device_id: 422}
+    await site.raise_(port)
+    await site.tell(compute)
+    await site.until(port, disposition="infeasible")
+
+    compute.codes = {}
+    await site.readdress(port, "192.0.2.9")
+    await site.until_told()
+
+    assert compute.told(port) == ["network-changed", "network-vif-plugged"]
+
+
+async def test_what_was_accepted_is_not_told_again(site: Site, compute: Compute) -> None:
+    """Of several events of one port those behind a refused one wait, and those before it are done."""
+    port = await site.port(await site.network())
+    await site.raise_(port)
+    await site.readdress(port, "192.0.2.9")
+
+    def refuse_plugged(events: Any) -> Any:
+        status, body = compute.answer([event for event in events if event["name"] == "network-changed"])
+        return 207 if status else 0, {
+            "events": [*body["events"], *({**e, "code": 500} for e in events if e["name"] != "network-changed")]
+        }
+
+    compute.behave = refuse_plugged
+    await site.tell(compute)
+    await site.until(port, reason="http_500")
+    compute.behave = compute.answer
+    await site.until_told()
+
+    assert compute.told(port) == ["network-changed", "network-vif-plugged"]
+
+
+async def test_one_event_that_spoils_requests_is_found_and_set_aside(site: Site, compute: Compute) -> None:
+    """A request that is refused as a whole is divided, until the others are told and the one is refused."""
+    ports = await site.ports(await site.network(), 20)
+    bad = ports[7]
+
+    def pick(events: Any) -> Any:
+        if any(event["tag"] == bad.id for event in events):
+            return 400, {"badRequest": {"message": "Invalid input for field/attribute server_uuid."}}
+        return compute.answer(events)
+
+    compute.behave = pick
+    await site.raise_(*ports)
+    await site.tell(compute)
+
+    row = await site.until(bad, disposition="infeasible")
+    assert "server_uuid" in row.message
+    await site.eventually(lambda: all(compute.told(port) for port in ports if port is not bad))
+    assert {tuple(compute.told(port)) for port in ports if port is not bad} == {("network-vif-plugged",)}
+
+
+async def test_one_event_that_crashes_the_other_side_lets_the_others_pass(site: Site, compute: Compute) -> None:
+    """What fails alone is tried more and more rarely, and nobody waits for it."""
+    ports = await site.ports(await site.network(), 12)
+    bad = ports[3]
+    compute.behave = lambda events: (
+        (500, b"") if any(event["tag"] == bad.id for event in events) else compute.answer(events)
+    )
+    await site.raise_(*ports)
+    await site.tell(compute, dispatcher={"backoff_first": 0.02})
+
+    await site.eventually(lambda: all(compute.told(port) for port in ports if port is not bad))
+
+    assert (await site.notice(bad)).owed
+    assert compute.told(bad) == []
+
+
+async def test_a_token_that_cannot_be_read_is_shown_and_mended(site: Site, compute: Compute, tmp_path: Path) -> None:
+    """Nothing is sent without the token that should be there, and a file that appears later is enough."""
+    token = tmp_path / "token"
+    port = await site.port(await site.network())
+    await site.raise_(port)
+    await site.tell(compute, token_file=token)
+    row = await site.until(port, reason="no_token")
+    assert str(token) in row.message
+    assert compute.requests == []
+
+    token.write_text("secret")
+    await site.until_told()
+
+    assert compute.tokens == ["secret"]
+
+
+async def test_a_token_is_in_no_reason_and_no_log(
+    site: Site, compute: Compute, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A compute service that quotes the token does not bring it into the ledger, nor into the log."""
+    token = tmp_path / "token"
+    token.write_text("hush-hush")
+    port = await site.port(await site.network())
+    compute.behave = lambda _events: (500, {"computeFault": {"message": "bad token hush-hush"}})
+    await site.raise_(port)
+    await site.tell(compute, token_file=token)
+
+    row = await site.until(port, reason="http_500")
+    written = "".join(capfd.readouterr())
+
+    assert "bad token [token]" in row.message
+    assert "notifier.no_answer" in written
+    assert "hush-hush" not in written
+
+
+async def test_an_outage_of_the_database_is_survived(site: Site, compute: Compute, outage: Any) -> None:
+    """What was told while the database went away is written down when it is back, or told again."""
+    port = await site.port(await site.network())
+    seen, go = asyncio.Event(), asyncio.Event()
+
+    async def wait_and_answer(events: Any) -> Any:
+        seen.set()
+        await go.wait()
+        return compute.answer(events)
+
+    compute.behave = wait_and_answer
+    await site.raise_(port)
+    await site.tell(compute)
+    await seen.wait()
+    with outage():
+        go.set()
+        await site.eventually(lambda: compute.told(port))
+    await site.until_told()
+
+    assert {*compute.told(port)} == {"network-vif-plugged"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import grpc
 import pytest
@@ -142,6 +143,49 @@ async def test_a_start_that_hangs_is_a_load_error(tmp_path):
 
     async with running(Hanging(), tmp_path, start_timeout=0.05) as core:
         assert "did not start within 0.05 s" in (await core.handshake()).load_error
+
+
+async def test_backends_may_block_and_run_beside_the_loop(tmp_path):
+    """Like any hook: in a thread if it is a plain function, on the loop if not."""
+    seen = []
+
+    class Plain(Small):
+        def backends(self):
+            seen.append(threading.current_thread() is threading.main_thread())
+            return [Backend("leaf1", "1")]
+
+    class OnLoop(Small):
+        async def backends(self):
+            seen.append(threading.current_thread() is threading.main_thread())
+            return [Backend("leaf2", "1")]
+
+    for driver, id in ((Plain(), "leaf1"), (OnLoop(), "leaf2")):
+        seen.clear()
+        async with running(driver, tmp_path) as core:
+            assert [each.id for each in (await core.handshake()).backends] == [id]
+        assert set(seen) == {isinstance(driver, OnLoop)}
+
+
+async def test_a_driver_that_is_late_with_its_backends_still_shakes_hands(tmp_path):
+    """In time, with what it said the last time; the question stays open, and nobody asks it twice."""
+    go_on, asked = threading.Event(), []
+
+    class Late(Small):
+        def backends(self):
+            asked.append(None)
+            assert len(asked) == 1 or go_on.wait(20)
+            return [Backend("leaf1", str(len(asked)), BackendHealth.DEGRADED)]
+
+    async with running(Late(), tmp_path, timeout=2.0) as core:
+        late = [await core.handshake() for _ in range(2)]
+        go_on.set()
+        (told,) = (await core.handshake()).backends
+
+    unknown = capability_pb2.BACKEND_HEALTH_UNSPECIFIED
+    assert [(each.epoch, each.health, each.message) for answer in late for each in answer.backends] == [
+        ("1", unknown, "the driver did not tell in time")
+    ] * 2
+    assert (told.epoch, told.health, len(asked)) == ("2", capability_pb2.BACKEND_HEALTH_DEGRADED, 2)
 
 
 async def test_a_driver_that_cannot_describe_itself_is_a_load_error(tmp_path):

@@ -10,13 +10,9 @@ from dataclasses import replace
 
 import grpc
 import pytest
-from jackfield.driver.v1 import change_pb2, mechanism_pb2
-from jackfield.driver.v1.mechanism_pb2_grpc import MechanismServiceStub
 from jackfield_sdk import Action, Done, Kind, Line, Owned, Unreachable
-from jackfield_sdk._convert import encode
 from jackfield_sdk.examples.loopback import (
     Fabric,
-    Hands,
     Held,
     LoopbackDriver,
     LoopbackOptions,
@@ -24,6 +20,7 @@ from jackfield_sdk.examples.loopback import (
     revisions_in,
     rows_in,
 )
+from jackfield_sdk.examples.loopback.hands import Hands
 from jackfield_sdk.testing import Wanted, a_network, a_port, running
 
 
@@ -41,16 +38,6 @@ def fabric():
 async def core(fabric, path, tmp_path):
     async with running(LoopbackDriver(fabric, LoopbackOptions(state_file=path)), tmp_path) as core:
         yield core
-
-
-async def delete_orphan(core, kind, id, revision):
-    """Send a delete as the core does for what it knows from a listing only."""
-    change = change_pb2.Change(
-        change_id="0", kind=encode.KINDS[kind], id=id, action=change_pb2.ACTION_DELETE, revision=revision
-    )
-    getattr(change.current, kind).id = id
-    response = await MechanismServiceStub(core.channel).Postcommit(mechanism_pb2.PostcommitRequest(changes=[change]))
-    return response.results[0].WhichOneof("outcome")
 
 
 def actions_in(path, id):
@@ -113,13 +100,13 @@ async def test_what_was_added_by_hand_with_our_mark_is_an_orphan(core, path):
     orphan = Hands(path).add("network", like=network.id)
 
     assert {each.id for each in await core.list_owned()} == {network.id, orphan}
-    assert await delete_orphan(core, Kind.NETWORK, orphan, 8) == "done"
+    assert await core.delete_orphan(Kind.NETWORK, orphan, 8) == Done(revision=8)
     assert set(revisions_in(path)["network"]) == {network.id}
     for _ in range(2):
         with closing(sqlite3.connect(path)) as file, file:
             file.execute("UPDATE held SET value = '{}', revision = 1, owner = 'test' WHERE id = ?", (orphan,))
         assert orphan in {each.id for each in await core.list_owned()}
-        assert await delete_orphan(core, Kind.NETWORK, orphan, 2) == "done"
+        assert await core.delete_orphan(Kind.NETWORK, orphan, 2) == Done(revision=2)
         assert set(revisions_in(path)["network"]) == {network.id}
 
 
@@ -131,7 +118,7 @@ async def test_what_is_anothers_is_neither_listed_nor_touched(core, path):
     before = rows_in(path)
 
     assert [each.id for each in await core.list_owned()] == [network.id]
-    assert await delete_orphan(core, Kind.NETWORK, foreign, 9) == "done"
+    assert await core.delete_orphan(Kind.NETWORK, foreign, 9) == Done(revision=9)
     failed = await core.postcommit(Action.CREATE, replace(network, id=foreign), 10)
     assert (failed.disposition, failed.effect) == ("CONFLICT", "NONE")
     assert "another deployment" in (await core.diff(Action.CREATE, replace(network, id=foreign), 10))[0]

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-from jackfield_sdk import Action, AgentSettings, Done, DriverState, Kind, ServerSettings
+from jackfield_sdk import Action, AgentSettings, Done, DriverState, Kind, Line, ServerSettings, Unreachable
 from jackfield_sdk.examples.loopback.orders import Orders
-from jackfield_sdk.testing import Core, a_network, a_segment, running
+from jackfield_sdk.testing import Core, Wanted, a_network, a_segment, running
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -105,6 +105,40 @@ async def test_the_state_of_the_readme_is_written_as_the_core_says(programs, tmp
     assert upgraded == {network.id: new.state}
 
 
+async def test_the_marked_switch_of_the_readme_sees_what_hands_do(programs, tmp_path, monkeypatch):
+    """It lists what is there, repairs what was changed, deletes orphans by id, and leaves others alone."""
+    monkeypatch.syspath_prepend(programs)
+    switch = tmp_path / "switch"
+    driver = importlib.import_module("marked_switch").MarkedSwitch(switch)
+    network, renamed, gone = a_network(), a_network(), a_network()
+    async with running(driver, tmp_path) as core:
+        assert await core.list_owned() == [Unreachable("leaf1", "the switch is not plugged in")]
+        switch.mkdir()
+        for each in (network, renamed, gone):
+            await core.postcommit(Action.CREATE, each, 3)
+        before = await core.list_owned()
+        files = {each.id: switch / f"{each.id}.json" for each in (network, renamed, gone)}
+        text = files[network.id].read_text()
+        (switch / "orphan.json").write_text(text)
+        (switch / "foreign.json").write_text(text.replace('"owner": "test"', '"owner": "somebody"'))
+        files[renamed.id].write_text(text.replace(network.name, "by hand"))
+        files[gone.id].unlink()
+
+        listed = {each.id: each.digest != b"" for each in await core.list_owned()}
+        assert listed == {network.id: True, renamed.id: False, "orphan": True}
+        assert await core.diff(Action.UPDATE, network, 3) == []
+        assert await core.dry_run(Wanted(Action.UPDATE, renamed, 3)) == [
+            Line(f'network {renamed.id}: change the name from "by hand" to "{renamed.name}"', "leaf1")
+        ]
+        for action, each in ((Action.UPDATE, renamed), (Action.CREATE, gone)):
+            assert await core.postcommit(action, each, 3) == Done(revision=3)
+        for orphan in ("orphan", "foreign"):
+            assert await core.delete_orphan(Kind.NETWORK, orphan, 4) == Done(revision=4)
+        assert await core.list_owned() == before
+
+    assert (switch / "foreign.json").exists()
+
+
 @pytest.mark.parametrize("settings", [ServerSettings, AgentSettings])
 def test_every_setting_is_in_a_table_with_its_default_and_its_meaning(settings):
     """The page is where an operator looks."""
@@ -150,6 +184,16 @@ async def test_the_two_releases_of_the_readme_share_a_fabric(tmp_path):
     assert seen == [("1.0", 1, [network.id]), epoch, ("2.0", 2, [network.id]), epoch]
 
 
+async def hands_work_as_shown(core, folder):
+    """Run the command of the page, for a network of the id that it names."""
+    (block,) = [block for block in blocks("shell") if "loopback.hands" in block]
+    _, *command = shlex.split(block.replace("/tmp/", f"{folder}/"))
+    network = a_network(id=command[-1])
+    await core.postcommit(Action.CREATE, network)
+    added = await asyncio.to_thread(subprocess.check_output, [sys.executable, *command], text=True)
+    assert {each.id: each.digest != b"" for each in await core.list_owned()} == {network.id: True, added.strip(): False}
+
+
 async def test_the_loopback_command_of_the_readme_runs_as_shown(tmp_path):
     """Every option of the page exists, and its script is read."""
     (block,) = [block for block in blocks("shell") if "--reserved-vlan" in block]
@@ -163,7 +207,9 @@ async def test_the_loopback_command_of_the_readme_runs_as_shown(tmp_path):
         address = f"unix://{tmp_path}/fabric-a.sock"
         async with grpc.aio.insecure_channel(address, options=[("grpc.default_authority", "localhost")]) as channel:
             await asyncio.wait_for(channel.channel_ready(), 20)
-            assert (await Core(channel).handshake()).driver_name == "fabric-a"
+            core = Core(channel)
+            assert (await core.handshake()).driver_name == "fabric-a"
+            await hands_work_as_shown(core, tmp_path)
     finally:
         process.kill()
         process.communicate()

@@ -8,8 +8,8 @@ import grpc
 import pytest
 from jackfield.driver.v1 import reconcile_pb2
 from jackfield.driver.v1.reconcile_pb2_grpc import ReconcileServiceStub
-from jackfield_sdk import Action, Kind, MechanismDriver, Owned, RetryLater, Unreachable
-from jackfield_sdk.testing import _changes, a_network, running
+from jackfield_sdk import Action, Kind, Line, MechanismDriver, Owned, RetryLater, Unreachable
+from jackfield_sdk.testing import Wanted, _changes, a_network, running
 
 OWNED = [Owned(Kind.PORT, f"port-{number}", number, b"digest", "leaf1") for number in range(1_234)]
 
@@ -76,6 +76,21 @@ async def test_a_dry_run_tells_what_postcommit_would_do(tmp_path):
     async with running(Listing(), tmp_path) as core:
         assert await core.diff(Action.UPDATE, a_network(), 7) == ["vlan 7"]
         assert await core.diff(Action.UPDATE, a_network(), 1) == []
+
+
+async def test_a_dry_run_names_the_backend_of_each_line(tmp_path):
+    """One response for each backend, and plain text for none."""
+
+    class TwoBackends(MechanismDriver):
+        name = "two-backends"
+
+        def diff(self, context):
+            return [Line("vlan 7", "leaf1"), Line("vlan 8", "leaf2"), Line("name", "leaf1"), "and more"]
+
+    async with running(TwoBackends(), tmp_path) as core:
+        lines = await core.dry_run(Wanted(Action.CREATE, a_network()))
+
+    assert lines == [Line("vlan 7", "leaf1"), Line("name", "leaf1"), Line("vlan 8", "leaf2"), Line("and more")]
 
 
 async def test_a_driver_without_a_listing_says_so(tmp_path):

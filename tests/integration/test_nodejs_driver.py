@@ -13,6 +13,8 @@ from google.rpc.status_pb2 import Status
 from jackfield.driver.v1 import change_pb2, driver_pb2, mechanism_pb2
 from jackfield.driver.v1.driver_pb2_grpc import DriverServiceStub
 from jackfield.driver.v1.mechanism_pb2_grpc import MechanismServiceStub
+from jackfield_sdk import Action, Kind, Line
+from jackfield_sdk.testing import Core, Wanted, a_network
 from support import ledger, nodejs
 from support.cloud import Cloud
 from support.processes import Process
@@ -79,6 +81,32 @@ def test_driver_in_another_language_holds_what_the_core_owes(
         assert api.delete(f"/{kind}s/{resource['id']}").status_code == 204
     _settle(cloud, tmp_path)
     assert _fabric(tmp_path) == {"network": {}, "subnet": {}, "port": {}}
+
+
+async def test_driver_in_another_language_sees_what_hands_changed(driver: Process, tmp_path: Path) -> None:
+    """An entry that hands changed has no digest and is repaired; an orphan goes by its id."""
+    network, orphan = a_network(), a_network()
+    options = [("grpc.default_authority", "localhost")]
+    async with grpc.aio.insecure_channel(f"unix://{tmp_path}/n.sock", options=options) as channel:
+        core = Core(channel)
+        await core.handshake()
+        await core.postcommit(Action.CREATE, network, 3)
+        before = await core.list_owned()
+        file = tmp_path / "nodejs.json"
+        held = json.loads(file.read_text())
+        held["networks"][orphan.id] = held["networks"][network.id]
+        held["networks"][network.id] = {**held["networks"][network.id], "slot": 77}
+        file.write_text(json.dumps(held))
+
+        assert {each.id: each.digest for each in await core.list_owned()} == {network.id: b"", orphan.id: b""}
+        assert await core.dry_run(Wanted(Action.UPDATE, network, 3)) == [
+            Line(f"repair network {network.id} in slot 77: it was changed by hand", "nodejs")
+        ]
+        assert (await core.postcommit(Action.UPDATE, network, 3)).revision == 3
+        assert (await core.delete_orphan(Kind.NETWORK, orphan.id, 4)).revision == 4
+        assert await core.list_owned() == before
+
+    assert _fabric(tmp_path)["network"] == {network.id: 3}
 
 
 def test_refusal_in_another_language_reaches_the_user(api: httpx.Client, cloud: Cloud, tmp_path: Path) -> None:

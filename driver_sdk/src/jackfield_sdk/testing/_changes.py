@@ -72,6 +72,19 @@ def change(change_id: str, wanted: Wanted) -> change_pb2.Change:
     return message
 
 
+def orphan(change_id: str, kind: Kind, id: str, revision: int) -> change_pb2.Change:
+    """Write the delete of what the core knows from a listing only."""
+    message = change_pb2.Change(
+        change_id=change_id,
+        kind=encode.KINDS[kind],
+        id=id,
+        action=encode.ACTIONS[Action.DELETE],
+        revision=revision,
+    )
+    getattr(message.current, kind).id = id
+    return message
+
+
 def state(value: DriverState) -> change_pb2.DriverState:
     """Write a stored state."""
     return change_pb2.DriverState(version=value.version, data=value.data)

@@ -135,6 +135,13 @@ class Core:
         response = await self._call(self._mechanism.Postcommit, request)
         return [_answers.outcome(result) for result in _in_order(response.results, len(request.changes))]
 
+    async def delete_orphan(self, kind: Kind, id: str, revision: int = 1) -> Done | InProgress | Failed:
+        """Have deleted what the core knows from a listing only: nothing but its id is told."""
+        request = mechanism_pb2.PostcommitRequest(changes=[_changes.orphan("0", kind, id, revision)], epoch=self.epoch)
+        response = await self._call(self._mechanism.Postcommit, request)
+        (result,) = response.results
+        return _answers.outcome(result)
+
     async def bind(
         self,
         port: Port,

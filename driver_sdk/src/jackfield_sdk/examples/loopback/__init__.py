@@ -12,7 +12,6 @@ in tests and in the bench. In a process of its own it is `jackfield-loopback`; i
 from jackfield_sdk.examples.loopback.cli import main
 from jackfield_sdk.examples.loopback.driver import LoopbackDriver, LoopbackOptions
 from jackfield_sdk.examples.loopback.fabric import Fabric
-from jackfield_sdk.examples.loopback.hands import Hands
 from jackfield_sdk.examples.loopback.held import Held, Mark
 from jackfield_sdk.examples.loopback.orders import Orders
 from jackfield_sdk.examples.loopback.rows import Applied, Row, applied_in, revisions_in, rows_in
@@ -20,7 +19,6 @@ from jackfield_sdk.examples.loopback.rows import Applied, Row, applied_in, revis
 __all__ = [
     "Applied",
     "Fabric",
-    "Hands",
     "Held",
     "LoopbackDriver",
     "LoopbackOptions",

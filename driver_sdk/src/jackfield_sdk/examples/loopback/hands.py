@@ -6,9 +6,9 @@
     hands.add("port", like=port_id)
     hands.add("port", like=port_id, owner="another deployment")
 
-The same from a shell, which the parameters `change_command` of `jackfield-conformance` can name:
+The same from a shell, as `change_command` and `remove_command` in the parameters of `jackfield-conformance`:
 
-    python -m jackfield_sdk.examples.loopback.hands fabric.db change port 2f6d5a2e-...
+    python -m jackfield_sdk.examples.loopback.hands change fabric.db port 2f6d5a2e-...
 """
 
 from __future__ import annotations
@@ -29,20 +29,27 @@ _PATIENCE = 5.0
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+class NothingThere(LookupError):
+    """The resource that hands were to change is not in the file."""
+
+
 class Hands:
-    """Somebody who changes the file of a fabric; a driver that runs on it finds out."""
+    """Somebody who changes the file of a fabric; a driver that runs on it finds out.
+
+    NothingThere if what is to be changed or copied is not in the file.
+    """
 
     def __init__(self, path: Path) -> None:
         """Have `path` at hand; it is opened for each change."""
         self._path = path
 
     def change(self, kind: str, id: str, **fields: Any) -> None:
-        """Change fields of a resource, its name unless told, and leave all marks; KeyError if it is not there."""
+        """Change fields of a resource, its name unless told, and leave all marks."""
         with self._file() as file:
             found = file.execute("SELECT value FROM held WHERE kind = ? AND id = ? AND value IS NOT NULL", (kind, id))
             row = found.fetchone()
             if row is None:
-                raise KeyError(f"no {kind} {id} in {self._path}")
+                raise NothingThere(f"there is no {kind} {id} in {self._path}")
             value = json.dumps(json.loads(row[0]) | (fields or {"name": "changed by hand"}))
             file.execute("UPDATE held SET value = ? WHERE kind = ? AND id = ?", (value, kind, id))
 
@@ -62,7 +69,7 @@ class Hands:
             """
             added = file.execute(statement, {"id": id, "owner": owner, "kind": kind, "like": like})
             if not added.rowcount:
-                raise KeyError(f"no {kind} {like} in {self._path}")
+                raise NothingThere(f"there is no {kind} {like} in {self._path}")
         return id
 
     def wipe(self, backend: str) -> None:
@@ -110,5 +117,13 @@ def wipe(file: _File, backend: str) -> None:
     Hands(file).wipe(backend)
 
 
+def main() -> None:
+    """Run the command."""
+    try:
+        app()
+    except NothingThere as error:
+        raise SystemExit(str(error)) from None
+
+
 if __name__ == "__main__":
-    app()
+    main()

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 import sqlalchemy.exc
 from jackfield_core import config
-from jackfield_core.db.engine import Database
+from jackfield_core.db.engine import Database, sweep
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.statement import driver_connection
 
@@ -171,6 +171,19 @@ async def test_a_statement_that_takes_too_long_is_ended(database_url):
     if database.is_postgresql:
         with pytest.raises(sqlalchemy.exc.DBAPIError, match="statement timeout"):
             async with database.reading() as connection:
+                await connection.execute(sa.text("SELECT pg_sleep(5)"))
+    await database.close()
+
+
+async def test_a_sweep_may_take_longer_than_other_statements(database_url):
+    """What has to go through all ports there are is not ended by the limit of what users wait for."""
+    database = Database(config.Database(url=database_url, statement_timeout=0.1))
+    if database.is_postgresql:
+        async with database.writing() as connection:
+            await sweep(connection)
+            await connection.execute(sa.text("SELECT pg_sleep(0.3)"))
+        with pytest.raises(sqlalchemy.exc.DBAPIError, match="statement timeout"):
+            async with database.writing() as connection:
                 await connection.execute(sa.text("SELECT pg_sleep(5)"))
     await database.close()
 

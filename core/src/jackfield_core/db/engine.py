@@ -30,6 +30,10 @@ MIGRATION_LOCK = 0x6A61636B66696564
 """Key of the advisory lock that a change of the schema holds."""
 
 
+SWEEP = "10min"
+"""Longest that PostgreSQL takes for a statement that reads or writes all there is of something."""
+
+
 class Database:
     """One database and its pool of connections; *notifiers* are owed notices of what happens to ports."""
 
@@ -124,6 +128,16 @@ class Database:
                 await connection.close()
                 raise
         return connection
+
+
+async def sweep(connection: AsyncConnection) -> None:
+    """Let the statements of this transaction take as long as it takes to go through all there is of something.
+
+    The ordinary limit is for what a user waits for. Under it a driver that is owed
+    a hundred thousand ports would be refused, as slow as they are written, for ever.
+    """
+    if connection.dialect.name == "postgresql":
+        await driver_connection(connection).execute(f"SET LOCAL statement_timeout = '{SWEEP}'")
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,7 @@ from jackfield_core.attributes.catalogue import Catalogue
 from jackfield_core.db.backfill import owe_what_exists
 from jackfield_core.db.base import now
 from jackfield_core.db.ending import EndTable
-from jackfield_core.db.engine import Database
+from jackfield_core.db.engine import Database, sweep
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.mechanism.answers import Handshake, NoVerdict
 from jackfield_core.mechanism.record import introduced
@@ -46,6 +46,7 @@ class Reception:
             NoVerdict: It has lost everything too often; it is told nothing for a while.
         """
         async with self._database.writing() as connection:
+            await sweep(connection)
             tables = Tables(connection)
             before = await tables.drivers.find_for_update(name)
             await tables.drivers.save(introduced(name, handshake, now(), before))

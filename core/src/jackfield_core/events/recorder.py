@@ -16,7 +16,7 @@ import structlog
 from msgspec.structs import replace
 
 from jackfield_core.db.drift import owe_again
-from jackfield_core.db.engine import Database
+from jackfield_core.db.engine import Database, sweep
 from jackfield_core.db.plug import Plug, plugged_by
 from jackfield_core.db.port import WiringReport
 from jackfield_core.db.unit_of_work import Tables
@@ -87,6 +87,7 @@ class Recorder:
             epochs = _epochs(record.epochs, backends) if record else {}
             if record is None or epochs == record.epochs:
                 return False
+            await sweep(connection)
             await tables.drivers.save(replace(record, epochs=epochs))
             count = await tables.deliveries.owe_all_again(name)
             # A restored backend may bring back what was deleted.

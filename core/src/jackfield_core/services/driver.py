@@ -18,7 +18,7 @@ from jackfield_core.db.base import now
 from jackfield_core.db.delivery_state import DeliveryState, Hearings
 from jackfield_core.db.driver import DriverRecord
 from jackfield_core.db.driver_audit import DriverAudit
-from jackfield_core.db.engine import Database
+from jackfield_core.db.engine import Database, sweep
 from jackfield_core.db.forgetting import Given, force_forget
 from jackfield_core.db.lag import Lag, LagTable
 from jackfield_core.db.operator_action import OperatorAction
@@ -182,6 +182,7 @@ class DriverService:
             known = await self._introduced(tables, name)
             _expect_comparable(known, everything=everything)
             before = await tables.audits.find(name) or DriverAudit(name)
+            await sweep(connection)
             count = await tables.deliveries.owe_all_again(name) if everything else 0
             if LISTS in known.features:
                 await tables.audits.request(name, remove_orphans=remove_orphans)
@@ -247,6 +248,7 @@ class DriverService:
         _expect_admin(ctx, "update_driver")
         await self._expect_known(name)
         async with self._database.writing() as connection:
+            await sweep(connection)
             given = await force_forget(
                 Tables(connection),
                 name,
@@ -267,6 +269,7 @@ class DriverService:
         if name is not None:
             await self._expect_known(name)
         async with self._database.writing() as connection:
+            await sweep(connection)
             tables = Tables(connection)
             count = await tables.deliveries.retry(name, kind=kind or None, resource_id=id or None)
             await tables.operator_actions.add(

@@ -77,9 +77,7 @@ class Application:
         self.notifiers = Notifiers(self.database, settings)
         self.database.notifiers.wake = self._notices_owed
         self.events = EventWatch(self.registry, self.database, self.dispatcher.wake, self.registry.note_garbage)
-        self.auditor = Auditor(
-            self.registry, self.database, settings.audit, self.dispatcher.wake, self.registry.note_garbage
-        )
+        self.auditor = Auditor(self.registry, self.database, settings, self.dispatcher.wake, self.registry.note_garbage)
         self.nodes = NodeService(
             settings.nodes, self.unit_of_work, self.registry.required(), lambda _host: self._agent_changed()
         )

@@ -88,6 +88,9 @@ class Owner(grpc.GenericRpcHandler):
         self.unlisted: set[Kind] = set()
         """Kinds that leave nothing on its devices."""
         self.unreachable: list[reconcile_pb2.Unreachable] = []
+        self.has_dry_runs = True
+        """Whether a dry run comes to its end."""
+        self.dry_runs = 0
         self.breaks_with: grpc.StatusCode | None = None
         """How a listing ends after its first half."""
         self.before_listing = self.in_listing = _nothing
@@ -157,7 +160,10 @@ class Owner(grpc.GenericRpcHandler):
         page = reconcile_pb2.ListOwnedResponse(owned=owned[half:], unreachable=self.unreachable)
         yield page.SerializeToString()
 
-    async def _diff(self, raw: bytes, _context: Any) -> AsyncIterator[bytes]:
+    async def _diff(self, raw: bytes, context: Any) -> AsyncIterator[bytes]:
+        self.dry_runs += 1
+        if not self.has_dry_runs:
+            await context.abort(grpc.StatusCode.INTERNAL, "as told")
         for change in reconcile_pb2.DiffRequest.FromString(raw).changes:
             kind = translate.KIND_OF[change.kind]
             lines = self._lines(kind, change)
@@ -223,7 +229,7 @@ class Core:
         self.dispatcher = Dispatcher(self.registry, self.manager, database, settings)
         self.garbage: list[Any] = []
         self.auditor = Auditor(
-            self.registry, database, settings.audit, self.dispatcher.wake, self.garbage.append, poll_interval=0.02
+            self.registry, database, settings, self.dispatcher.wake, self.garbage.append, poll_interval=0.02
         )
         self.unit_of_work = UnitOfWork(
             database, self.registry, translate.encode_original, lambda drivers: self.dispatcher.wake(drivers)
@@ -248,7 +254,7 @@ class Core:
 
     async def compare(self, **options: Any) -> Findings:
         """Return what differs, as it is now."""
-        return await compare(self.database, self.subject(), **options)
+        return await compare(self.database, self.subject(), agent_down_time=75, **options)
 
     async def differences(self, **options: Any) -> set[tuple[Difference, str]]:
         """Return how what differs, by id."""
@@ -260,7 +266,7 @@ class Core:
 
     async def audit(self, **options: Any) -> DriverAudit:
         """Audit now."""
-        audit = await perform(self.database, self.subject(), self.settings.audit, **options)
+        audit = await perform(self.database, self.subject(), self.settings, **options)
         assert audit is not None
         return audit
 

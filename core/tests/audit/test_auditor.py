@@ -218,7 +218,7 @@ async def test_audit_that_was_done_is_not_done_again(scene: Any) -> None:
     await core.audit()
 
     not_since = now() - timedelta(hours=1)
-    assert await perform(core.database, core.subject(), core.settings.audit, not_since=not_since) is None
+    assert await perform(core.database, core.subject(), core.settings, not_since=not_since) is None
     assert driver.listings == 1
 
 

@@ -36,7 +36,7 @@ async def test_what_differs_is_found_and_nothing_else(scene: Any) -> None:
     driver.spoil(other, b"x" * 32)
     stranger = driver.keep(Kind.NETWORK, STRANGER.format(1))
 
-    findings = await core.compare(listed_kinds=[*Kind])
+    findings = await core.compare()
 
     assert {(one.difference, one.resource_id) for one in findings.found} == {
         (ORPHAN, stranger),
@@ -160,9 +160,31 @@ async def test_listing_that_breaks_finds_nothing(scene: Any, code: grpc.StatusCo
     assert caught.value.code == code.name
 
 
-async def test_kind_that_was_never_listed_is_not_missed(scene: Any) -> None:
-    """A switch keeps nothing of a subnet; nothing of that kind is missing until it was listed once."""
+async def test_what_needs_nothing_on_a_device_is_not_missing(scene: Any) -> None:
+    """What is not listed, and what the driver would do nothing for, is as it should be; what is lost is missed."""
     driver = await scene.driver(unlisted={Kind.SUBNET})
+    core = await scene.core(driver)
+    _, (lost, *_) = await core.world()
+
+    assert await core.differences(listed_kinds=[*Kind]) == set()
+    assert driver.dry_runs == 1
+    driver.lose(lost)
+    assert await core.differences() == {(MISSING, lost)}
+
+
+async def test_dry_run_that_breaks_makes_nothing_less_missing(scene: Any) -> None:
+    """Who cannot say what he would do is told again: that does no harm."""
+    driver = await scene.driver(unlisted={Kind.SUBNET}, has_dry_runs=False)
+    core = await scene.core(driver)
+    tree, (lost, *_) = await core.world()
+    driver.lose(lost)
+
+    assert await core.differences() == {(MISSING, lost), (MISSING, tree.subnets[0].id)}
+
+
+async def test_kind_that_was_never_listed_is_not_missed(scene: Any) -> None:
+    """Without dry runs, nothing of a kind is missing until some of it was listed: a switch keeps nothing of subnets."""
+    driver = await scene.driver(features=["list_owned"], unlisted={Kind.SUBNET})
     core = await scene.core(driver)
     tree, _ = await core.world()
 
@@ -174,7 +196,7 @@ async def test_kind_that_was_never_listed_is_not_missed(scene: Any) -> None:
 
 async def test_last_of_a_listed_kind_is_missed(scene: Any) -> None:
     """A device that has nothing left of a kind that it used to list has lost it; that it did is stored."""
-    driver = await scene.driver()
+    driver = await scene.driver(features=["list_owned"])
     core = await scene.core(driver)
     tree, ports = await core.world(2)
     await core.audit()

@@ -72,7 +72,7 @@ async def test_batches_are_no_larger_than_the_driver_takes(scene: Any) -> None:
     core = await scene.core(driver)
     _, ports = await core.world(5)
     driver.lose(*ports)
-    findings = await core.compare(listed_kinds=[*Kind])
+    findings = await core.compare()
 
     assert len(await _shown(core, preview.samples(findings.found))) == 5
 
@@ -93,7 +93,7 @@ async def test_visitor_sees_what_the_cores_see(scene: Any) -> None:
     driver.lose(lost)
 
     async with subject.visit(core.database, core.settings.drivers[0], 2.0) as visited:
-        findings = await compare(core.database, visited)
+        findings = await compare(core.database, visited, agent_down_time=75)
 
     assert [finding.resource_id for finding in findings.found] == [lost]
 

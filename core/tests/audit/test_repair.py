@@ -36,7 +36,7 @@ async def test_lost_network_comes_back_before_its_ports(scene: Any) -> None:
     driver.held.clear()
     before = len(driver.told)
 
-    await core.repair(await core.compare(listed_kinds=[*Kind]))
+    await core.repair(await core.compare())
     await core.until_paid()
 
     told = [change.id for change in driver.told[before:]]

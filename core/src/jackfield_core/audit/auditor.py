@@ -45,7 +45,7 @@ class Auditor:
         self,
         registry: Registry,
         database: Database,
-        settings: config.Audit,
+        settings: config.Settings,
         wake: Callable[[Collection[str]], None],
         on_garbage: Callable[[Garbage], None],
         *,
@@ -89,7 +89,7 @@ class _Routine:
         self,
         entry: DriverEntry,
         database: Database,
-        settings: config.Audit,
+        settings: config.Settings,
         wake: Callable[[Collection[str]], None],
         on_garbage: Callable[[Garbage], None],
         poll_interval: float,
@@ -103,7 +103,7 @@ class _Routine:
         self._woken = asyncio.Event()
         self._failures = 0
         self._not_before = 0.0
-        self._interval = _jittered(settings.interval)
+        self._interval = _jittered(settings.audit.interval)
         self._unable: DriverClient | None = None
 
     def wake(self) -> None:
@@ -158,7 +158,7 @@ class _Routine:
         if audit is None:
             return
         self._failures, self._not_before = 0, 0.0
-        self._interval = _jittered(self._settings.interval)
+        self._interval = _jittered(self._settings.audit.interval)
         if audit.missing or audit.changed or audit.orphans:
             self._wake_lanes([name])
 

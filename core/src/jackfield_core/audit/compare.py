@@ -11,13 +11,13 @@ This is the dry run of an audit. An operator's ``diff`` ends here;
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from jackfield_core.audit import suspects
 from jackfield_core.audit.expectation import expect
 from jackfield_core.audit.findings import Difference, Finding, Findings
-from jackfield_core.audit.subject import LIST_OWNED, Subject
-from jackfield_core.audit.tally import Tally
+from jackfield_core.audit.subject import DIFF, LIST_OWNED, Subject
+from jackfield_core.audit.tally import Suspects, Tally
 from jackfield_core.db.engine import Database
 from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.mechanism.listing import list_owned
@@ -34,15 +34,17 @@ async def compare(
     database: Database,
     subject: Subject,
     *,
+    agent_down_time: float,
     listed_kinds: Collection[str] = (),
     share: float = 0.0,
     progress: Progress = lambda listed, expected: None,  # noqa: ARG005
 ) -> Findings:
     """Return what differs between a driver's devices and the ledger.
 
-    *listed_kinds* are those that the driver is known to list, as the last audit
-    has stored them; of other kinds nothing is missed unless some of it is
-    listed now. *share* is how long to pause for others, as a multiple of the
+    *agent_down_time* is that of the settings, in seconds. *listed_kinds* are
+    those that the driver is known to list, as the last audit has stored them; of
+    other kinds nothing is missed unless some of it is listed now, or the driver
+    can tell whether it would do something. *share* is how long to pause for others, as a multiple of the
     time that reading the ledger takes.
 
     Raises:
@@ -55,7 +57,11 @@ async def compare(
     tally = Tally(expectation)
     await _read(subject, tally, progress)
     known_kinds = tally.kinds.union(listed_kinds)
-    found = await _found(database, subject, tally, known_kinds)
+    found = [
+        *await _missing(database, subject, tally, known_kinds, agent_down_time),
+        *await _changed(database, subject, tally),
+        *await suspects.orphans(database, subject, tally),
+    ]
     held, gone = tally.held()
     return Findings(
         driver=subject.name,
@@ -85,14 +91,29 @@ async def _read(subject: Subject, tally: Tally, progress: Progress) -> None:
             await asyncio.sleep(0)
 
 
-async def _found(database: Database, subject: Subject, tally: Tally, listed_kinds: Collection[str]) -> list[Finding]:
-    found: list[Finding] = []
-    for kind in Kind:
-        missing = tally.missing(kind) if kind in listed_kinds else []
-        for difference, ids in ((Difference.MISSING, missing), (Difference.CHANGED, tally.changed(kind))):
-            found += await suspects.still_differing(database, subject, tally, difference, kind, ids)
-    found += await suspects.orphans(database, subject, tally)
-    return found
+async def _missing(
+    database: Database, subject: Subject, tally: Tally, listed_kinds: Collection[str], agent_down_time: float
+) -> Sequence[Finding]:
+    kinds = [kind for kind in Kind if kind in listed_kinds or DIFF in subject.features]
+    found = await _differing(
+        database, subject, tally, Difference.MISSING, {kind: tally.missing(kind) for kind in kinds}
+    )
+    return await suspects.missed(database, subject, found, agent_down_time)
+
+
+async def _changed(database: Database, subject: Subject, tally: Tally) -> Sequence[Finding]:
+    return await _differing(database, subject, tally, Difference.CHANGED, {kind: tally.changed(kind) for kind in Kind})
+
+
+async def _differing(
+    database: Database, subject: Subject, tally: Tally, difference: Difference, suspected: Mapping[Kind, Suspects]
+) -> Sequence[Finding]:
+    """Return what is acknowledged as it was when the listing began."""
+    return [
+        finding
+        for kind, ids in suspected.items()
+        for finding in await suspects.still_differing(database, subject, tally, difference, kind, ids)
+    ]
 
 
 _RANKS = {kind: rank for rank, kind in enumerate(Kind)}

@@ -55,7 +55,7 @@ class LeaseLost(Exception):
 async def perform(
     database: Database,
     subject: Subject,
-    settings: config.Audit,
+    settings: config.Settings,
     *,
     not_since: datetime | None = None,
     share: float = SHARE,
@@ -92,13 +92,20 @@ async def perform(
 
 
 async def _audit(
-    database: Database, subject: Subject, settings: config.Audit, lease: "_Lease", share: float, progress: Progress
+    database: Database, subject: Subject, settings: config.Settings, lease: "_Lease", share: float, progress: Progress
 ) -> tuple[Findings, Repair]:
     before = await lease.audit()
-    findings = await compare(database, subject, listed_kinds=before.listed_kinds, share=share, progress=progress)
+    findings = await compare(
+        database,
+        subject,
+        agent_down_time=settings.nodes.agent_down_time,
+        listed_kinds=before.listed_kinds,
+        share=share,
+        progress=progress,
+    )
     # An operator may have agreed while the devices were read.
     agreed = (await lease.audit()).remove_orphans
-    return findings, await apply(database, subject, findings, settings, remove_orphans=agreed)
+    return findings, await apply(database, subject, findings, settings.audit, remove_orphans=agreed)
 
 
 class _Lease:

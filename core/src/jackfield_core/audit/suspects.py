@@ -1,9 +1,12 @@
 """A second look at what seems to differ, because the ledger and the devices have gone on.
 
-What has been owed since the listing began is left alone. And what is listed and
-not in the ledger may be the trace of something that was created and deleted
-again meanwhile. So the driver is asked once more: what was gone from the ledger
-before the second listing began, and is listed in it, is nobody's.
+What has been owed since the listing began is left alone. What is not listed may
+need nothing on a device, as a port whose host hangs on another switch; only the
+driver knows, so one that can is asked what it would do, and if that is nothing,
+nothing is missing. And what is listed and not in the ledger may be the trace of
+something that was created and deleted again meanwhile. So the driver lists once
+more: what was gone from the ledger before the second listing began, and is
+listed in it, is nobody's.
 """
 
 import asyncio
@@ -11,14 +14,20 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+import structlog
+
 from jackfield_core.audit.findings import Difference, Finding
-from jackfield_core.audit.subject import Subject
+from jackfield_core.audit.preview import preview, samples
+from jackfield_core.audit.subject import DIFF, Subject
 from jackfield_core.audit.tally import Suspects, Tally
 from jackfield_core.db.drift import find_unchanged
 from jackfield_core.db.engine import Database
 from jackfield_core.db.orphan import OrphanTable
+from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.mechanism.listing import list_owned
 from jackfield_core.types import Action, Kind
+
+log = structlog.get_logger()
 
 BATCH = 500
 """Resources that one statement is about."""
@@ -36,6 +45,24 @@ async def still_differing(
             unchanged = await find_unchanged(connection, subject.name, kind, batch, since=tally.since)
         found += [Finding(difference, kind, id, revision) for id, revision in batch if id in unchanged]
     return found
+
+
+async def missed(
+    database: Database, subject: Subject, missing: Sequence[Finding], agent_down_time: float
+) -> Sequence[Finding]:
+    """Return those *missing* for which the driver would do something; all of them if it does not tell."""
+    if not missing or DIFF not in subject.features:
+        return missing
+    wanted: set[tuple[Kind, str]] = set()
+    try:
+        async for foreseen in preview(database, subject, samples(missing), agent_down_time=agent_down_time):
+            if foreseen.lines:
+                wanted.add((foreseen.kind, foreseen.id))
+    except NoVerdict as error:
+        # To repeat what is true does no harm.
+        log.warning("audit.no_dry_run", driver=subject.name, missing=len(missing), code=error.code, reason=error.text)
+        return missing
+    return [finding for finding in missing if (finding.kind, finding.resource_id) in wanted]
 
 
 async def orphans(database: Database, subject: Subject, tally: Tally) -> Sequence[Finding]:

@@ -77,7 +77,7 @@ async def report(
     """
     async with visit(database, driver, settings.mechanism.handshake_timeout) as subject:
         if id is None:
-            found, notes = await _compared(database, subject, progress)
+            found, notes = await _compared(database, subject, settings.nodes.agent_down_time, progress)
             shown = _shown(found, await owed(database, driver.name))
         else:
             found, notes = None, []
@@ -96,14 +96,17 @@ async def report(
     )
 
 
-async def _compared(database: Database, subject: Subject, progress: Progress) -> tuple[Findings | None, list[str]]:
+async def _compared(
+    database: Database, subject: Subject, agent_down_time: float, progress: Progress
+) -> tuple[Findings | None, list[str]]:
     """Return what a comparison finds, and why there is none."""
     if LIST_OWNED not in subject.features:
         return None, ["the driver cannot list what its devices hold: only what it is owed is known"]
     async with database.reading() as connection:
         audit = await DriverAuditTable(connection).find(subject.name)
     kinds = audit.listed_kinds if audit else ()
-    return await compare(database, subject, listed_kinds=kinds, progress=progress), []
+    found = await compare(database, subject, agent_down_time=agent_down_time, listed_kinds=kinds, progress=progress)
+    return found, []
 
 
 def _shown(found: Findings | None, debts: Sequence[Sample]) -> Sequence[Sample]:

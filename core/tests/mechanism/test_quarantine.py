@@ -9,7 +9,7 @@ from jackfield_core.errors import DriverUnavailable
 from jackfield_core.mechanism.answers import Handshake
 from jackfield_core.mechanism.entry import Condition
 from jackfield_core.mechanism.memory import change_record
-from jackfield_core.mechanism.record import GARBAGE_WINDOW, garbled, introduced, released
+from jackfield_core.mechanism.record import GARBAGE_WINDOW, garbled, introduced, quarantined, released, why_quarantined
 
 
 @pytest.fixture
@@ -57,6 +57,19 @@ def test_another_version_ends_it_and_the_same_one_does_not(record):
 
     assert same.quarantine_reason == "garbage"
     assert (other.quarantined_at, other.quarantine_reason, other.garbage_at) == (None, None, ())
+
+
+def test_what_an_operator_imposed_only_an_operator_ends(record):
+    """No version of the driver ends it, and whoever is refused hears the operator's reason."""
+    imposed = quarantined(record, "leaf 3 is being replaced", now())
+
+    other = introduced("fabric", Handshake("1.1", "another-instance"), now(), imposed)
+
+    assert why_quarantined(other) == "an operator says: leaf 3 is being replaced"
+    assert released(other).quarantined_at is None
+    assert "broke the contract" in why_quarantined(
+        garbled(garbled(garbled(record, "a", now()), "b", now()), "c", now())
+    )
 
 
 def test_release_forgets_the_garbage(record):

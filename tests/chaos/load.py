@@ -24,6 +24,9 @@ PORTS = 12
 NETWORKS = 5
 """How many of its own a client has at most; then it deletes more."""
 
+COLOUR = "leaf:colour"
+"""An attribute that the driver "leaf" has declared."""
+
 
 class Client:
     """One client and what it was promised."""
@@ -99,7 +102,8 @@ class Client:
         await self._create("port", bodies, self._ports, network)
 
     def _network_body(self) -> dict[str, Any]:
-        return {"name": self._mark("n"), "admin_state_up": self._chance.random() < 0.8}
+        body = {"name": self._mark("n"), "admin_state_up": self._chance.random() < 0.8}
+        return {**body, COLOUR: self._colour()} if self._chance.random() < 0.5 else body
 
     def _port_body(self, network: Promise) -> dict[str, Any]:
         body = {"name": self._mark("p"), "network_id": network.id, "admin_state_up": True}
@@ -131,7 +135,7 @@ class Client:
     async def _change_network(self) -> None:
         network = self._chance.choice(self._networks[1:])
         asked = {"name": f"{network.mark}~{self._serial()}", "admin_state_up": self._chance.random() < 0.5}
-        await self._change(network, asked)
+        await self._change(network, self._chance.choice([asked, {COLOUR: self._colour()}]))
 
     async def _change_subnet(self) -> None:
         subnet = self._chance.choice(self._subnets)
@@ -222,9 +226,15 @@ class Client:
         status, body = await _request(self._http, method, f"{url}/v2.0/{path}", asked)
         answer = Answer(at, self._name, url, method, path, asked, status, body, time.monotonic() - began)
         self._journal.answers.append(answer)
+        if status is None:
+            # Who gets no answer takes a breath before he tries elsewhere.
+            await asyncio.sleep(self._chance.random())
         if status == 500:
             self._journal.lies.append(f"a fault of the core: {answer}")
         return answer
+
+    def _colour(self) -> str | None:
+        return self._chance.choice(("red", "green", "blue", None))
 
     def _mark(self, letter: str) -> str:
         return f"{self._name}-{letter}{self._serial()}."
@@ -234,7 +244,7 @@ class Client:
         return self._count
 
 
-_CHANGEABLE = ("name", "admin_state_up", "binding:host_id")
+_CHANGEABLE = ("name", "admin_state_up", "binding:host_id", COLOUR)
 
 
 async def make_common_network(urls: Sequence[str], journal: Journal) -> Promise:

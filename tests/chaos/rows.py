@@ -28,6 +28,7 @@ _TABLES = {
     "binding_level": ("port_id", "host", "level", "driver", "segment_id"),
     "segment": ("id", "network_id", "network_type", "physical_network", "segmentation_id", "is_dynamic", "position"),
     "segment_allocation": ("network_type", "physical_network", "segmentation_id", "segment_id"),
+    "vendor_attribute": ("resource_id", "driver", "name", "value"),
     "ip_allocation": ("subnet_id", "ip_address", "port_id"),
 }
 _JSON = {"allocation_pools", "dns_nameservers", "host_routes", "fixed_ips"}
@@ -48,6 +49,10 @@ class Rows:
         self.segments = _by(tables["segment"], "network_id", "position")
         self.segment_allocations = tables["segment_allocation"]
         self.ip_allocations = tables["ip_allocation"]
+        self.attributes = {
+            (row["resource_id"], row["driver"], row["name"]): json.loads(row["value"])
+            for row in tables["vendor_attribute"]
+        }
 
     def of_kind(self, kind: str) -> dict[str, Row]:
         """Return the resources of a kind by id."""
@@ -55,9 +60,12 @@ class Rows:
 
 
 def held(path: Path) -> dict[tuple[str, str], tuple[int, Row]]:
-    """Return what a fabric holds: (kind, id) to revision and value."""
-    rows = _sqlite(path, "SELECT kind, id, revision, value FROM held WHERE value IS NOT NULL")
-    return {(kind, id): (revision, json.loads(value)) for kind, id, revision, value in rows}
+    """Return what a fabric holds: (kind, id) to revision and value, with its attributes."""
+    rows = _sqlite(path, "SELECT kind, id, revision, value, attributes FROM held WHERE value IS NOT NULL")
+    return {
+        (kind, id): (revision, {**json.loads(value), "attributes": json.loads(attributes)})
+        for kind, id, revision, value, attributes in rows
+    }
 
 
 def applied(path: Path) -> list[tuple[str, str, int, str]]:

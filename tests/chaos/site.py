@@ -118,6 +118,11 @@ class Site:
         """Return the file that says how wrong the clock of a process is."""
         return self.folder / f"{name}.clock"
 
+    def forget_fabric(self, driver: str) -> None:
+        """Take everything from a fabric whose driver does not run, as if the device were a new one."""
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.file(driver)}{suffix}").unlink(missing_ok=True)
+
     def log(self, name: str) -> Path:
         """Return the log of a process."""
         return self.folder / f"{name}.log"
@@ -174,13 +179,7 @@ class Site:
             self.agents[host] = self._agent(host, carriers[number % len(carriers)])
 
     async def _start(self) -> None:
-        for process in self.drivers.values():
-            process.launch()
-        first, *others = self.cores.values()
-        # The first one makes the tables.
-        first.launch()
-        await asyncio.to_thread(first.wait_ready)
-        for process in (*others, *self.agents.values()):
+        for process in self.processes.values():
             process.launch()
         for process in self.processes.values():
             await asyncio.to_thread(process.wait_ready)
@@ -201,6 +200,8 @@ class Site:
             f"roles = {list(core.roles)}\n".replace("'", '"')
             + f'[api]\nlisten = "127.0.0.1:{port}"\n[database]\nurl = "{self.database.url}"\n'
             f'[nodes]\nlisten = "unix://{self._node_socket(core.name)}"\n'
+            # Often, so that devices are compared while everything is in motion.
+            f"[audit]\ninterval = 5\n"
             f'[segments]\nproject_network_types = ["vlan", "vxlan"]\nvlan.ranges = ["leaf:100:399"]\n'
             + self._settings
             + "".join(self._listed(core.name, fabric) for fabric in FABRICS)
@@ -247,6 +248,7 @@ class Site:
             await asyncio.sleep(0.5)
             for name, process in self.processes.items():
                 if name not in self.struck and not process.alive:
-                    self._timeline.note(name, "ended by itself; started again")
+                    last = [*process.output().splitlines(), ""][-2:][0]
+                    self._timeline.note(name, f"ended by itself, and is started again: {last}")
                     self.ended.append(name)
                     process.launch()

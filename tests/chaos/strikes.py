@@ -16,6 +16,9 @@ from chaos.site import Site
 from chaos.timeline import Timeline
 
 EVERYBODY = "everybody"
+_OFTEN_SHORT = 0.92
+_LONGEST = 45.0
+"""Seconds; longer than a lease."""
 _JUMPS = (-3600.0, -90.0, -5.0, 5.0, 90.0, 3600.0)
 _DRIVERS_ORDERS = ("slow", "fail", "ask again", "reject")
 
@@ -41,7 +44,7 @@ def plan(site: Site, seed: int, seconds: float, gap: float) -> list[Strike]:
     strikes: list[Strike] = []
     at = chance.expovariate(1 / gap)
     while at < seconds:
-        strikes.append(_draw(chance, site, at, longest=min(30.0, seconds / 4)))
+        strikes.append(_draw(chance, site, at, longest=min(_LONGEST, seconds / 4)))
         at += chance.expovariate(1 / gap)
     return strikes
 
@@ -55,12 +58,14 @@ def _draw(chance: random.Random, site: Site, at: float, longest: float) -> Strik
         "mute": (2, links),
         "deafen": (1, links),
         "jump": (3, [*processes, EVERYBODY]),
+        "replace": (1, list(site.drivers)),
         **{kind: (1.5, list(site.drivers)) for kind in _DRIVERS_ORDERS},
         **{kind: (3, ["database"]) for kind in site.database.troubles},
     }
     kind = chance.choices(list(kinds), [weight for weight, _ in kinds.values()])[0]
     # Mostly short, and now and then as long as a lease or a time-out.
-    duration = min(longest, chance.expovariate(1 / 3.0) + 0.05)
+    short, long = chance.expovariate(1 / 3.0) + 0.05, chance.uniform(0.0, longest)
+    duration = min(longest, short) if chance.random() < _OFTEN_SHORT else long
     amount = {"jump": chance.choice(_JUMPS), "slow": round(chance.uniform(0.05, 3), 2)}.get(kind, 0.0)
     return Strike(at, kind, chance.choice(kinds[kind][1]), duration, amount)
 
@@ -102,6 +107,7 @@ class Storm:
     def _verb(self, strike: Strike) -> Callable[[Strike], Awaitable[None]]:
         verbs: dict[str, Callable[[Strike], Awaitable[None]]] = {
             "kill": self._kill,
+            "replace": self._replace,
             "stop": self._stop,
             "jump": self._jump,
             **dict.fromkeys(("cut", "mute", "deafen"), self._break),
@@ -111,9 +117,16 @@ class Storm:
         return verbs[strike.kind]
 
     async def _kill(self, strike: Strike) -> None:
+        await self._down(strike, lambda: None)
+
+    async def _replace(self, strike: Strike) -> None:
+        await self._down(strike, lambda: self._site.forget_fabric(strike.target))
+
+    async def _down(self, strike: Strike, meanwhile: Callable[[], None]) -> None:
         process = self._site.processes[strike.target]
         self._site.struck.add(strike.target)
         process.kill()
+        meanwhile()
         await asyncio.sleep(strike.seconds)
         process.launch()
         self._site.struck.discard(strike.target)

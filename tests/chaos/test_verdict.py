@@ -100,6 +100,7 @@ def test_nothing_is_wrong_where_all_agree(world: Any, journal: Journal) -> None:
         ("core", f"UPDATE ip_allocation SET port_id = '{NETWORK}'", "belongs to nothing"),
         ("core", "DELETE FROM segment_allocation", "has no allocation"),
         ("core", "UPDATE segment_allocation SET segmentation_id = 101", "has no segment"),
+        ("core", "DELETE FROM vendor_attribute", "rack of port"),
         ("core", "UPDATE network SET mtu = 1400", "mtu of network"),
         ("core", "UPDATE port_binding SET vif_type = 'binding_failed'", "binding_failed"),
         ("core", "UPDATE port SET status = 'DOWN'", "is DOWN"),
@@ -115,6 +116,7 @@ def test_nothing_is_wrong_where_all_agree(world: Any, journal: Journal) -> None:
             "segments of",
         ),
         ("spine", "UPDATE held SET value = json_set(value, '$.binding.host', 'x') WHERE kind = 'port'", "host of port"),
+        ("leaf", """UPDATE held SET attributes = '{"colour": "red"}' WHERE kind = 'network'""", "colour of network"),
         ("ledger", "UPDATE held SET revision = 2 WHERE kind = 'port'", "acknowledged at 3"),
         ("ledger", "INSERT INTO applied SELECT 9, kind, id, revision, 'change' FROM applied LIMIT 1", "came after 3"),
         ("host-0", "DELETE FROM view WHERE kind = 'port'", "is not there"),
@@ -179,6 +181,9 @@ def _fill_database(world: World) -> None:
         vif_details="{}", wiring="up", wiring_reason="", failures="[]",
     )  # fmt: skip
     world.insert("core", "binding_level", port_id=PORT, host=HOSTS[0], level=0, driver="leaf", segment_id=SEGMENT)
+    world.insert(
+        "core", "vendor_attribute", kind="port", resource_id=PORT, driver="leaf", name="rack", value='"rack of host-0"'
+    )
     world.insert("core", "ip_allocation", subnet_id=SUBNET, ip_address=ADDRESS, port_id=PORT, position=5)
     for fabric in FABRICS:
         for rank, (kind, id) in enumerate((("network", NETWORK), ("subnet", SUBNET), ("port", PORT))):
@@ -190,7 +195,7 @@ def _fill_database(world: World) -> None:
 
 
 def _fill_fabric(world: World, name: str) -> None:
-    world.change(name, "CREATE TABLE held (kind TEXT, id TEXT, revision INTEGER, value TEXT)")
+    world.change(name, "CREATE TABLE held (kind TEXT, id TEXT, revision INTEGER, attributes TEXT, value TEXT)")
     world.change(name, "CREATE TABLE applied (number INTEGER, kind TEXT, id TEXT, revision INTEGER, action TEXT)")
     level = {"level": 0, "driver": "leaf", "segment_id": SEGMENT}
     segment = {"id": SEGMENT, "network_type": "vlan", "physical_network": "leaf", "segmentation_id": 100}
@@ -206,5 +211,5 @@ def _fill_fabric(world: World, name: str) -> None:
         },
     }
     for number, (kind, value) in enumerate(values.items()):
-        world.insert(name, "held", kind=kind, id=value["id"], revision=3, value=json.dumps(value))
+        world.insert(name, "held", kind=kind, id=value["id"], revision=3, attributes="{}", value=json.dumps(value))
         world.insert(name, "applied", number=number, kind=kind, id=value["id"], revision=3, action="add")

@@ -17,6 +17,8 @@ from chaos.rows import Row, Rows
 from chaos.site import FABRICS, HOSTS, Site
 
 _NOT_BOUND = ("unbound", "binding_failed")
+_CHANGEABLE = {"name", "admin_state_up", "binding:host_id", "leaf:colour"}
+"""What clients change."""
 
 
 def problems(site: Site, journal: Journal) -> list[str]:
@@ -30,6 +32,7 @@ def problems(site: Site, journal: Journal) -> list[str]:
         *(one for name, fabric in fabrics.items() for one in _differences(found, name, fabric)),
         *(one for fabric in FABRICS for one in _twice(fabric.name, site.file(fabric.name))),
         *(one for host in HOSTS for one in _misplaced(found, host, site.file(host))),
+        *_racks(found),
         *_statuses(found),
         *_broken(found, journal),
     ]
@@ -60,6 +63,11 @@ def _differences(found: Rows, driver: str, fabric: Mapping[tuple[str, str], tupl
     for (kind, id), (revision, value) in fabric.items():
         if id not in found.of_kind(kind):
             continue
+        if kind == "network":
+            # Ports get theirs from the driver itself, with the acknowledgement.
+            stored = found.attributes.get((id, driver, "colour"))
+            if stored != value["attributes"].get("colour"):
+                yield f"colour of {kind} {id} at {revision} is {value['attributes']} on {driver} and {stored} here"
         for name, (here, there) in _compared(found, kind, id, value).items():
             if here != there:
                 yield f"{name} of {kind} {id} at {revision} is {there!r} on {driver} and {here!r} in the database"
@@ -133,6 +141,15 @@ def _is_wired_at(found: Rows, id: str, binding: Row, host: str) -> bool:
     return bool(levels) and binding["host"] == host and levels[-1]["driver"] == FABRICS[0].name
 
 
+def _racks(found: Rows) -> Iterator[str]:
+    """Compare what the first driver said of each port with the port's host."""
+    for id, binding in found.bindings.items():
+        wanted = f"rack of {binding['host']}" if binding["host"] else None
+        stored = found.attributes.get((id, FABRICS[0].name, "rack"))
+        if stored != wanted:
+            yield f"rack of port {id} is {stored!r} and not {wanted!r}"
+
+
 def _statuses(found: Rows) -> Iterator[str]:
     """Return the ports that are bound and not ACTIVE, or the other way round."""
     for id, port in found.ports.items():
@@ -177,7 +194,7 @@ def _unkept(found: Rows, promise: Promise, there: list[Row]) -> Iterator[str]:
         for attribute in promise.sure:
             if not promise.allows(attribute, stored[attribute]):
                 yield f"{attribute} of {name} is {stored[attribute]!r} and not {promise.expected(attribute)}"
-        for attribute in stored.keys() - promise.sure.keys() - {"name", "admin_state_up", "binding:host_id"}:
+        for attribute in stored.keys() - promise.sure.keys() - _CHANGEABLE:
             if attribute in promise.told and promise.told[attribute] != stored[attribute]:
                 yield f"{attribute} of {name} is {stored[attribute]!r}, and was {promise.told[attribute]!r}"
 
@@ -189,6 +206,7 @@ def _shown(found: Rows, kind: str, row: Row) -> Row:
             [segment] = found.segments[row["id"]]
             return {
                 **{name: row[name] for name in ("id", "name", "admin_state_up", "mtu")},
+                "leaf:colour": found.attributes.get((row["id"], "leaf", "colour")),
                 "provider:network_type": segment["network_type"],
                 "provider:physical_network": segment["physical_network"],
                 "provider:segmentation_id": segment["segmentation_id"],

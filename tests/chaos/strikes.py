@@ -19,6 +19,8 @@ EVERYBODY = "everybody"
 _OFTEN_SHORT = 0.92
 _LONGEST = 45.0
 """Seconds; longer than a lease."""
+_LONGEST_ORDER = 10.0
+"""Seconds; a driver that fails for long is asked again after long."""
 _JUMPS = (-3600.0, -90.0, -5.0, 5.0, 90.0, 3600.0)
 _DRIVERS_ORDERS = ("slow", "fail", "ask again", "reject")
 
@@ -66,6 +68,8 @@ def _draw(chance: random.Random, site: Site, at: float, longest: float) -> Strik
     # Mostly short, and now and then as long as a lease or a time-out.
     short, long = chance.expovariate(1 / 3.0) + 0.05, chance.uniform(0.0, longest)
     duration = min(longest, short) if chance.random() < _OFTEN_SHORT else long
+    if kind in _DRIVERS_ORDERS:
+        duration = min(duration, _LONGEST_ORDER)
     amount = {"jump": chance.choice(_JUMPS), "slow": round(chance.uniform(0.05, 3), 2)}.get(kind, 0.0)
     return Strike(at, kind, chance.choice(kinds[kind][1]), duration, amount)
 

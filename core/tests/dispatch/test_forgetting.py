@@ -83,7 +83,7 @@ async def test_port_does_not_wait_for_a_debt_that_was_given_up(scene: Any) -> No
 async def test_debt_that_waits_is_made_due_at_once(scene: Any) -> None:
     """An operator who has mended the device need not wait for the next attempt; the refused are tried as well."""
     driver = await scene.driver()
-    driver.script.answer("create_network_postcommit", RetryLater("busy", retry_after=600.0), Infeasible("no VLAN"))
+    driver.script.answer("create_network_postcommit", RetryLater("busy", 600.0), Infeasible("no VLAN"))
     core = await scene.core(driver)
     await core.network()
     await core.network()

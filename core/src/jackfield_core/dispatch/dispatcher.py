@@ -7,6 +7,7 @@ that may have waited for it.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Sequence
 
 from jackfield_core import config
@@ -25,6 +26,8 @@ from jackfield_core.types import Action, Kind
 
 STOP_GRACE = 5.0
 """Seconds that calls under way get when the process stops."""
+RECENT = 1.0
+"""Seconds after which nobody is taken to make changes any more."""
 
 
 class Dispatcher:
@@ -54,11 +57,13 @@ class Dispatcher:
                 settings.dispatcher,
                 self._neighbours,
                 self._wake_neighbours,
+                self._users_are_served,
                 timeout,
             )
             for entry in registry.entries()
         ]
         self._sole = Sole(database)
+        self._woken_at = -RECENT
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -88,10 +93,14 @@ class Dispatcher:
         self._sole.leave()
 
     def wake(self, drivers: Collection[str] | None = None) -> None:
-        """Look at the ledger soon, for *drivers* or for all."""
+        """Look at the ledger soon, for *drivers* or for all: somebody has made a change."""
+        self._woken_at = time.monotonic()
         for lane in self._lanes:
             if drivers is None or lane.entry.name in drivers:
                 lane.wake()
+
+    def _users_are_served(self) -> bool:
+        return time.monotonic() - self._woken_at < RECENT
 
     def _neighbours(self, entry: DriverEntry) -> tuple[Sequence[str], Sequence[str]]:
         prompt = [lane.entry for lane in self._lanes if lane.is_prompt]

@@ -5,9 +5,14 @@ driver that hangs holds up nobody but itself. While its driver is away a lane
 sleeps, and no attempt is counted. A call that brings no outcome leaves every
 debt of its batch to be paid after a pause; and as one change among hundreds may
 be what breaks the call, the next batches are smaller, until calls succeed again.
+
+Who comes back after an hour is owed thousands of changes, and a lane could keep a
+processor busy with them. While users make changes as well it goes at a walk: it
+rests between batches, and what they wait for is done meanwhile.
 """
 
 import asyncio
+import contextlib
 import heapq
 import time
 import uuid
@@ -52,6 +57,7 @@ class Lane:
         settings: config.Dispatcher,
         neighbours: Neighbours,
         on_settled: Callable[[DriverEntry, Settlement], None],
+        users_are_served: Callable[[], bool],
         timeout: Callable[[int], float] = call_timeout,
     ) -> None:
         self.entry = entry
@@ -60,6 +66,7 @@ class Lane:
         self._settings = settings
         self._neighbours = neighbours
         self._on_settled = on_settled
+        self._users_are_served = users_are_served
         self._timeout = timeout
         self._backoff = Backoff(settings)
         self._repeats = Repeats()
@@ -67,7 +74,7 @@ class Lane:
         self._limit = settings.batch
         self._retries: list[float] = []
         self._calling_since: float | None = None
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
 
     @property
     def is_prompt(self) -> bool:
@@ -82,13 +89,13 @@ class Lane:
 
     def stop(self) -> None:
         """End after the batch that is under way."""
-        self._is_stopping = True
+        self._stopping.set()
         self._wake.set()
 
     async def run(self) -> None:
         """Deliver until stopped."""
         failures = 0
-        while not self._is_stopping:
+        while not self._stopping.is_set():
             await self._until_ready()
             try:
                 goes_on = await self._deliver()
@@ -103,7 +110,7 @@ class Lane:
 
     async def _until_ready(self) -> None:
         """Sleep while the driver is away."""
-        while not (self.entry.ready.is_set() or self._is_stopping):
+        while not (self.entry.ready.is_set() or self._stopping.is_set()):
             waiting = [asyncio.ensure_future(event.wait()) for event in (self.entry.ready, self._wake)]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in waiting:
@@ -124,11 +131,11 @@ class Lane:
     async def _deliver(self) -> bool:
         """Pay one batch; return whether there may be more to pay at once."""
         self._wake.clear()
-        if self._is_stopping or not self.entry.is_ready:
+        if self._stopping.is_set() or not self.entry.is_ready:
             return False
         while self._retries and self._retries[0] <= time.monotonic():
             heapq.heappop(self._retries)
-        limit = min(self._limit, self.entry.limits.max_batch)
+        began, limit = time.monotonic(), min(self._limit, self.entry.limits.max_batch)
         claim = await self._claim(limit)
         if not claim.debts:
             return False
@@ -142,7 +149,17 @@ class Lane:
         self._limit = min(self._settings.batch, self._limit * 2)
         self._retry_in(settlement.soonest)
         self._on_settled(self.entry, settlement)
-        return len(claim.debts) == limit or _lets_others_go(claim.debts)
+        if len(claim.debts) < limit:
+            return _lets_others_go(claim.debts)
+        await self._walk(len(claim.debts), began)
+        return True
+
+    async def _walk(self, changes: int, began: float) -> None:
+        """Rest after a full batch, which hardly is the last one, as long as users are to have of what it took."""
+        pause = began + changes / self._settings.pace - time.monotonic()
+        if pause > 0 and self._users_are_served():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _claim(self, limit: int) -> Claim:
         earlier, later = self._neighbours(self.entry)

@@ -84,7 +84,11 @@ def check_config(config_file: ConfigOption = None, json: JsonOption = False) -> 
         shown["database"]["url"] = _masked(settings.database.url)
         typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
         return
-    typer.echo(f"The settings are valid. Drivers: {len(settings.drivers)}, database: {_masked(settings.database.url)}.")
+    notifiers = f"notifiers: {len(settings.notifiers)}, " if settings.notifiers else ""
+    typer.echo(
+        f"The settings are valid. Drivers: {len(settings.drivers)}, {notifiers}"
+        f"database: {_masked(settings.database.url)}."
+    )
     for warning in _warnings(settings):
         typer.echo(f"warning: {warning}")
 

@@ -59,6 +59,8 @@ def test_no_such_server_at_all_is_gone() -> None:
         (200, b"{}", "garbage"),
         (207, b'{"events": [{"name": 1}]}', "garbage"),
         (200, answered(200, code="200"), "garbage"),
+        (200, answered(10**80), "garbage"),
+        (200, answered(-1), "garbage"),
         (200, b"[" * 100_000, "garbage"),
         (401, b"", "unauthorized"),
         (403, b'{"forbidden": {"message": "no"}}', "forbidden"),
@@ -83,19 +85,31 @@ def test_what_is_no_answer_says_why(code: int, body: bytes, reason: str) -> None
     ("header", "seconds"),
     [
         ("7", 7.0),
-        ("999999999999", 3600.0),
-        ("9" * 400, 3600.0),
+        ("999999999999", 300.0),
+        ("9" * 400, 300.0),
         ("Wed, 21 Oct 2026 07:28:00 GMT", None),
         ("-1", None),
         (None, None),
     ],
 )
 def test_a_pause_that_is_asked_for_is_heeded_within_reason(header: str | None, seconds: float | None) -> None:
-    """Seconds are taken up to an hour; a date and nonsense are not."""
+    """Seconds are taken up to five minutes; a date and nonsense are not."""
     with pytest.raises(NoAnswer) as raised:
         read(503, b"", header, EVENTS)
 
     assert raised.value.retry_after == seconds
+
+
+def test_what_a_fault_says_is_one_line_of_reasonable_length() -> None:
+    """Control characters, which no database or no terminal takes, are replaced, and long words cut."""
+    fault = {"computeFault": {"message": "a\x00b\nc\x1b[2J" + "d" * 10_000}}
+
+    with pytest.raises(NoAnswer) as raised:
+        read(500, json.dumps(fault).encode(), None, EVENTS)
+
+    assert raised.value.text.isprintable()
+    assert "a\ufffdb\ufffdc\ufffd[2J" in raised.value.text
+    assert len(raised.value.text) < 400
 
 
 @pytest.mark.parametrize("code", [400, 413, 422])

@@ -13,6 +13,7 @@ Whatever is not one of these is no answer, and the events are told again.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 from msgspec import Struct
@@ -64,7 +65,7 @@ class BatchRefused(Exception):
 class _EventAnswer(Struct, frozen=True):
     name: str
     server_uuid: str
-    code: int
+    code: Annotated[int, msgspec.Meta(ge=0, le=999)]
     tag: str | None = None
 
 
@@ -85,8 +86,9 @@ _CONFIGURATION = {
     404: ("not_found", "there is no such address; is `url` the root of its API?"),
 }
 """What an operator has to mend; told again all the same, because that may happen at any time."""
-LONGEST_TEXT = 200
-LONGEST_PAUSE = 3600.0
+LONGEST_TEXT = 300
+"""Characters of somebody else's words that operators get."""
+LONGEST_PAUSE = 300.0
 """Seconds that a compute service may ask for."""
 
 
@@ -110,11 +112,16 @@ def read(code: int, body: bytes, retry_after: str | None, events: Sequence[Event
     raise NoAnswer(f"http_{code}", _sentence(code, "it could not take events", message), _seconds(retry_after))
 
 
+def plain(text: str) -> str:
+    """Return *text* as one line that every database holds and every terminal shows, and not all of it if it is long."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text[:LONGEST_TEXT])
+
+
 def _each(code: int, body: bytes, events: Sequence[Event]) -> Mapping[Event, Answer]:
     try:
         answers = _answers.decode(body).events
     except msgspec.MsgspecError as error:
-        raise NoAnswer("garbage", f"HTTP {code} without a list of events: {error}"[:LONGEST_TEXT]) from None
+        raise NoAnswer("garbage", f"HTTP {code} without a list of events: {plain(str(error))}") from None
     # Should it answer one event twice, the worse of the two counts.
     codes: dict[Event, int] = {}
     for one in answers:
@@ -137,7 +144,7 @@ def _message(body: bytes) -> str:
 
 
 def _sentence(code: int, text: str, message: str) -> str:
-    return f"HTTP {code}: {text}" + (f" ({message[:LONGEST_TEXT]})" if message else "")
+    return f"HTTP {code}: {text}" + (f" ({plain(message)})" if message else "")
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -56,8 +56,8 @@ class ComputeService:
         except TimeoutError:
             raise NoAnswer("timeout", f"no answer within {self._timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            text = f"{self._url}: {str(error) or type(error).__name__}"
-            raise NoAnswer("unreachable", hidden(text, token)) from None
+            text = hidden(str(error) or type(error).__name__, token)
+            raise NoAnswer("unreachable", f"{self._url}: {answer.plain(text)}") from None
         try:
             return answer.read(response.status_code, body, response.headers.get("Retry-After"), events)
         except NoAnswer as error:

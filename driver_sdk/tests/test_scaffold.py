@@ -98,7 +98,7 @@ def test_a_new_project_passes_its_own_tests_and_conforms(sdk, tmp_path):
 
     result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=280)
 
-    assert "7 passed" in result.stdout, result.stdout
+    assert "8 passed" in result.stdout, result.stdout
 
 
 def test_a_new_project_is_written_in_the_style_of_the_house(sdk, tmp_path):

@@ -113,9 +113,8 @@ class _Site:
         for network in networks:
             await self._client.create_subnet(network)()
         *full, self._network = networks
-        bulks = [
-            self._client.create_ports(full[number % NETWORKS], _BULK, bound=True) for number in range(ports // _BULK)
-        ]
+        turns = itertools.islice(itertools.cycle(full), ports // _BULK)
+        bulks = [self._client.create_ports(network, _BULK, bound=True) for network in turns]
         await self._client.phase("create ports", bulks, weight=_BULK)
         await self._until(0, _ANY)
         # PostgreSQL learns within a minute that a table has grown; nobody is measured until then.

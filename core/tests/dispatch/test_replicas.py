@@ -21,7 +21,7 @@ async def other_database(database: Database, database_url: str) -> Any:
     await other.close()
 
 
-async def test_two_dispatchers_never_send_the_same_debt_twice(scene: Any, other_database: Database) -> None:
+async def test_two_dispatchers_never_send_the_same_debt_twice(other_database: Database, scene: Any) -> None:
     """Claims exclude each other: every revision is told once, and one at a time per resource."""
     driver = await scene.raw_driver(max_batch=5)
     in_flight: Counter[str] = Counter()
@@ -52,7 +52,7 @@ async def test_two_dispatchers_never_send_the_same_debt_twice(scene: Any, other_
 
 
 async def test_last_acknowledgements_in_two_processes_leave_nothing_behind(
-    scene: Any, other_database: Database
+    other_database: Database, scene: Any
 ) -> None:
     """Drivers that let go at the same moment, each told by another process, do not leave the purge to each other."""
     drivers = [await scene.driver(name) for name in ("a", "b")]

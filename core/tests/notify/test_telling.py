@@ -1,7 +1,9 @@
 """Compute services are told what happened to the ports of their servers, once, and in the end what is true."""
 
 import asyncio
+import random
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +197,35 @@ async def test_a_token_is_sent_and_can_be_exchanged(site: Site, compute: Compute
     await site.until_told()
 
     assert compute.tokens == ["first", "second"]
+
+
+async def test_in_the_end_what_was_told_is_what_is_true(site: Site, compute: Compute, database_url: str) -> None:
+    """However ports flap while two processes tell of them, the last thing told of each is how it is."""
+    ports = await site.ports(await site.network(), 40)
+    settings = config.Settings(
+        notifiers=[config.Notifier(name="nova", url=compute.url, batch=9)],
+        dispatcher=config.Dispatcher(poll_interval=0.05, backoff_first=0.02),
+    )
+    second = Database(config.Database(url=database_url), settings.notifier_names)
+    replica = Notifiers(second, settings)
+    fortune = random.Random(7)
+
+    async def flap(some: Sequence[Any]) -> None:
+        for _ in range(12):
+            lucky = fortune.sample(some, 15)
+            await (site.raise_ if fortune.random() < 0.5 else site.lower)(*lucky)
+            await site.readdress(fortune.choice(some), f"192.0.2.{fortune.randrange(1, 255)}")
+
+    compute.behave = lambda events: (500, b"") if fortune.random() < 0.1 else compute.answer(events)
+    try:
+        await site.tell(compute, batch=9)
+        replica.start()
+        await asyncio.gather(flap(ports[:20]), flap(ports[20:]))
+        await site.until_told()
+    finally:
+        await replica.stop()
+        await second.close()
+
+    for port in ports:
+        statuses = [name for name in compute.told(port) if name != "network-changed"]
+        assert (statuses[-1:] == ["network-vif-plugged"]) is ((await site.find(port)).status == "ACTIVE")

@@ -21,6 +21,7 @@ import pydantic
 import sqlalchemy.exc
 import typer
 from pydantic_settings import SettingsError
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -172,9 +173,14 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h" if seconds < 172_800 else f"{int(seconds // 86_400)} d"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return how many of something there are: ``1 debt``, ``2 debts``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table, as wide as it has to be."""
-    table = Table(*columns)
+    table = Table(*columns, box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*row)
     # A pipe has no width; a table cut at 80 columns is of no use to grep.

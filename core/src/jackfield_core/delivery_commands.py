@@ -10,6 +10,7 @@ from jackfield_core.console import (
     LimitOption,
     StateOption,
     ask_drivers,
+    counted,
     operator_settings,
     print_json,
 )
@@ -67,6 +68,6 @@ def delivery_retry(
     if json:
         print_json({"retried": count})
     else:
-        typer.echo(f"{count} debts are due now." if count else "No debt waits for its next attempt.")
+        typer.echo(f"Due now: {counted(count, 'debt')}." if count else "No debt waits for its next attempt.")
     if not count:
         raise typer.Exit(1)

@@ -12,6 +12,7 @@ from jackfield_core.console import (
     YesOption,
     ask_drivers,
     confirm,
+    counted,
     operator_settings,
     print_json,
     progress,
@@ -116,4 +117,4 @@ def driver_forget(
     if json:
         print_json({"driver": name, **plain(given)})
         return
-    typer.echo(f'{given.debts} debts to driver "{name}" are forgotten, {given.ends} of them for what was deleted.')
+    typer.echo(f'Forgotten: {counted(given.debts, "debt")} to driver "{name}", {given.ends} for what was deleted.')

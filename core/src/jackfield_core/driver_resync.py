@@ -21,6 +21,7 @@ from jackfield_core.console import (
     YesOption,
     ask_drivers,
     confirm,
+    counted,
     operator_settings,
     print_json,
     progress,
@@ -161,19 +162,18 @@ def _tell(found: Resynced) -> None:
     """Print what came of a resync."""
     name, audit = found.driver, found.audit
     typer.echo(
-        f'Driver "{name}" listed {audit.listed} resources: {audit.missing} missing, {audit.changed} changed, '
-        f"{audit.orphans} orphan."
+        f'Driver "{name}" listed {counted(audit.listed, "resource")}: {audit.missing} missing, '
+        f"{audit.changed} changed, {counted(audit.orphans, 'orphan')}."
     )
     for backend in audit.unreachable:
         typer.echo(f"Not known is what {backend.backend} holds: {backend.reason}")
     if audit.held_orphans:
         typer.echo(
-            f"{audit.held_orphans} orphans are held. `jackfield driver diff {name}` shows them, "
+            f"Held: {counted(audit.held_orphans, 'orphan')}. `jackfield driver diff {name}` shows them, "
             f"`jackfield driver resync {name} --remove-orphans` removes them."
         )
     if found.owed:
-        typer.echo(
-            f"{found.owed} debts are left, {found.failing} of them failing: see `jackfield driver pending {name}`."
-        )
+        left = f"Left: {counted(found.owed, 'debt')}, {found.failing} of them failing"
+        typer.echo(f"{left}: see `jackfield driver pending {name}`.")
     if found.is_whole:
         typer.echo("Device and database agree.")

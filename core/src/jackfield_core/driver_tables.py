@@ -7,7 +7,7 @@ from datetime import datetime
 import typer
 
 from jackfield_core.api.schemas import delivery
-from jackfield_core.console import age, duration, print_json, print_table
+from jackfield_core.console import age, counted, duration, print_json, print_table
 from jackfield_core.db.base import now
 from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.lag import Lag
@@ -101,7 +101,7 @@ def print_report(report: Report) -> None:
 
 def _summary(report: Report) -> str:
     counts = Counter(one.difference or "to do" for one in report.differences)
-    listed = f" lists {report.listed} resources" if report.listed is not None else ""
+    listed = f" lists {counted(report.listed, 'resource')}" if report.listed is not None else ""
     if counts:
         found = ", ".join(f"{count} {difference}" for difference, count in sorted(counts.items()))
     else:

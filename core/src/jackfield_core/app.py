@@ -81,7 +81,7 @@ class Application:
         self.nodes = NodeService(
             settings.nodes, self.unit_of_work, self.registry.required(), lambda _host: self._agent_changed()
         )
-        numbers = DriverNumbers(self.database, self.registry)
+        numbers = DriverNumbers(self.database, self.registry, settings.notifier_names)
         looks = health.routes(
             {"database": self._database_problem},
             self._driver_states,

@@ -1,5 +1,7 @@
 """The numbers of drivers for ``/metrics``: the ledger says what they are owed, the registry how they are."""
 
+from collections.abc import Collection
+
 from jackfield_core.db.base import now
 from jackfield_core.db.engine import Database
 from jackfield_core.db.lag import LagTable
@@ -8,14 +10,15 @@ from jackfield_core.observability.debts import Condition, Debts
 
 
 class DriverNumbers:
-    """Reads the numbers of all drivers."""
+    """Reads the numbers of all drivers; *notifiers* are owed something too, under names of their own."""
 
-    def __init__(self, database: Database, registry: Registry) -> None:
+    def __init__(self, database: Database, registry: Registry, notifiers: Collection[str] = ()) -> None:
         self._database = database
         self._registry = registry
+        self._names = (*(entry.name for entry in registry.entries()), *notifiers)
 
     async def debts(self) -> dict[str, Debts]:
-        """Return what is owed to the drivers of the settings, and to whoever else is owed something."""
+        """Return what is owed to everybody in the settings, and to whoever else is owed something."""
         async with self._database.reading() as connection:
             lags = await LagTable(connection).list()
         at = now()
@@ -23,7 +26,7 @@ class DriverNumbers:
             name: Debts(lag.age(at), lag.owed, lag.failing, lag.refused, lag.ending, lag.most_attempts)
             for name, lag in lags.items()
         }
-        return {entry.name: Debts() for entry in self._registry.entries()} | owed
+        return {name: Debts() for name in self._names} | owed
 
     def conditions(self) -> dict[str, Condition]:
         """Return how the drivers of the settings are, as this process sees it."""

@@ -104,6 +104,23 @@ async def test_sdk_understands_errors(sdk: Connection) -> None:
     await in_thread(story)
 
 
+async def test_sdk_reads_resources_with_attributes_that_it_does_not_know(sdk: Connection) -> None:
+    """How far drivers are is shown beside what the SDK knows, and harms nothing; who asks for it gets it."""
+
+    def story() -> None:
+        created = sdk.network.create_network(name="blue")
+        assert sdk.network.get_network(created.id).name == "blue"
+        assert sdk.network.find_network("blue", ignore_missing=False).id == created.id
+        asked = {"fields": ["id", "jackfield:delivery"]}
+        assert sdk.network.get("/networks", params=asked).json() == {
+            "networks": [{"id": created.id, "jackfield:delivery": []}]
+        }
+        assert sdk.network.get(f"/networks/{created.id}").json()["network"]["jackfield:delivery"] == []
+        assert sdk.network.find_extension("jackfield-delivery") is not None
+
+    await in_thread(story)
+
+
 async def test_sdk_finds_extensions(sdk: Connection) -> None:
     """What is implemented is found, what is not is not."""
 
@@ -134,6 +151,8 @@ async def test_command_line_tells_the_same_story(endpoint: str) -> None:
         *("--binding-profile", "a=b", "--extra-dhcp-option", "name=x,value=y", "eth0"),
     )
     assert [one["ip_address"] for one in port["fixed_ips"]] == ["192.0.2.9"]
+    shown = await run("port", "show", "eth0")
+    assert (shown["id"], shown["status"]) == (port["id"], "DOWN")
     (listed,) = await run("port", "list", "--network", "blue", "--long")
     assert (listed["Name"], listed["Status"]) == ("eth0", "DOWN")
     assert "segmentation_id out of range" in await run("network", "create", *vlan, "5000", "bad", succeeds=False)

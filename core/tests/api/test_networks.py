@@ -30,7 +30,7 @@ async def test_new_network_shows_everything_that_clients_read(api: Any) -> None:
     }
     assert {name: network[name] for name in expected} == expected
     assert "segments" not in network
-    assert await api.get(f"networks/{network['id']}") == {"network": network}
+    assert await api.show("network", network["id"]) == network
 
 
 async def test_liberal_forms_are_read_like_neutron_does(api: Any) -> None:

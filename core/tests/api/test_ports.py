@@ -39,7 +39,7 @@ async def test_new_port_shows_everything_that_clients_read(api: Any, subnet: dic
         "revision_number": 1,
     }
     assert {name: port[name] for name in expected} == expected
-    assert await api.get(f"ports/{port['id']}") == {"port": port}
+    assert await api.show("port", port["id"]) == port
 
 
 async def test_port_has_what_it_was_given(api: Any, subnet: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ async def resources(api: Any) -> dict[str, Any]:
     options = [{"opt_name": "mtu", "opt_value": "1400"}]
     port = await api.update("port", port["id"], extra_dhcp_opts=options)
     (segment,) = await api.list("segments")
-    network = (await api.get(f"networks/{network['id']}"))["network"]
+    network = await api.show("network", network["id"])
     return {"network": network, "segment": segment, "subnet": subnet, "port": port}
 
 
@@ -47,7 +47,7 @@ async def test_same_values_change_nothing(api: Any, resources: dict[str, Any], k
 
     for values in ({}, {"name": before["name"]}, same):
         assert await api.update(kind, before["id"], **values) == before
-    assert (await api.get(f"{kind}s/{before['id']}"))[kind] == before
+    assert await api.show(kind, before["id"]) == before
 
 
 async def test_order_of_addresses_is_no_change(api: Any, resources: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ async def test_routers_and_other_networks_are_left_alone(api: Any, network_id: s
 
     await a_subnet(api, network_id)
 
-    assert [(await api.get(f"ports/{port['id']}"))["port"] for port in (router, elsewhere)] == [router, elsewhere]
+    assert [await api.show("port", port["id"]) for port in (router, elsewhere)] == [router, elsewhere]
 
 
 async def test_several_subnets_at_once_are_one_update(api: Any, network_id: str) -> None:
@@ -98,7 +98,7 @@ async def test_router_holds_its_subnet(api: Any, network_id: str) -> None:
     refused = await api.refused("DELETE", f"subnets/{subnet['id']}")
 
     assert refused[:2] == (409, "SubnetInUse")
-    assert (await api.get(f"ports/{port['id']}"))["port"] == port
+    assert await api.show("port", port["id"]) == port
 
 
 async def test_addresses_follow_the_mac(api: Any, network_id: str) -> None:

@@ -34,7 +34,7 @@ async def test_new_subnet_has_gateway_and_pools(api: Any, network_id: str) -> No
     assert {name: subnet[name] for name in expected} == expected
     network = (await api.get(f"networks/{network_id}"))["network"]
     assert network["subnets"] == [subnet["id"]]
-    assert await api.get(f"subnets/{subnet['id']}") == {"subnet": subnet}
+    assert await api.show("subnet", subnet["id"]) == subnet
 
 
 async def test_subnet_keeps_what_it_was_given(api: Any, network_id: str) -> None:
@@ -134,4 +134,4 @@ async def test_dhcp_stays_while_hosts_are_told_to_use_it(api: Any, network_id: s
     refused = await api.refused("PUT", f"subnets/{subnet['id']}", json={"subnet": {"enable_dhcp": False}})
 
     assert refused[:2] == (400, "InvalidInput")
-    assert (await api.get(f"subnets/{subnet['id']}"))["subnet"] == subnet
+    assert await api.show("subnet", subnet["id"]) == subnet

@@ -206,6 +206,8 @@ async def test_a_backend_that_is_wiped_has_a_new_epoch_and_the_other_keeps_what_
     now = {each.id: each.epoch for each in (await core.handshake()).backends}
     assert all(now[id] != epochs[id] for id in ("leaf1", "leaf2"))
     assert revisions_in(path)["network"] == {}
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT max(number) < 100 FROM held").fetchone() == (1,)
     assert [(each.action, each.id) for each in applied_in(path)][-1] == ("wipe", "leaf1")
 
 

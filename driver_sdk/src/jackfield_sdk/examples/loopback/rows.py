@@ -82,9 +82,11 @@ ON CONFLICT (kind, id) DO UPDATE SET
 RETURNING number
 """
 _WIPE = """
-UPDATE held SET number = number + (SELECT max(number) FROM held),
+UPDATE held SET number = (SELECT max(number) FROM held) + lost.place,
     revision = 0, owner = '', backend = '', digest = x'', attributes = '{}', value = NULL, fingerprint = x''
-WHERE backend = ? AND value IS NOT NULL
+FROM (
+    SELECT number, row_number() OVER (ORDER BY number) AS place FROM held WHERE backend = ? AND value IS NOT NULL
+) AS lost WHERE held.number = lost.number
 """
 
 

@@ -312,6 +312,15 @@ class Core:
             tx.record(Change(Kind.NETWORK, Action.UPDATE, after, network, changed, original_tree=tree))
         return after
 
+    async def rename_port(self, tree: NetworkTree, id: str, name: str) -> None:
+        """Update the name of a port."""
+        async with self.unit_of_work() as tx:
+            before = await tx.ports.find_for_update(id)
+            assert before is not None
+            after = replace(before, name=name, revision_number=before.revision_number + 1)
+            await tx.ports.update(after)
+            tx.record(Change(Kind.PORT, Action.UPDATE, after, before, tree))
+
     async def delete(self, network: Network) -> None:
         """Delete a network that nothing stands on."""
         async with self.unit_of_work() as tx:

@@ -283,6 +283,13 @@ async def test_attribute_that_the_driver_set_itself_is_no_change(scene: Any) -> 
 
     assert await core.differences() == set()
 
+    # Now it is told with the old value, and answers with a new one.
+    driver.sets = {"rack": b'"r2"'}
+    await core.rename_port(tree, port, "moved")
+    await core.until_paid()
+
+    assert await core.differences() == set()
+
 
 async def test_driver_that_cannot_list_is_not_asked(scene: Any) -> None:
     """Without the feature there is no call."""

@@ -27,7 +27,6 @@ PAGE = 250
 _KINDS = {kind.value: kind for kind in Kind}
 _NOT_JUDGED = b""
 _REVISION_BYTES = 8
-_DIGEST_BYTES = 32
 
 
 class Expectation:
@@ -57,8 +56,8 @@ class Expectation:
         mark = self._marks[owned.kind][owned.id]
         if mark == _NOT_JUDGED:
             return False
-        digests = mark[_REVISION_BYTES:]
-        is_same = owned.digest in _split(digests) if digests else owned.digest != b""
+        digest = mark[_REVISION_BYTES:]
+        is_same = owned.digest == digest if digest else owned.digest != b""
         return not is_same or owned.revision != _revision(mark)
 
     def judged_of(self, kind: Kind) -> Iterator[tuple[str, int]]:
@@ -98,22 +97,20 @@ async def _marks(tables: Tables, subject: Subject, rows: Sequence[LedgerRow]) ->
 
 
 def _mark(subject: Subject, item: Item) -> bytes:
-    """Return the revision, and the digests that it may have been told under.
+    """Return the revision, and the digest that the driver was given with it if that is known.
 
-    A driver that hears of no updates was told what is long out of date; only its
-    revision says something. And attributes that only the driver sets it may have
-    set after it was told, and nobody is owed them.
+    A driver that hears of no updates was told what is long out of date. And
+    attributes that only the driver sets it may have set after it was told, so
+    nobody knows any more with which ones that was. Then only the revision says
+    something, and an empty digest.
     """
     mark = item.debt.desired_revision.to_bytes(_REVISION_BYTES)
     change = item.change
     if change is None or Action.UPDATE not in subject.hears(change.kind):
         return mark
-    mark += translate.digest(change.current, change.tree, change.levels, item.attributes)
-    declared = subject.attributes.get(change.kind, {})
-    told = {name: value for name, value in item.attributes.items() if not declared[name].is_read_only}
-    if len(told) < len(item.attributes):
-        mark += translate.digest(change.current, change.tree, change.levels, told)
-    return mark
+    if any(attribute.is_read_only for attribute in subject.attributes.get(change.kind, {}).values()):
+        return mark
+    return mark + translate.digest(change.current, change.tree, change.levels, item.attributes)
 
 
 def _as_debt(row: LedgerRow) -> Due:
@@ -125,7 +122,3 @@ def _as_debt(row: LedgerRow) -> Due:
 
 def _revision(mark: bytes) -> int:
     return int.from_bytes(mark[:_REVISION_BYTES])
-
-
-def _split(digests: bytes) -> Sequence[bytes]:
-    return [digests[start : start + _DIGEST_BYTES] for start in range(0, len(digests), _DIGEST_BYTES)]

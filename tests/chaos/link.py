@@ -1,9 +1,10 @@
 """A cable between two processes that can be cut: bytes from one Unix socket to another.
 
-Three things happen to cables. One that is *cut* breaks every connection and takes no new one. One
+Four things happen to cables. One that is *cut* breaks every connection and takes no new one. One
 that is *mute* carries requests and loses the answers: the driver acts and nobody hears of it. One
 that is *deaf* loses the requests. What was lost is lost, so a cable that heals breaks the
-connections on which something is missing.
+connections on which something is missing. One that *lags* loses nothing: all that it was given
+arrives when it heals, also what the caller has long given up.
 """
 
 import asyncio
@@ -23,6 +24,8 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._state = "whole"
+        self._flows = asyncio.Event()
+        self._flows.set()
 
     async def start(self) -> None:
         """Take connections."""
@@ -48,11 +51,17 @@ class Link:
         """Lose the requests from now on."""
         self._state = "deaf"
 
+    def lag(self) -> None:
+        """Keep everything, and deliver it later."""
+        self._state = "lagging"
+        self._flows.clear()
+
     def heal(self) -> None:
-        """Carry everything again, on new connections."""
-        if self._state != "whole":
-            self._state = "whole"
+        """Carry everything again, where something was lost on new connections."""
+        if self._state not in ("whole", "lagging"):
             self._break()
+        self._state = "whole"
+        self._flows.set()
 
     def _break(self) -> None:
         for writer in self._writers:
@@ -93,6 +102,7 @@ class Link:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, lost_when: str) -> None:
         with contextlib.suppress(OSError):
             while chunk := await reader.read(_CHUNK):
+                await self._flows.wait()
                 if self._state != lost_when:
                     writer.write(chunk)
                     await writer.drain()

@@ -3,7 +3,8 @@
 Each client does one thing after the other, at any of the API processes, and gives up after a while
 on one that does not answer. What it does next is drawn by chance from what it has: networks,
 subnets and ports are created, one by one and in bulk, bound, moved, changed, looked at and deleted.
-One network is common to all clients, so that they fight for its addresses.
+One network is common to all clients, so that they fight for its addresses, and three ports on it are
+changed by all of them at the same time.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from chaos.timeline import Timeline
 
 PATIENCE = 6.0
 """Seconds that a client waits for an answer."""
+SHARED_PORTS = 3
 PORTS = 12
 NETWORKS = 5
 """How many of its own a client has at most; then it deletes more."""
@@ -32,7 +34,7 @@ class Client:
     """One client and what it was promised."""
 
     def __init__(
-        self, name: str, urls: Sequence[str], common: Promise, journal: Journal, timeline: Timeline, seed: int
+        self, name: str, urls: Sequence[str], common: Sequence[Promise], journal: Journal, timeline: Timeline, seed: int
     ) -> None:
         self._name = name
         self._urls = urls
@@ -41,7 +43,8 @@ class Client:
         self._chance = random.Random(seed)
         self._count = 0
         self._is_ended = False
-        self._networks = [common]
+        network, *self._shared = common
+        self._networks = [network]
         self._subnets: list[Promise] = []
         self._ports: list[Promise] = []
 
@@ -70,6 +73,7 @@ class Client:
             (self._change_subnet, 1 if self._subnets else 0),
             (self._change_port, 5 if self._ports else 0),
             (self._move_port, 4 if self._ports else 0),
+            (self._change_shared_port, 2),
             (self._look, 3),
             (self._delete_port, 4 if self._ports else 0),
             (self._delete_subnet, 0.5 if self._subnets else 0),
@@ -144,6 +148,13 @@ class Client:
     async def _change_port(self) -> None:
         port = self._chance.choice(self._ports)
         asked = {"name": f"{port.mark}~{self._serial()}", "admin_state_up": self._chance.random() < 0.7}
+        await self._change(port, asked)
+
+    async def _change_shared_port(self) -> None:
+        port = self._chance.choice(self._shared)
+        asked = {"name": f"{port.mark}~{self._name}{self._serial()}", "binding:host_id": self._chance.choice(HOSTS)}
+        # What another client asks for meanwhile may be seen before that one has its answer.
+        port.changed(Outcome.UNCLEAR, asked)
         await self._change(port, asked)
 
     async def _move_port(self) -> None:
@@ -247,18 +258,24 @@ class Client:
 _CHANGEABLE = ("name", "admin_state_up", "binding:host_id", COLOUR)
 
 
-async def make_common_network(urls: Sequence[str], journal: Journal) -> Promise:
-    """Create the network that all clients share, while all is well yet."""
-    promise = Promise("network", "common.")
+async def make_common(urls: Sequence[str], journal: Journal) -> list[Promise]:
+    """Create the network that all clients share and the ports that all of them change, while all is well yet."""
+    network = Promise("network", "common.", is_shared=True)
+    ports = [Promise("port", f"common-{number}.", network, is_shared=True) for number in range(SHARED_PORTS)]
     async with httpx.AsyncClient(timeout=PATIENCE, transport=httpx.AsyncHTTPTransport()) as http:
-        status, body = await _request(http, "POST", f"{urls[0]}/v2.0/networks", {"network": {"name": promise.mark}})
-        assert status == 201, body
-        promise.created(Outcome.DONE, {"name": promise.mark}, body["network"])
-        subnet = {"subnet": {"network_id": promise.id, "ip_version": 4, "cidr": "10.78.0.0/22"}}
-        status, body = await _request(http, "POST", f"{urls[0]}/v2.0/subnets", subnet)
-        assert status == 201, body
-    journal.promises.append(promise)
-    return promise
+
+        async def create(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+            status, answer = await _request(http, "POST", f"{urls[0]}/v2.0/{kind}s", {kind: body})
+            assert status == 201, answer
+            return dict(answer[kind])
+
+        network.created(Outcome.DONE, {}, await create("network", {"name": network.mark}))
+        await create("subnet", {"network_id": network.id, "ip_version": 4, "cidr": "10.78.0.0/22"})
+        for port in ports:
+            body = {"name": port.mark, "binding:host_id": HOSTS[0]}
+            port.created(Outcome.DONE, body, await create("port", {**body, "network_id": network.id}))
+    journal.promises += [network, *ports]
+    return [network, *ports]
 
 
 async def _request(http: httpx.AsyncClient, method: str, url: str, asked: Any) -> tuple[int | None, Any]:

@@ -6,8 +6,9 @@ as a whole or not at all, and the client does not know, not even when, because a
 stopped on the way may do it as soon as it goes on.
 
 So a :class:`Promise` says of one resource whether it is there, is gone, or is either, and which
-values each of its attributes may have. Every resource has one client that changes it, and a mark of
-its own in its name, by which it is found even if its id was never told.
+values each of its attributes may have. Most resources have one client that changes them; of those
+that everybody changes it is only known what was ever asked for. Every resource has a mark of its own
+in its name, by which it is found even if its id was never told.
 """
 
 from collections.abc import Mapping
@@ -83,6 +84,8 @@ class Promise:
     """Attribute to the value of the last change that was confirmed."""
     unclear: dict[str, list[Any]] = field(default_factory=dict)
     """Attribute to values of changes that may have been made, or are made yet."""
+    is_shared: bool = False
+    """True if several clients change it at the same time."""
     together: str = ""
     """Mark of a bulk request: all of its resources are there, or none."""
 
@@ -104,9 +107,9 @@ class Promise:
     def changed(self, outcome: Outcome, asked: Mapping[str, Any]) -> None:
         """Take in the answer to a change."""
         for attribute, value in asked.items():
-            if outcome is Outcome.DONE:
+            if outcome is Outcome.DONE and not self.is_shared:
                 self.sure[attribute] = value
-            elif outcome is Outcome.UNCLEAR:
+            elif outcome is not Outcome.REFUSED:
                 self.unclear.setdefault(attribute, []).append(value)
 
     def deleted(self, outcome: Outcome) -> None:

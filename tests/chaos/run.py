@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chaos.load import Client, make_common_network
+from chaos.load import Client, make_common
 from chaos.promises import Journal
 from chaos.site import Site
 from chaos.strikes import Storm, plan
@@ -100,7 +100,7 @@ async def run(settings: Settings, show: Callable[[str], object] = lambda _line: 
 
 
 async def _storm(site: Site, settings: Settings, timeline: Timeline, journal: Journal) -> None:
-    common = await make_common_network(site.api_urls, journal)
+    common = await make_common(site.api_urls, journal)
     chance = random.Random(settings.seed)
     clients = [
         Client(f"c{number}", site.api_urls, common, journal, timeline, chance.getrandbits(32))

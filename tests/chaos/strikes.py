@@ -59,6 +59,7 @@ def _draw(chance: random.Random, site: Site, at: float, longest: float) -> Strik
         "cut": (3, links),
         "mute": (2, links),
         "deafen": (1, links),
+        "lag": (2, links),
         "jump": (3, [*processes, EVERYBODY]),
         "replace": (1, list(site.drivers)),
         **{kind: (1.5, list(site.drivers)) for kind in _DRIVERS_ORDERS},
@@ -114,7 +115,7 @@ class Storm:
             "replace": self._replace,
             "stop": self._stop,
             "jump": self._jump,
-            **dict.fromkeys(("cut", "mute", "deafen"), self._break),
+            **dict.fromkeys(("cut", "mute", "deafen", "lag"), self._break),
             **dict.fromkeys(_DRIVERS_ORDERS, self._order),
             **dict.fromkeys(self._site.database.troubles, self._hurt_database),
         }

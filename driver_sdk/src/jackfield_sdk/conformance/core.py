@@ -226,15 +226,19 @@ class Core:
     # What is compared.
 
     async def owned(self, kinds: Iterable[str] = ()) -> Listing:
-        """List everything that the deployment owns, by (kind, id)."""
+        """List everything that the deployment owns, by (kind, id); of several backends, the one that is behind."""
         request = reconcile_pb2.ListOwnedRequest(kinds=[KIND_NUMBERS[kind] for kind in kinds])
         names = {number: kind for kind, number in KIND_NUMBERS.items()}
         listing: Listing = {}
+        seen: set[tuple[str, str, str]] = set()
         for page in await self.wire.listed("ListOwned", request):
             for each in page.owned:
                 key = names.get(each.kind, str(each.kind)), each.id
-                require(key not in listing, f"{key[0]} {each.id} is listed twice", "once", rule="G3")
-                listing[key] = each.revision, each.digest
+                twice = f"{key[0]} {each.id} is listed twice on backend {each.backend!r}"
+                require((*key, each.backend) not in seen, twice, "once for each backend", rule="G3")
+                seen.add((*key, each.backend))
+                # The lower revision, and no digest, sort first: a driver is as far as its slowest backend.
+                listing[key] = min(listing.get(key, (each.revision, each.digest)), (each.revision, each.digest))
         return listing
 
     async def ours(self) -> Listing:

@@ -63,6 +63,7 @@ DEFECTS = [
     Defect("changes its schema digest", "F2", "F", services=Services(driver=services.NewDigestEveryTime)),
     Defect("leaves ports out of its listing", "G1", "G1", hooks.LeavesPortsOut),
     Defect("touches foreign objects", "G2", "C1,C7,C8,G2", hooks.TouchesForeign),
+    Defect("lists a subnet twice", "G3", "G3,G6", hooks.ListsTwice),
     Defect("acts in a dry run", "G4", "G4,G6", hooks.ActsInDiff),
     Defect("leaves orphans", "G7", "C7,C8,G3,G4,G7", hooks.LeavesOrphans),
     Defect("overlooks what hands changed", "G8", "G8[subnet],G9[subnet]", hooks.OverlooksHands, device=True),

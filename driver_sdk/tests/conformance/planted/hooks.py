@@ -185,6 +185,16 @@ class LeavesPortsOut(LoopbackDriver):
                 yield each
 
 
+class ListsTwice(LoopbackDriver):
+    """Lists what it finds in two tables of one device."""
+
+    async def list_owned(self, kinds: frozenset[Kind]) -> AsyncIterator[Owned | Unreachable]:
+        async for each in super().list_owned(kinds):
+            yield each
+            if isinstance(each, Owned) and each.kind is Kind.SUBNET:
+                yield each
+
+
 class TouchesForeign(LoopbackDriver):
     """Sweeps everything away that it does not know when it deletes a network."""
 

@@ -1,0 +1,65 @@
+"""What a claim reads: as much as it takes, whatever the database expects to find."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from jackfield_core.db.base import now
+from jackfield_core.db.claim import Due
+from jackfield_core.db.delivery import Entry
+from jackfield_core.db.payable import claim
+from jackfield_core.db.statement import Statement, driver_connection
+from jackfield_core.types import Kind
+
+
+@pytest.fixture
+async def plan(database, unit_of_work):
+    """Return how the database would claim, having seen a ledger in which nothing is owed."""
+    async with unit_of_work() as tx:
+        entries = [Entry(Kind.PORT, f"port-{number}", f"network-{number % 7}", "ovs", 1) for number in range(300)]
+        await tx.deliveries.record_new(entries)
+        await tx.connection.execute(sa.text("UPDATE delivery SET owed = false"))
+    async with database.reading() as connection:
+        await connection.execute(sa.text("ANALYZE"))
+        statement = Statement(lambda dialect: claim(dialect, Due.__struct_fields__)).compiled(connection.dialect)
+        driver = driver_connection(connection)
+        arguments = statement.arguments(_values())
+        if not database.is_postgresql:
+            rows = await driver.execute_fetchall(f"EXPLAIN QUERY PLAN {statement.text}", arguments)
+            return [row[3] for row in rows]
+        # In a table as small as this one everything is faster than an index.
+        await driver.execute("SET enable_seqscan = off")
+        rows = await driver.fetch(f"EXPLAIN {statement.text}", *arguments)
+        await driver.execute("RESET enable_seqscan")
+        return [row[0] for row in rows]
+
+
+def _values():
+    at = now()
+    times = {"at": at, "fresh_since": at, "lease_ends": at + timedelta(seconds=60)}
+    return {"a_driver": "ovs", "a_limit": 200, "earlier": ["fabric"], "later": [], "a_claim": "claim", **times}
+
+
+KEY = ("pk_delivery", "sqlite_autoindex_delivery_1")
+"""The index of the primary key, as either database calls it."""
+
+
+@pytest.mark.parametrize(
+    ("alias", "indexes"),
+    [
+        ("parent", ("ix_delivery_parent",)),
+        ("child", ("ix_delivery_end",)),
+        ("other_earlier", KEY),
+        ("other_later", KEY),
+    ],
+)
+async def test_what_a_debt_waits_for_is_found_by_its_own_index(plan, alias, indexes):
+    """A ledger in which nothing is owed does not make the database plan to read all that is, for every debt."""
+    (line,) = [line for line in plan if f" {alias} " in f"{line} "]
+
+    assert any(index in line for index in indexes)
+
+
+async def test_what_is_due_is_read_in_order(plan):
+    """However much is owed, a claim stops reading when it has enough: nothing has to be sorted before."""
+    assert not [line for line in plan if "Sort" in line or "TEMP B-TREE FOR ORDER BY" in line]

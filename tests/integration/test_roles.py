@@ -1,14 +1,18 @@
 """The three roles of the core as three processes, which share nothing but PostgreSQL."""
 
 import asyncio
+import os
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 from jackfield_sdk import AgentSettings, start_agent
 from jackfield_sdk.testing import RecordingAgent
 from support import ledger
-from support.cloud import Cloud
+from support.cloud import BIN, Cloud
+from support.ports import free_port
 
 ROLES = (["api"], ["dispatcher"], ["nodes"])
 # Whoever is not woken finds out long after the test has given up.
@@ -45,6 +49,18 @@ async def test_roles_wake_each_other(postgres_database: Any) -> None:
 
         assert httpx.get(f"{cloud.urls[1]}/v2.0/networks").status_code == 404
         assert httpx.get(f"{cloud.urls[2]}/healthz").status_code == 200
+
+
+def test_second_dispatcher_on_sqlite_ends_with_a_sentence(tmp_path: Path) -> None:
+    """It says who delivers already, and does not touch what that one has claimed."""
+    with Cloud(f"sqlite:///{tmp_path}/core.sqlite") as cloud:
+        command = [BIN / "jackfield", "serve", "--role", "dispatcher", "--config", cloud.configs[0]]
+        environment = os.environ | {"JACKFIELD_API__LISTEN": f"127.0.0.1:{free_port()}"}
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+        assert ended.returncode == 2
+        assert f"cannot serve: process {cloud.core.pid} delivers from {tmp_path}/core.sqlite already" in ended.stderr
+        assert httpx.get(f"{cloud.url}/readyz").status_code == 200
 
 
 async def _create_port(api: httpx.AsyncClient, network: str, agent: Agent, url: str) -> None:

@@ -36,6 +36,10 @@ log = structlog.get_logger()
 
 LEASE_MARGIN = 15.0
 """Seconds that a lease lasts beyond the deadline of the call, to write down what came of it."""
+LONG_LOOK = 0.01
+"""Seconds that a look at the ledger may take before lanes look less often."""
+SHARE = 4.0
+"""After a long look a lane rests so many times as long."""
 
 Neighbours = Callable[[DriverEntry], tuple[Sequence[str], Sequence[str]]]
 """Returns the drivers before and behind one in the configured order that are worth waiting for."""
@@ -74,6 +78,7 @@ class Lane:
         self._limit = settings.batch
         self._retries: list[float] = []
         self._calling_since: float | None = None
+        self._look_took = 0.0
         self._stopping = asyncio.Event()
 
     @property
@@ -119,6 +124,9 @@ class Lane:
 
     async def _rest(self) -> None:
         """Sleep until somebody commits, a pause is over, or it is time to look at the ledger anyway."""
+        if self._look_took > LONG_LOOK:
+            # Thousands of debts may wait for a parent, and each look passes them all: not at every commit.
+            await self._sleep(min(self._look_took * SHARE, self._settings.poll_interval))
         pause = self._settings.poll_interval
         if self._retries:
             pause = min(pause, max(0.0, self._retries[0] - time.monotonic()))
@@ -137,6 +145,7 @@ class Lane:
             heapq.heappop(self._retries)
         began, limit = time.monotonic(), min(self._limit, self.entry.limits.max_batch)
         claim = await self._claim(limit)
+        self._look_took = time.monotonic() - began
         if not claim.debts:
             return False
         self._calling_since = time.monotonic()
@@ -158,8 +167,12 @@ class Lane:
         """Rest after a full batch, which hardly is the last one, as long as users are to have of what it took."""
         pause = began + changes / self._settings.pace - time.monotonic()
         if pause > 0 and self._users_are_served():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+            await self._sleep(pause)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, but not when it is time to stop."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _claim(self, limit: int) -> Claim:
         earlier, later = self._neighbours(self.entry)

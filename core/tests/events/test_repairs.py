@@ -118,3 +118,23 @@ async def test_health_of_backends_is_logged_when_it_changes(scene: Any, says: An
         await scene.eventually(lambda: len(lines()) == 2)
 
     assert [(line["log_level"], line["unwell"]) for line in lines()] == [("warning", {"fabric": "down"}), ("info", {})]
+
+
+async def test_backend_that_is_reached_again_is_audited(scene: Any, says: Any) -> None:
+    """What it holds was not known while it was down; before that there was nothing to ask."""
+    driver = await scene.driver(features=["watch", "list_owned"])
+    core = await scene.core(driver)
+    down = says.backend("1", health=capability_pb2.BACKEND_HEALTH_DOWN)
+
+    async def requested() -> Any:
+        async with core.unit_of_work.reading() as tables:
+            audits = await tables.audits.list()
+        return audits["a"].requested_at if "a" in audits else None
+
+    driver.tell(says.backend("1"), down)
+    await scene.eventually(lambda: core.registry.entry("a").backends.down)
+    assert await requested() is None
+
+    driver.tell(says.backend("1"))
+
+    assert await scene.eventually(requested)

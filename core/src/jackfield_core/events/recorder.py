@@ -3,13 +3,15 @@
 A port's state becomes its wiring, if this driver is the one that plugs the port,
 and may make it ACTIVE, if it was observed at the newest revision. A resource
 that differs on the device is owed again, and so is everything once a backend has
-a new epoch, because it may have lost what it was told.
+a new epoch, because it may have lost what it was told. One that is reached again
+is audited.
 
 All of it may be recorded many times: every dispatcher process of a deployment
 watches and records the same, and only the first one changes anything. What is no
 news costs one query.
 """
 
+import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
@@ -50,6 +52,7 @@ class Recorder:
         self._database = database
         self._required = required
         self._wake = wake
+        self._down: set[str] = set()
 
     async def ports(self, observed: Sequence[PortObserved]) -> bool:
         """Store the wiring of ports, and judge their status anew; return whether anything changed."""
@@ -76,6 +79,7 @@ class Recorder:
             bool(backends) and await self._heed_epochs(backends),
             bool(drifts) and await self._owe(drifts),
         ]
+        await self._heed_recovery(backends)
         return any(results)
 
     async def _heed_epochs(self, backends: Sequence[Backend]) -> bool:
@@ -96,6 +100,15 @@ class Recorder:
         log.warning("driver.owed_all_again", driver=name, changes=count, backends=changed[:_NAMED])
         self._wake([self._entry.name])
         return True
+
+    async def _heed_recovery(self, backends: Sequence[Backend]) -> None:
+        """Ask for an audit when a backend is reached again: what it holds was not known meanwhile."""
+        down = {backend.id for backend in backends if backend.health == "down"}
+        recovered = self._down & {backend.id for backend in backends if backend.id not in down}
+        if recovered and self._entry.handshake and "list_owned" in self._entry.handshake.features:
+            async with self._database.writing() as connection:
+                await Tables(connection).audits.request(self._entry.name)
+        self._down = {*itertools.islice((self._down | down) - recovered, BACKENDS)}
 
     async def _owe(self, drifts: Sequence[Drifted]) -> bool:
         """Owe what differs on a device."""

@@ -105,7 +105,7 @@ def _summary(report: Report) -> str:
     if counts:
         found = ", ".join(f"{count} {difference}" for difference, count in sorted(counts.items()))
     else:
-        found = "nothing differs" if report.is_in_sync else "nothing else is known to differ"
+        found = "nothing differs" if report.is_in_sync else "nothing is known to differ"
     return f'Driver "{report.driver}"{listed}: {found}.'
 
 

@@ -53,7 +53,8 @@ class NoBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 def driver(inspection: Inspection) -> Shape:
     """Return a driver as operators see it in a list."""
-    return plain(inspection)
+    shape: Shape = plain(inspection)
+    return shape
 
 
 def detail(found: DriverDetail) -> Shape:

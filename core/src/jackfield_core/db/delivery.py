@@ -87,6 +87,8 @@ table = sa.Table(
         sqlite_where=sa.text("tombstone = 1"),
         postgresql_where=sa.text("tombstone"),
     ),
+    # Audits and operators go through what one driver knows.
+    sa.Index("ix_delivery_driver", "driver", "kind", "resource_id"),
     # For lists of what is out of order, in the order of their pages; what is in order costs them nothing.
     sa.Index("ix_delivery_failed", *_KEY, sqlite_where=_HAS_FAILED, postgresql_where=_HAS_FAILED),
     sa.Index("ix_delivery_orphan", *_KEY, sqlite_where=sa.text("orphan = 1"), postgresql_where=sa.text("orphan")),
@@ -211,8 +213,9 @@ class DeliveryTable:
     async def owe_all_again(self, driver: str) -> int:
         """Owe a driver everything from the start, because its backend may have lost it.
 
-        What it was owed already keeps its place in the line. Orphans are left
-        alone: what is still there, the next audit finds.
+        What it was owed already keeps its place in the line, and its failures are
+        not forgotten: a resource in ERROR is judged anew when that ends. Orphans
+        are left alone: what is still there, the next audit finds.
         """
         at = now()
         result = await self._connection.execute(
@@ -226,7 +229,6 @@ class DeliveryTable:
                 claim=None,
                 leased_until=None,
                 owed_since=sa.case((table.c.owed, table.c.owed_since), else_=at),
-                **PAID,
             )
         )
         return result.rowcount

@@ -24,6 +24,7 @@ def _index_ledger() -> None:
     _index("ix_delivery_due", "delivery", ["driver", "due_at", "rank"], where="owed", where_sqlite="owed = 1")
     _index("ix_delivery_claim", "delivery", ["claim"], where="claim IS NOT NULL")
     _index("ix_delivery_parent", "delivery", LANE, where="rank < 2")
+    op.create_index("ix_delivery_driver", "delivery", ["driver", "kind", "resource_id"])
     _index("ix_delivery_end", "delivery", LANE, where="tombstone", where_sqlite="tombstone = 1")
 
 

@@ -89,6 +89,13 @@ class Promise:
     together: str = ""
     """Mark of a bulk request: all of its resources are there, or none."""
 
+    def is_named_in(self, text: str) -> bool:
+        """Return whether a sentence is about this resource."""
+        return self.mark in text or (self.id is not None and self.id in text)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.mark} ({self.id}) is {self.fate}; sure: {self.sure}, unclear: {self.unclear}"
+
     def allows(self, attribute: str, value: Any) -> bool:
         """Return whether an attribute may have this value."""
         return attribute not in self.sure or value in [self.sure[attribute], *self.unclear.get(attribute, ())]
@@ -130,8 +137,7 @@ class Journal:
 
     def of(self, promise: Promise) -> list[str]:
         """Return the answers that concern a resource, as lines."""
-        names = [name for name in (promise.id, promise.mark) if name]
-        return [str(one) for one in self.answers if any(name in f"{one.path} {one.asked}" for name in names)]
+        return [str(one) for one in self.answers if promise.is_named_in(f"{one.path} {one.asked}")]
 
     def statuses(self) -> dict[str, int]:
         """Return how many answers there were of each status."""

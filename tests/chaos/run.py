@@ -2,11 +2,15 @@
 
 import asyncio
 import random
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import psycopg
+
+from chaos import rows
 from chaos.load import Client, make_common
 from chaos.promises import Journal
 from chaos.site import Site
@@ -16,6 +20,8 @@ from chaos.verdict import problems
 
 SHOWN = 40
 """Problems that are shown of each run."""
+BROKEN = 10
+"""Promises of which all answers are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +64,11 @@ class Report:
         return not self.found
 
     def __str__(self) -> str:
-        counts = Counter(line.split(maxsplit=2)[2] for line in self.timeline.lines if "by itself" in line)
+        ended = ", ".join(f"{name} {count} times" for name, count in sorted(Counter(self.site.ended).items()))
         lines = [
             f"seed {self.settings.seed}: {self.settings.command}",
             f"{len(self.journal.answers)} answers: {self.journal.statuses()}",
-            f"ended by itself: {dict(Counter(self.site.ended))}" if counts else "nothing ended by itself",
+            f"ended by itself: {ended or 'nothing'}",
             f"{len(self.found)} problems after {self.calm_after:.1f} s of quiet",
             *self.found[:SHOWN],
         ]
@@ -70,13 +76,11 @@ class Report:
 
     def evidence(self) -> str:
         """Return what was done to whom, and the answers about what was promised and is not so."""
-        broken = [one for one in self.journal.promises if any(self._names(problem, one) for problem in self.found)]
-        answers = [line for promise in broken[:10] for line in [f"{promise}", *self.journal.of(promise)]]
-        return "\n".join([*self.timeline.lines, "", *answers, "", f"logs and files: {self.site.folder}", str(self)])
-
-    def _names(self, problem: str, promise: object) -> bool:
-        id, mark = getattr(promise, "id", None), getattr(promise, "mark", "")
-        return mark in problem or (id is not None and id in problem)
+        broken = [one for one in self.journal.promises if any(one.is_named_in(problem) for problem in self.found)]
+        answers = [line for promise in broken[:BROKEN] for line in (str(promise), *self.journal.of(promise))]
+        return "\n".join(
+            [*self.timeline.lines, "", *answers, "", f"logs, files and rows: {self.site.folder}", str(self)]
+        )
 
 
 async def run(settings: Settings, show: Callable[[str], object] = lambda _line: None) -> Report:
@@ -89,6 +93,8 @@ async def run(settings: Settings, show: Callable[[str], object] = lambda _line: 
         async with site:
             await _storm(site, settings, timeline, journal)
             await _calm_down(report)
+            if not report.is_good:
+                await asyncio.to_thread(rows.dump, site.database.url, site.folder)
     except BaseException:
         show(report.evidence())
         raise
@@ -136,5 +142,5 @@ async def _calm_down(report: Report) -> None:
 def _look(report: Report) -> list[str]:
     try:
         return problems(report.site, report.journal)
-    except OSError as error:
-        return [f"the database cannot be read: {error}"]
+    except (OSError, psycopg.Error, sqlite3.Error) as error:
+        return [f"not everything can be read: {error}"]

@@ -144,6 +144,9 @@ class Client:
     def delete_port(self, port_id: str) -> Request:
         return lambda: self.call("DELETE", f"/ports/{port_id}", expect=204)
 
+    def delete_network(self, network_id: str) -> Request:
+        return lambda: self.call("DELETE", f"/networks/{network_id}", expect=204)
+
     def list_ports(self, expected: int) -> Request:
         async def request() -> None:
             found = len((await self.call("GET", "/ports"))["ports"])

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +36,26 @@ def fabrics(count: int) -> list[Fabric]:
 
 
 class Stack:
-    """One core process, loopback drivers, and a database of its own; *batch* bounds the changes in one call."""
+    """One core process, loopback drivers, and a database of its own.
 
-    def __init__(self, drivers: Sequence[Fabric], database: str, *, batch: int | None = None) -> None:
+    *batch* bounds the changes in one call; *fill* writes into the database, whose URL
+    it gets, before the core starts; *settings* are more of the core's, as TOML.
+    """
+
+    def __init__(
+        self,
+        drivers: Sequence[Fabric],
+        database: str,
+        *,
+        batch: int | None = None,
+        fill: Callable[[str], Awaitable[None]] | None = None,
+        settings: str = "",
+    ) -> None:
         self._fabrics = drivers
         self._database = database
         self._batch = batch
+        self._fill = fill
+        self._more = settings
         self._postgres: PostgresServer | None = None
         self._processes: list[Process] = []
 
@@ -53,6 +67,8 @@ class Stack:
         self.config = self.folder / "jackfield.toml"
         self.config.write_text(self._settings())
         try:
+            if self._fill:
+                await self._fill(self.database_url)
             self._start()
         except BaseException:
             await self.__aexit__()
@@ -67,13 +83,23 @@ class Stack:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
+    def core(self) -> Process:
+        """The process of the core."""
+        return self._processes[-1]
+
+    @property
     def core_pid(self) -> int:
         """Process id of the core."""
-        return self._processes[-1].pid
+        return self.core.pid
 
     def driver(self, name: str) -> Process:
         """Return the process of a driver, to stop it and start it again."""
         return next(process for process in self._processes if process.name == name)
+
+    @property
+    def nodes(self) -> str:
+        """Address that node agents dial."""
+        return f"unix://{self.folder}/nodes.sock"
 
     def endpoint(self, name: str) -> str:
         """Return the address of a driver."""
@@ -97,7 +123,7 @@ class Stack:
             limits += f"[dispatcher]\nbatch = {self._batch}\n"
         return (
             f'[api]\nlisten = "127.0.0.1:{self.port}"\n[database]\nurl = "{self.database_url}"\n'
-            f'[nodes]\nlisten = "unix://{self.folder}/nodes.sock"\n[logging]\nlevel = "WARNING"\n{limits}{drivers}'
+            f'[nodes]\nlisten = "{self.nodes}"\n[logging]\nlevel = "WARNING"\n{limits}{self._more}{drivers}'
         )
 
     def _start(self) -> None:

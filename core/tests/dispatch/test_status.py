@@ -90,6 +90,20 @@ async def test_refusal_that_ends_by_itself_leaves_no_error(scene: Any) -> None:
     await scene.eventually(lambda: _is(core, network, "ERROR"))
 
     await core.retry()
+    await scene.eventually(lambda: _is(core, network, "ACTIVE"))
+
+
+async def test_device_that_was_wiped_may_take_what_it_refused(scene: Any) -> None:
+    """Being told everything again does not let an error stay for ever."""
+    driver = await scene.driver()
+    core = await scene.core(driver)
+    driver.script.answer("create_network_postcommit", Infeasible("there is no VLAN left"))
+    network = (await core.network()).network
+    await scene.eventually(lambda: _is(core, network, "ERROR"))
+
+    async with core.unit_of_work() as tx:
+        await tx.deliveries.owe_all_again("a")
+    core.dispatcher.wake()
 
     await scene.eventually(lambda: _is(core, network, "ACTIVE"))
 

@@ -17,8 +17,9 @@ not a compute service is there to be told. What has to be known of a deleted por
 is kept in the row.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -54,8 +55,20 @@ class Vif(Struct, frozen=True):
 
 
 NO_VIF = Vif()
+COMPUTE_OWNERS = "compute:"
+"""How the device owner of a port begins whose device is a server of a compute service."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Vif).decode
+
+
+def server_of(device_owner: str, device_id: str) -> str:
+    """Return the UUID of the server that a device is, in canonical form; nothing if it is none."""
+    if not device_owner.startswith(COMPUTE_OWNERS):
+        return ""
+    try:
+        return str(uuid.UUID(device_id))
+    except ValueError:
+        return ""
 
 
 def encode(vif: Vif) -> bytes:
@@ -74,6 +87,17 @@ class Notice(Struct, frozen=True):
     port_id: str
     network_id: str
     before: Vif
+
+
+class PortWithVif(Protocol):
+    """A port that knows its VIF."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def network_id(self) -> str: ...
+    @property
+    def vif(self) -> Vif: ...
 
 
 class Notifiers:
@@ -120,6 +144,11 @@ class NoticeTable:
         if rows:
             await _OWE.run(self._connection, rows)
             self._connection.info[_OWED] = True
+
+    async def owe_turned(self, ports: Iterable[PortWithVif]) -> None:
+        """Note that the status of *ports* has changed; those of no server are nobody's business."""
+        vifs = [(port, port.vif) for port in ports]
+        await self.owe([Notice(port.id, port.network_id, vif.before_it_turned()) for port, vif in vifs if vif.server])
 
     async def bury(self, port_id: str, network_id: str, last: Vif) -> None:
         """Note that a port is gone, of which *last* was true until then.

@@ -6,7 +6,6 @@ driver bound which segment. ``fixed_ips`` in the row is what users see; the
 same addresses in ``ip_allocation`` are what makes them unique.
 """
 
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,7 +15,7 @@ from msgspec import Struct
 
 from jackfield_core.db import delivery
 from jackfield_core.db.base import Id, Json, Name, metadata
-from jackfield_core.db.notice import NO_VIF, Notice, NoticeTable, Vif
+from jackfield_core.db.notice import NO_VIF, NoticeTable, Vif, server_of
 from jackfield_core.db.resource import ResourceTable
 from jackfield_core.db.statement import Insert, Statement, among
 from jackfield_core.types import (
@@ -94,10 +93,6 @@ level_table = sa.Table(
 )
 
 
-COMPUTE_OWNERS = "compute:"
-"""How the device owner of a port begins whose device is a server of a compute service."""
-
-
 class Binding(Struct, frozen=True):
     """Where a port lives and how it is plugged there."""
 
@@ -138,15 +133,10 @@ class Port(Struct, frozen=True):
     @property
     def vif(self) -> Vif:
         """What a compute service knows of the port."""
-        if not (self.device_owner.startswith(COMPUTE_OWNERS) and (server := _uuid(self.device_id))):
-            return NO_VIF
-        return Vif(
-            server,
-            self.status == Status.ACTIVE,
-            self.activations,
-            self.mac_address,
-            tuple(sorted(fixed_ip.ip_address for fixed_ip in self.fixed_ips)),
-        )
+        server = server_of(self.device_owner, self.device_id)
+        addresses = tuple(sorted(fixed_ip.ip_address for fixed_ip in self.fixed_ips))
+        is_active = self.status == Status.ACTIVE
+        return Vif(server, is_active, self.activations, self.mac_address, addresses) if server else NO_VIF
 
 
 class WiringReport(Struct, frozen=True):
@@ -343,21 +333,8 @@ class PortTable(ResourceTable[Port]):
         changed = [row[0] for row in await _REFRESH.rows(self._connection, values)]
         notices = NoticeTable(self._connection)
         if changed and notices.is_wanted:
-            ports = (await self.list_with_deleted(changed)).values()
-            await notices.owe([_turned(port) for port in ports if port.vif.server])
+            await notices.owe_turned((await self.list_with_deleted(changed)).values())
         return changed
-
-
-def _turned(port: Port) -> Notice:
-    return Notice(port.id, port.network_id, port.vif.before_it_turned())
-
-
-def _uuid(text: str) -> str:
-    """Return the UUID that *text* is, in canonical form, or nothing: a compute service has no other servers."""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return ""
 
 
 def _binding_values(port: Port) -> dict[str, Any]:

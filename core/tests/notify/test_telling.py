@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jackfield_core import config
 from jackfield_core.db.engine import Database
+from jackfield_core.db.notice import decode
 from jackfield_core.notify.notifiers import Notifiers
 
 Site, Compute = Any, Any
@@ -181,6 +183,38 @@ async def test_a_process_that_stops_in_a_request_gives_back_what_it_was_telling(
     await site.tell(compute)
     await site.until_told()
     assert compute.told(port) == ["network-vif-plugged"]
+
+
+async def test_a_process_that_comes_too_late_changes_nothing(
+    site: Site, compute: Compute, database: Database, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An answer that arrives after the lease is not written over what another process has told since."""
+    port = await site.port(await site.network())
+    seen, go = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(events: Any) -> Any:
+        seen.set()
+        await go.wait()
+        return 200, {"events": [{**event, "code": 200} for event in events]}
+
+    compute.behave = answer_late
+    await site.raise_(port)
+    late = await site.tell(compute)
+    await seen.wait()
+    async with database.writing() as connection:
+        await connection.exec_driver_sql("UPDATE delivery SET leased_until = '2000-01-01 00:00:00'")
+    compute.behave = compute.answer
+    await site.tell(compute)
+    await site.until_told()
+    await site.lower(port)
+    await site.until_told()
+
+    go.set()
+    await late.stop()
+
+    assert not decode((await site.notice(port)).state).is_active
+    assert compute.told(port) == ["network-vif-plugged", "network-vif-unplugged"]
+    assert "notifier.lease_lost" in "".join(capfd.readouterr())
 
 
 async def test_a_token_is_sent_and_can_be_exchanged(site: Site, compute: Compute, tmp_path: Path) -> None:

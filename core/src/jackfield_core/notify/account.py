@@ -95,14 +95,18 @@ class Account:
         failures = [_failure(item, *left, self._backoff) for item in items if (left := item.open(answers))]
         states = [(item.debt.resource_id, STATE_VERSION, encode(item.known(answers))) for item in items]
 
-        async def write(tables: Tables) -> None:
+        async def write(tables: Tables) -> int:
             await tables.ports.hold(item.debt.resource_id for item in items)
+            held = await tables.claims.count(claim.name)
             await tables.claims.keep_states(claim.name, states)
             await tables.claims.acknowledge(claim.name, [failure.resource_id for failure in failures])
             if failures:
                 await tables.claims.postpone(claim.name, failures)
+            return len(items) - held
 
-        await self._write(claim, write)
+        if lost := await self._write(claim, write):
+            # Whoever has claimed them since then tells them, and settles them.
+            log.warning("notifier.lease_lost", notifier=self._name, claim=claim.name, ports=lost)
 
     async def refuse(self, claim: Claim, code: int, text: str) -> None:
         """Put debts into the slow lane: only a change can help."""

@@ -119,15 +119,16 @@ class Lane:
 
     async def _pay(self, claim: Claim) -> None:
         items = await self._account.load(claim)
+        if time.monotonic() + self._settings.timeout > claim.ends_at:
+            # This process slept; by now somebody else may have told something newer.
+            await self._account.release(claim)
+            return
         events = [step.event for item in items for step in item.steps]
-        answers = await self._tell(claim, events) if events else {}
+        answers = await self._tell(events) if events else {}
         self._note(items, answers)
         await self._account.settle(claim, items, answers)
 
-    async def _tell(self, claim: Claim, events: Sequence[Event]) -> Told:
-        if time.monotonic() + self._settings.timeout > claim.ends_at:
-            # This process slept; by now somebody else may have told something newer.
-            raise NoAnswer("late", "the lease was about to end before anything was told", retry_after=0.0)
+    async def _tell(self, events: Sequence[Event]) -> Told:
         begun = time.monotonic()
         outcome = "no_answer"
         try:

@@ -16,7 +16,7 @@ SOURCES = [
 ]
 
 
-@pytest.mark.parametrize("resource", ["network", "subnet", "port", "segment", "agent"])
+@pytest.mark.parametrize("resource", ["network", "subnet", "port", "segment", "agent", "driver"])
 def test_resource_has_one_name_in_every_layer(resource: str) -> None:
     """A resource's table, service, wire schema and routes are found under the same file name."""
     for layer in ("db", "services", "api/schemas", "api"):

@@ -71,7 +71,7 @@ async def act(api: Any, application: Application) -> Callable[..., Any]:
 async def test_drivers_are_shown_with_what_they_are_owed(api: Any, act: Any, fabric: Any) -> None:
     """The list says who answers; one driver is shown with its debts, its audit and what was done to it."""
     await api.create("network")
-    await eventually(lambda: fabric[0].networks)
+    await eventually(lambda: _is_paid(api))
 
     listed = {one["name"]: one for one in await api.list("drivers")}
     shown = (await api.get("drivers/leaf"))["driver"]
@@ -84,6 +84,10 @@ async def test_drivers_are_shown_with_what_they_are_owed(api: Any, act: Any, fab
     assert (lag["driver"], lag["owed"], lag["oldest_seconds"] >= 0) == ("leaf", 1, True)
     (pending,) = (await api.get("drivers/leaf/pending"))["pending"]
     assert (pending["driver"], pending["kind"], pending["state"]) == ("leaf", "network", "unknown")
+    numbers = (await api.http.get("/metrics")).text
+    assert 'jackfield_delivery_owed{driver="leaf"} 1.0' in numbers
+    assert 'jackfield_delivery_oldest_seconds{driver="fabric"} 0.0' in numbers
+    assert 'jackfield_driver_ready{driver="leaf"} 0.0' in numbers
 
 
 async def test_difference_is_shown_and_repaired(api: Any, act: Any, fabric: Any) -> None:

@@ -106,8 +106,13 @@ class Client:
         await self._create("port", bodies, self._ports, network)
 
     def _network_body(self) -> dict[str, Any]:
-        body = {"name": self._mark("n"), "admin_state_up": self._chance.random() < 0.8}
-        return {**body, COLOUR: self._colour()} if self._chance.random() < 0.5 else body
+        body: dict[str, Any] = {"name": self._mark("n"), "admin_state_up": self._chance.random() < 0.8}
+        if self._chance.random() < 0.5:
+            body[COLOUR] = self._colour()
+        # VLANs are bound by one driver, and all else by another.
+        if self._chance.random() < 0.3:
+            body["provider:network_type"] = "vxlan"
+        return body
 
     def _port_body(self, network: Promise) -> dict[str, Any]:
         body = {"name": self._mark("p"), "network_id": network.id, "admin_state_up": True}

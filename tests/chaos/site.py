@@ -41,10 +41,10 @@ class Fabric:
 
 
 FABRICS = (
-    # Binds, and its ports are wired by agents.
-    Fabric("leaf", "required", ("--bind", "--no-wired", "--attributes", "--state-version", "2")),
-    # Binds what the first one cannot, and nobody waits for it.
-    Fabric("spine", "advisory", ("--bind", "--wired")),
+    # Binds on VLANs, and its ports are wired by agents.
+    Fabric("leaf", "required", ("--network-types", "vlan", "--no-wired", "--attributes", "--state-version", "2")),
+    # Binds what the first one does not, and nobody waits for it.
+    Fabric("spine", "advisory", ("--wired",)),
     # Is told afterwards, and ports wait for it to be ACTIVE.
     Fabric("ledger", "required", ("--no-bind", "--no-precommit")),
 )

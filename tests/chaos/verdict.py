@@ -158,9 +158,7 @@ def _statuses(found: Rows) -> Iterator[str]:
             yield f"port {id} is on {binding['host']} and {binding['vif_type']}"
             continue
         is_bound = binding["vif_type"] not in _NOT_BOUND
-        is_spine = is_bound and found.levels[id][-1]["driver"] != FABRICS[0].name
-        wanted = is_bound and (port["admin_state_up"] or is_spine)
-        if (port["status"] == "ACTIVE") != wanted:
+        if (port["status"] == "ACTIVE") != (is_bound and port["admin_state_up"]):
             yield f"port {id} is {port['status']}, bound: {is_bound}, admin_state_up: {port['admin_state_up']}"
 
 

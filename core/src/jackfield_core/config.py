@@ -196,7 +196,7 @@ class Dispatcher(Section):
     """Pause after an answer that only a change can help."""
     order_hold: Seconds = 1.0
     """Longest time that a driver waits for its neighbour in the configured order."""
-    pace: int = Field(default=1300, gt=0)
+    pace: int = Field(default=1200, gt=0)
     """Changes a second that one driver is told at most while users make changes too; otherwise as many as it takes."""
 
 

@@ -49,7 +49,9 @@ class Site:
     def build(self) -> None:
         """Create networks, subnets and bound ports over the API, change some, and have all that delivered."""
         with httpx.Client(base_url=f"{self.cloud.url}/v2.0", timeout=60) as api:
-            wanted = {"networks": [{"name": f"net-{n}", "fabric:colour": "red"} for n in range(NETWORKS)]}
+            wanted: dict[str, Any] = {
+                "networks": [{"name": f"net-{n}", "fabric:colour": "red"} for n in range(NETWORKS)]
+            }
             networks = [one["id"] for one in _created(api.post("/networks", json=wanted), "networks")]
             wanted = {
                 "subnets": [
@@ -66,7 +68,7 @@ class Site:
                     ]
                 }
                 ports = _created(api.post("/ports", json=wanted), "ports")
-            changes = [
+            changes: list[tuple[str, str, dict[str, Any]]] = [
                 *(("network", id, {"name": "new", "fabric:colour": "blue"}) for id in networks[:2]),
                 *(("port", port["id"], {"name": "new", "binding:host_id": "host-9"}) for port in ports[:3]),
             ]
@@ -93,7 +95,7 @@ class Site:
 
     def command(self, *arguments: str) -> tuple[int, Any]:
         """Run ``jackfield driver``; return its exit code and what it prints as JSON."""
-        command = [BIN / "jackfield", "driver", *arguments, "--json", "--config", self.cloud.configs[0]]
+        command = [str(BIN / "jackfield"), "driver", *arguments, "--json", "--config", str(self.cloud.configs[0])]
         result = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
         assert result.stdout, result.stderr
         return result.returncode, json.loads(result.stdout)

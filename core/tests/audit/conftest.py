@@ -180,7 +180,8 @@ class Owner(grpc.GenericRpcHandler):
         return [] if held == [wanted] else [f"change {kind}"]
 
     async def _check(self, _request: Any) -> Message:
-        return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+        answer: Message = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+        return answer
 
     async def _getschemas(self, _request: Any) -> Message:
         return driver_pb2.GetSchemasResponse(digest=b"digest", schemas=self.schemas)

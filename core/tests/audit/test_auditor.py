@@ -6,8 +6,10 @@ from typing import Any
 
 import grpc
 import pytest
+import sqlalchemy as sa
 from jackfield.driver.v1 import reconcile_pb2
 from jackfield_core.audit.perform import LeaseLost, perform
+from jackfield_core.db import driver_audit
 from jackfield_core.db.base import now
 from jackfield_core.db.driver_audit import DriverAuditTable
 from jackfield_core.mechanism.answers import NoVerdict
@@ -139,6 +141,28 @@ async def test_audit_that_lost_its_lease_writes_nothing(scene: Any) -> None:
     assert (await core.last_audit()).finished_at is None
 
 
+async def test_audit_that_is_cut_off_is_begun_anew_at_once(scene: Any) -> None:
+    """A process that stops in the middle leaves the audit, and the wish for it, to whoever comes next."""
+    driver = await scene.driver()
+    core = await scene.core(driver)
+    await core.world(1)
+    await core.audit()
+    driver.in_listing = asyncio.Event().wait
+    async with core.unit_of_work() as tx:
+        await tx.audits.request("a")
+    await core.auditor.start()
+    await scene.eventually(lambda: driver.listings == 2)
+    await core.auditor.stop()
+    cut_off = await core.last_audit()
+    assert (cut_off.requested_at, cut_off.finished_at < cut_off.started_at) == (None, True)
+
+    driver.in_listing = driver.before_listing
+    await core.auditor.start()
+
+    await scene.eventually(lambda: driver.listings == 3)
+    await _until_audited(scene, core)
+
+
 async def test_lease_is_extended_by_its_holder_only(scene: Any) -> None:
     """Whoever names a lease that is not there any more is told so."""
     core = await scene.core(await scene.driver())
@@ -154,6 +178,21 @@ async def test_lease_is_extended_by_its_holder_only(scene: Any) -> None:
         assert not await audits.finish("a", first, outcome="complete")
         assert await audits.finish("a", second, outcome="complete")
         assert await audits.begin("a", 60, now() - timedelta(hours=1)) is None
+
+
+async def test_audit_of_the_future_keeps_nobody_from_auditing(scene: Any) -> None:
+    """A clock that was ahead and has been set back does not stop audits until its time has come."""
+    driver = await scene.driver()
+    core = await scene.core(driver)
+    await core.world(1)
+    await core.audit()
+    async with core.database.writing() as connection:
+        tomorrow = now() + timedelta(days=1)
+        await connection.execute(sa.update(driver_audit.table).values(finished_at=tomorrow))
+
+    await core.auditor.start()
+
+    await scene.eventually(lambda: driver.listings == 2)
 
 
 async def test_audit_that_fails_prunes_nothing_and_is_retried(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:

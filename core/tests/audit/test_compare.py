@@ -1,11 +1,15 @@
 """What an audit finds, and what it leaves alone because it cannot know."""
 
+from datetime import timedelta
 from typing import Any
 
 import grpc
 import pytest
+import sqlalchemy as sa
 from jackfield.driver.v1 import change_pb2, driver_pb2, reconcile_pb2
 from jackfield_core.audit.findings import Difference
+from jackfield_core.db import delivery
+from jackfield_core.db.base import now
 from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.types import Kind
 
@@ -89,6 +93,19 @@ async def test_what_is_acknowledged_while_the_devices_are_read_is_not_judged(sce
 
     assert await core.differences() == set()
     assert len(driver.held) == 4
+
+
+async def test_what_was_acknowledged_in_the_future_is_judged(scene: Any) -> None:
+    """A clock that was ahead and has been set back keeps nothing from being looked at."""
+    driver = await scene.driver()
+    core = await scene.core(driver)
+    _, (lost, *_) = await core.world()
+    async with core.database.writing() as connection:
+        tomorrow = now() + timedelta(days=1)
+        await connection.execute(sa.update(delivery.table).values(acknowledged_at=tomorrow))
+    driver.lose(lost)
+
+    assert await core.differences() == {(MISSING, lost)}
 
 
 async def test_what_came_and_went_meanwhile_is_no_orphan(scene: Any) -> None:

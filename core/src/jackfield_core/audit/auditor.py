@@ -137,9 +137,10 @@ class _Routine:
             audit = await DriverAuditTable(connection).find(self._entry.name) or DriverAudit(self._entry.name)
         # What failed is tried again sooner, here or by a process that has not failed at it.
         pause = min(PAUSE, self._interval) if audit.outcome == "failed" else self._interval
-        not_since = now() - timedelta(seconds=pause)
-        is_old = audit.finished_at is None or audit.finished_at <= not_since
-        if audit.requested_at is not None or (is_old and time.monotonic() >= self._not_before):
+        at = now()
+        not_since = at - timedelta(seconds=pause)
+        is_due = audit.is_old(not_since, at) and time.monotonic() >= self._not_before
+        if audit.requested_at is not None or is_due:
             return not_since
         return None
 

@@ -83,6 +83,10 @@ async def perform(
         AUDITS.labels(name, "failed").inc()
         await lease.finish(outcome="failed", reason=error.text)
         raise
+    except BaseException:
+        # The process stops, or the database is away; whoever comes next need not wait for the lease to end.
+        await asyncio.shield(lease.give_up())
+        raise
     SECONDS.labels(name).observe(time.monotonic() - began)
     _count(findings, repaired)
     await lease.finish(**_values(findings, repaired))
@@ -140,6 +144,13 @@ class _Lease:
             audits = DriverAuditTable(connection)
             if self._leased_until is None or not await audits.finish(self._driver, self._leased_until, **values):
                 raise LeaseLost
+
+    async def give_up(self) -> None:
+        """Let somebody else begin, if that can be written down; otherwise the lease ends by itself."""
+        if self._leased_until is not None:
+            with contextlib.suppress(Exception):
+                async with self._database.writing() as connection:
+                    await DriverAuditTable(connection).give_up(self._driver, self._leased_until)
 
     async def _extend_always(self) -> None:
         while self._leased_until is not None:

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jackfield_core.db.base import now
 from jackfield_core.db.claim import Due
 from jackfield_core.db.delivery import table
+from jackfield_core.db.driver_audit import LEAP
 from jackfield_core.db.statement import Statement, among
 
 Compared = tuple[str, int]
@@ -100,6 +101,7 @@ def _compared(driver: str, kind: str, compared: Sequence[Compared], since: datet
         "ids": [id for id, _ in compared],
         "revisions": [f"{id} {revision}" for id, revision in compared],
         "since": since,
+        "later": now() + LEAP,
     }
 
 
@@ -119,7 +121,12 @@ def _is_unchanged(dialect: str) -> sa.ColumnElement[bool]:
         # The ids alone find the rows by an index.
         among(table.c.resource_id, "ids", dialect),
         among(revision, "revisions", dialect),
-        table.c.acknowledged_at.is_(None) | (table.c.acknowledged_at < _since),
+        # What is acknowledged in the future was so by a clock that has been set back since then.
+        sa.or_(
+            table.c.acknowledged_at.is_(None),
+            table.c.acknowledged_at < _since,
+            table.c.acknowledged_at > sa.bindparam("later", type_=sa.DateTime),
+        ),
     )
 
 

@@ -15,6 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import Json, metadata, now
 
+LEAP = timedelta(minutes=1)
+"""Clocks that agree less are wrong, and not only different."""
+
 
 class UnreachableBackend(Struct, frozen=True):
     """A backend that could not be read: what it holds is unknown."""
@@ -51,7 +54,7 @@ table = sa.Table(
 
 
 class DriverAudit(Struct, frozen=True):
-    """The last audit of a driver; *finished_at* is before *started_at* while one goes on.
+    """The last audit of a driver; *leased_until* is set while one goes on, and over if it came to no end.
 
     Counts are those of the last audit that came to an end, *reason* says why
     the last one failed.
@@ -72,6 +75,12 @@ class DriverAudit(Struct, frozen=True):
     unreachable: tuple[UnreachableBackend, ...] = ()
     remove_orphans: bool = False
     listed_kinds: tuple[str, ...] = ()
+
+    def is_old(self, not_since: datetime, at: datetime) -> bool:
+        """Return whether it was not brought to its end since *not_since*, as things are *at* this time."""
+        if self.finished_at is None or (self.leased_until is not None and self.leased_until < at):
+            return True
+        return self.finished_at <= not_since or self.finished_at > at + LEAP
 
 
 class DriverAuditTable:
@@ -107,8 +116,14 @@ class DriverAuditTable:
         at = now()
         await self._connection.execute(self._insert().values(driver=driver).on_conflict_do_nothing())
         is_free = table.c.leased_until.is_(None) | (table.c.leased_until < at)
-        is_wanted = (
-            table.c.requested_at.is_not(None) | table.c.finished_at.is_(None) | (table.c.finished_at <= not_since)
+        is_wanted = sa.or_(
+            table.c.requested_at.is_not(None),
+            table.c.finished_at.is_(None),
+            table.c.finished_at <= not_since,
+            # A clock was ahead, and has been set back.
+            table.c.finished_at > at + LEAP,
+            # Somebody has begun and not come to the end.
+            table.c.leased_until.is_not(None),
         )
         ends_at = at + timedelta(seconds=lease)
         begun = await self._connection.execute(
@@ -145,9 +160,17 @@ class DriverAuditTable:
         )
         return bool(finished.rowcount)
 
+    async def give_up(self, driver: str, leased_until: datetime) -> None:
+        """End a lease without an outcome: whoever comes next begins at once."""
+        await self._connection.execute(
+            sa.update(table).where(*_is_mine(driver, leased_until)).values(leased_until=now())
+        )
+
     async def end_leases(self) -> None:
-        """Free all audits that somebody has leased; only for whoever is alone with the database."""
-        await self._connection.execute(sa.update(table).values(leased_until=None))
+        """End all leases; only for whoever is alone with the database."""
+        await self._connection.execute(
+            sa.update(table).where(table.c.leased_until.is_not(None)).values(leased_until=now())
+        )
 
     def _insert(self) -> Any:
         return postgresql.insert(table) if self._connection.dialect.name == "postgresql" else sqlite.insert(table)

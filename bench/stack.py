@@ -12,6 +12,8 @@ from support.postgres import PostgresServer
 from support.processes import Process, accepts, answers
 
 BIN = Path(sys.executable).parent
+_PATIENCE = 600.0
+"""Seconds until a core must be ready: with every driver it first writes down all that this one is owed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +137,7 @@ class Stack:
             self._launch(Process(name, command, log=self.folder / f"{name}.log", ready=accepts(socket_path)))
         core: list[str | Path] = [BIN / "jackfield", "serve", "--migrate", "--config", self.config]
         log = self.folder / "core.log"
-        self._launch(Process("core", core, log=log, ready=answers(f"{self.url}/readyz?drivers=all"), timeout=30))
+        self._launch(Process("core", core, log=log, ready=answers(f"{self.url}/readyz?drivers=all"), timeout=_PATIENCE))
 
     def _launch(self, process: Process) -> None:
         self._processes.append(process.start())

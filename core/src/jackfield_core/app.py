@@ -40,7 +40,7 @@ from jackfield_core.mechanism.registry import Registry
 from jackfield_core.nodes.service import NodeService
 from jackfield_core.notify.notifiers import Notifiers
 from jackfield_core.observability import health
-from jackfield_core.observability.debts import DebtGauges
+from jackfield_core.observability.debts import DriverGauges
 from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services import Services
 from jackfield_core.services.agent import AgentService
@@ -85,7 +85,7 @@ class Application:
         looks = health.routes(
             {"database": self._database_problem},
             self._driver_states,
-            DebtGauges(numbers.debts, numbers.conditions).refresh,
+            DriverGauges(numbers.stored, numbers.conditions).refresh,
         )
         # Every process can be asked how it is; requests of users are for those with the role.
         is_api = "api" in settings.roles

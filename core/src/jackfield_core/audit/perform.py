@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from jackfield_core import config
 from jackfield_core.audit.compare import Progress, compare
@@ -36,11 +36,6 @@ SECONDS = Histogram(
     buckets=(0.1, 0.5, 1, 5, 15, 60, 300, 900),
 )
 REPAIRS = Counter("jackfield_audit_repairs", "Differences that audits found and owed again.", ["driver", "difference"])
-DIFFERENCES = Gauge("jackfield_audit_differences", "Differences that the last audit found.", ["driver", "difference"])
-HELD = Gauge("jackfield_audit_held_orphans", "Orphans that are not removed until an operator agrees.", ["driver"])
-LISTED = Gauge("jackfield_audit_listed", "Resources that the driver listed in the last audit.", ["driver"])
-UNREACHABLE = Gauge("jackfield_audit_unreachable_backends", "Backends that the last audit could not read.", ["driver"])
-FINISHED = Gauge("jackfield_audit_finished_timestamp_seconds", "When the last audit came to its end.", ["driver"])
 
 LEASE = 60.0
 """Seconds that an audit is leased; extended three times as often."""
@@ -180,11 +175,6 @@ def _count(findings: Findings, repaired: Repair) -> None:
     counts = {"missing": repaired.missing, "changed": repaired.changed, "orphan": repaired.orphans}
     for difference, count in counts.items():
         REPAIRS.labels(name, difference).inc(count)
-        DIFFERENCES.labels(name, difference).set(count)
-    HELD.labels(name).set(repaired.held_orphans)
-    LISTED.labels(name).set(findings.listed)
-    UNREACHABLE.labels(name).set(len(findings.unreachable))
-    FINISHED.labels(name).set_to_current_time()
 
 
 def _log(findings: Findings, repaired: Repair) -> None:

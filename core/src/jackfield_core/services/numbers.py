@@ -1,12 +1,14 @@
-"""The numbers of drivers for ``/metrics``: the ledger says what they are owed, the registry how they are."""
+"""The numbers of drivers for ``/metrics``: the database says what they are owed, the registry how they are."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 
 from jackfield_core.db.base import now
+from jackfield_core.db.driver_audit import DriverAudit, DriverAuditTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.lag import LagTable
 from jackfield_core.mechanism.registry import Registry
-from jackfield_core.observability.debts import Condition, Debts
+from jackfield_core.observability.debts import Audit, Condition, Debts
 
 
 class DriverNumbers:
@@ -17,16 +19,20 @@ class DriverNumbers:
         self._registry = registry
         self._names = (*(entry.name for entry in registry.entries()), *notifiers)
 
-    async def debts(self) -> dict[str, Debts]:
-        """Return what is owed to everybody in the settings, and to whoever else is owed something."""
+    async def stored(self) -> tuple[dict[str, Debts], dict[str, Audit]]:
+        """Return what is owed to everybody in the settings and whoever else is owed something, and the last audits."""
         async with self._database.reading() as connection:
             lags = await LagTable(connection).list()
+            audits = await DriverAuditTable(connection).list()
         at = now()
         owed = {
             name: Debts(lag.age(at), lag.owed, lag.failing, lag.refused, lag.ending, lag.most_attempts)
             for name, lag in lags.items()
         }
-        return {name: Debts() for name in self._names} | owed
+        finished = {
+            name: _audit(audit, audit.finished_at) for name, audit in audits.items() if audit.finished_at is not None
+        }
+        return {name: Debts() for name in self._names} | owed, finished
 
     def conditions(self) -> dict[str, Condition]:
         """Return how the drivers of the settings are, as this process sees it."""
@@ -34,3 +40,15 @@ class DriverNumbers:
             entry.name: Condition(entry.is_ready, entry.gate.breaker.is_open, entry.is_quarantined)
             for entry in self._registry.entries()
         }
+
+
+def _audit(audit: DriverAudit, finished_at: datetime) -> Audit:
+    return Audit(
+        audit.listed,
+        audit.missing,
+        audit.changed,
+        audit.orphans,
+        audit.held_orphans,
+        len(audit.unreachable),
+        finished_at.replace(tzinfo=UTC).timestamp(),
+    )

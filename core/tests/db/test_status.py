@@ -1,7 +1,7 @@
 """Lists of deliveries: states as conditions, pages, and the indexes that they walk."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,13 @@ HEARINGS = {
 }
 """What is heard of each driver; of one in the ledger nothing is."""
 DISPOSITIONS = ("", "superseded", "in_progress", "retry", "bug", "unknown", "infeasible", "conflict")
+
+
+@pytest.fixture
+def narrow(database: Database) -> Callable[..., Any]:
+    """Make the condition that a delivery is in one of some states."""
+    dialect = "postgresql" if database.is_postgresql else "sqlite"
+    return lambda *states: in_states(states, HEARINGS, dialect)
 
 
 def a_row(driver: str, id: str, kind: Kind = Kind.NETWORK, **columns: Any) -> dict[str, Any]:
@@ -78,7 +85,9 @@ def keys(deliveries: Sequence[Any]) -> list[tuple[str, str, str]]:
     return [(one.kind, one.resource_id, one.driver) for one in deliveries]
 
 
-async def test_state_of_a_row_and_state_as_a_condition_are_the_same(unit_of_work: UnitOfWork) -> None:
+async def test_state_of_a_row_and_state_as_a_condition_are_the_same(
+    unit_of_work: UnitOfWork, narrow: Callable[..., Any]
+) -> None:
     """Every row that there can be is found under its state, and under no other."""
     shapes = [
         {"owed": owed, "tombstone": tombstone, "orphan": orphan, "disposition": disposition}
@@ -92,14 +101,14 @@ async def test_state_of_a_row_and_state_as_a_condition_are_the_same(unit_of_work
     rows = [a_row(driver, f"n{number}", **shape) for driver in drivers for number, shape in enumerate(shapes)]
     await insert(unit_of_work, rows, unread=["unread", "unaudited"])
 
-    found = {state: await listed(unit_of_work, in_states([state], HEARINGS)) for state in DeliveryState}
+    found = {state: await listed(unit_of_work, narrow(state)) for state in DeliveryState}
 
     assert sum(map(len, found.values())) == len(rows)
     for state, deliveries in found.items():
         assert deliveries, state
         for one in deliveries:
             assert delivery_state(one, HEARINGS.get(one.driver), one.unreachable) is state
-    either = await listed(unit_of_work, in_states(["held", "pending", "held"], HEARINGS))  # type: ignore[list-item]
+    either = await listed(unit_of_work, narrow(DeliveryState.HELD, DeliveryState.PENDING, DeliveryState.HELD))
     assert len(either) == len(found[DeliveryState.HELD]) + len(found[DeliveryState.PENDING])
 
 
@@ -210,15 +219,19 @@ async def test_deliveries_of_resources_and_one_by_its_place(unit_of_work: UnitOf
 @pytest.mark.parametrize(
     ("conditions", "index"),
     [
-        ([in_states([DeliveryState.REFUSED], HEARINGS)], "ix_delivery_failed"),
-        ([in_states([DeliveryState.RETRYING], HEARINGS), of_drivers(["well"])], "ix_delivery_failed"),
-        ([in_states([DeliveryState.HELD], HEARINGS)], "ix_delivery_orphan"),
+        (["refused"], "ix_delivery_failed"),
+        (["held"], "ix_delivery_orphan"),
+        (["in_sync"], "delivery"),
         ([on_networks(["n7"])], "delivery"),
         ([of_resource_ids(["n7"])], "delivery"),
+        ([of_drivers(["well"])], "delivery"),
     ],
 )
-async def test_lists_walk_an_index(database: Database, unit_of_work: UnitOfWork, conditions: Any, index: str) -> None:
-    """What is asked for is found without a look at what is in order, also with many rows."""
+async def test_lists_walk_an_index(
+    database: Database, unit_of_work: UnitOfWork, narrow: Callable[..., Any], conditions: Any, index: str
+) -> None:
+    """What is asked for is found without a look at everything, and nothing is sorted that is many."""
+    conditions = [narrow(DeliveryState(one)) if isinstance(one, str) else one for one in conditions]
     rows = [a_row("well", f"n{number:05}") for number in range(4000)]
     await insert(unit_of_work, rows)
     async with unit_of_work() as tx:

@@ -80,9 +80,10 @@ class StatusService:
         if not ctx.is_admin:
             raise Forbidden("get_delivery is disallowed by policy: deliveries are for administrators.")
         heard = self._heard()
-        if states:
-            query = dataclasses.replace(query, conditions=(*query.conditions, in_states(states, heard)))
         async with self._unit_of_work.reading() as tables:
+            if states:
+                narrow = in_states(states, heard, tables.connection.dialect.name)
+                query = dataclasses.replace(query, conditions=(*query.conditions, narrow))
             found = await _page(StatusTable(tables.connection), query)
         at = now()
         return [status_of(one, heard, at) for one in found]

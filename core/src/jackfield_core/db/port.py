@@ -35,7 +35,7 @@ table = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     sa.Column("network_id", Id, sa.ForeignKey("network.id"), nullable=False),
-    sa.Column("project_id", Name, nullable=False, index=True),
+    sa.Column("project_id", Name, nullable=False),
     sa.Column("name", Name, nullable=False, index=True),
     sa.Column("description", Name, nullable=False),
     sa.Column("admin_state_up", sa.Boolean, nullable=False),
@@ -53,8 +53,11 @@ table = sa.Table(
     sa.Column("deleted_at", sa.DateTime),
     # How often it became ACTIVE: what tells a port that is still up from one that came up again.
     sa.Column("activations", sa.Integer, nullable=False, server_default="0"),
-    # Also the index by network. A deleted port holds its MAC until it is purged.
+    # A deleted port holds its MAC until it is purged.
     sa.UniqueConstraint("network_id", "mac_address"),
+    # Of both there may be very many; lists of them come in pages.
+    sa.Index("ix_port_network_id_id", "network_id", "id"),
+    sa.Index("ix_port_project_id_id", "project_id", "id"),
     sa.Index("ix_port_mac_address", "mac_address"),
 )
 

@@ -128,9 +128,13 @@ def _after(order: Order, place: Sequence[Any]) -> sa.ColumnElement[bool]:
 def _beyond(column: sa.ColumnElement[Any], descending: bool, value: Any) -> sa.ColumnElement[bool]:
     if value is None:
         return sa.false() if descending else column.is_not(None)
-    if descending:
-        return sa.or_(column < value, column.is_(None)) if _may_be_null(column) else column < value
-    return column > value
+    if not descending:
+        beyond: sa.ColumnElement[bool] = column > value
+    elif _may_be_null(column):
+        beyond = sa.or_(column < value, column.is_(None))
+    else:
+        beyond = column < value
+    return beyond
 
 
 def _any_of(name: str, column: sa.ColumnElement[Any], texts: Sequence[str]) -> sa.ColumnElement[bool]:

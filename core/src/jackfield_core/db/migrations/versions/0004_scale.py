@@ -29,9 +29,12 @@ def _index_ledger() -> None:
 
 
 def _index_lists() -> None:
-    """Clients know resources by name, and addresses before ports."""
+    """Clients know resources by name and ports by address, and read those of a network or project in pages."""
     for table in ("network", "subnet", "port"):
         op.create_index(f"ix_{table}_name", table, ["name"])
+    op.drop_index("ix_port_project_id", "port")
+    for owner in ("network_id", "project_id"):
+        op.create_index(f"ix_port_{owner}_id", "port", [owner, "id"])
     op.create_index("ix_ip_allocation_ip_address", "ip_allocation", ["ip_address"])
 
 

@@ -34,6 +34,21 @@ async def test_new_epoch_owes_everything_again(scene: Any, says: Any) -> None:
     assert len(driver.told) == before + 2
 
 
+async def test_new_epoch_asks_for_an_audit(scene: Any, says: Any) -> None:
+    """A backend that may have lost everything may also have brought something back."""
+    driver = await scene.driver()
+    core = await scene.core(driver)
+
+    driver.tell(says.backend("2"))
+
+    async def is_asked_for() -> bool:
+        async with core.unit_of_work.reading() as tables:
+            audit = await tables.audits.find("a")
+        return audit is not None and audit.requested_at is not None
+
+    await scene.eventually(is_asked_for)
+
+
 async def test_known_epoch_owes_nothing(scene: Any, says: Any) -> None:
     """The snapshot of a backend that is as it was in the handshake costs no delivery."""
     driver = await scene.driver(snapshot=[says.backend("1")])

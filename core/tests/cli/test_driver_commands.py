@@ -58,6 +58,21 @@ def test_diff_of_one_resource_shows_only_that(site: Any) -> None:
     assert site.run("driver", "resync", "fabric")[0] == 0
 
 
+def test_driver_is_told_everything_again(site: Any) -> None:
+    """On demand all of it is owed from the start, whatever the device holds, once the operator agrees."""
+    site.network(ports=1)
+    (before,) = site.json("driver", "lag", "fabric")
+    refused = site.run("driver", "resync", "fabric", "--everything")
+    assert (refused[0], "say --yes" in refused[1]) == (2, True), refused
+
+    outcome = site.json("driver", "resync", "fabric", "--everything", "--yes")
+
+    assert (before["owed"], outcome["in_sync"], outcome["owed"]) == (0, True, 0)
+    detail = site.json("driver", "show", "fabric")["actions"][0]["detail"]
+    assert int(detail.split()[0]) >= 2
+    assert site.json("driver", "resync", "fabric", "--no-wait") == {"driver": "fabric", "requested": True}
+
+
 def test_many_orphans_are_held_until_the_operator_agrees(site: Any) -> None:
     """A resync that would remove much says so and leaves it; with the operator's word it is removed."""
     _, (port,) = site.network(ports=1)

@@ -27,7 +27,7 @@ from chaos.link import Link
 from chaos.timeline import Timeline
 
 TESTS = Path(__file__).resolve().parents[1]
-READY = 60.0
+READY = 90.0
 """Seconds until a part has to be ready at the beginning, on a machine that is busy."""
 
 

@@ -29,7 +29,7 @@ from jackfield_core.console import (
 from jackfield_core.context import RequestContext
 from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.errors import Conflict, DriverUnavailable
-from jackfield_core.services.driver import DriverService
+from jackfield_core.services.driver import Asked, DriverService
 
 LOOK_EVERY = 0.2
 """Seconds between looks at the database."""
@@ -87,15 +87,15 @@ def driver_resync(
     if everything:
         confirm(f'Owe driver "{name}" everything again?', is_agreed=yes)
 
-    async def ask(service: DriverService, ctx: RequestContext) -> DriverAudit:
+    async def ask(service: DriverService, ctx: RequestContext) -> Asked:
         return await service.resync(ctx, name, remove_orphans=remove_orphans, everything=everything)
 
-    before = ask_drivers(settings, ask)
+    asked = ask_drivers(settings, ask)
     if not wait:
         _tell_asked(name, json=json)
         return
     with progress(f"resync of {name}") as step:
-        found = ask_drivers(settings, lambda service, ctx: _watched(service, ctx, before, timeout, step))
+        found = ask_drivers(settings, lambda service, ctx: _watched(service, ctx, asked, timeout, step))
     if json:
         print_json({**plain(found), "in_sync": found.is_whole})
     else:
@@ -104,15 +104,14 @@ def driver_resync(
         raise typer.Exit(1)
 
 
-async def _watched(
-    service: DriverService, ctx: RequestContext, before: DriverAudit, timeout: float, step: Step
-) -> Resynced:
+async def _watched(service: DriverService, ctx: RequestContext, asked: Asked, timeout: float, step: Step) -> Resynced:
     """Return what came of it once there is nothing left to wait for, or after *timeout* seconds."""
     deadline = time.monotonic() + timeout
-    name = before.driver
-    audit = await _audited(service, ctx, before, deadline)
-    if audit.outcome == "failed":
-        raise DriverUnavailable(f'driver "{name}" could not be compared: {audit.reason}', driver=name)
+    audit, name = asked.before, asked.before.driver
+    if asked.is_compared:
+        audit = await _audited(service, ctx, audit, deadline)
+        if audit.outcome == "failed":
+            raise DriverUnavailable(f'driver "{name}" could not be compared: {audit.reason}', driver=name)
     most, progressed_at = 0, time.monotonic()
     while True:
         (lag,) = await service.lag(ctx, name)
@@ -161,10 +160,11 @@ def _tell_asked(name: str, *, json: bool) -> None:
 def _tell(found: Resynced) -> None:
     """Print what came of a resync."""
     name, audit = found.driver, found.audit
-    typer.echo(
-        f'Driver "{name}" listed {counted(audit.listed, "resource")}: {audit.missing} missing, '
-        f"{audit.changed} changed, {counted(audit.orphans, 'orphan')}."
-    )
+    if audit.finished_at is not None:
+        typer.echo(
+            f'Driver "{name}" listed {counted(audit.listed, "resource")}: {audit.missing} missing, '
+            f"{audit.changed} changed, {counted(audit.orphans, 'orphan')}."
+        )
     for backend in audit.unreachable:
         typer.echo(f"Not known is what {backend.backend} holds: {backend.reason}")
     if audit.held_orphans:
@@ -176,4 +176,5 @@ def _tell(found: Resynced) -> None:
         left = f"Left: {counted(found.owed, 'debt')}, {found.failing} of them failing"
         typer.echo(f"{left}: see `jackfield driver pending {name}`.")
     if found.is_whole:
-        typer.echo("Device and database agree.")
+        is_seen = audit.finished_at is not None
+        typer.echo("Device and database agree." if is_seen else "It has acknowledged everything.")

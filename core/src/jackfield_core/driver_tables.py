@@ -13,7 +13,7 @@ from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.lag import Lag
 from jackfield_core.db.operator_action import OperatorAction
 from jackfield_core.services.difference import Report
-from jackfield_core.services.driver import DriverDetail
+from jackfield_core.services.driver_looks import DriverDetail
 from jackfield_core.services.inspection import Inspection
 from jackfield_core.services.status import DeliveryStatus
 

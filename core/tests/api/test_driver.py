@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jackfield_core import config
 from jackfield_core.app import Application
-from jackfield_sdk import ServerSettings, start_server
+from jackfield_sdk import MechanismDriver, ServerSettings, start_server
 from jackfield_sdk.examples.loopback import Fabric, LoopbackDriver
 
 DEADLINE = 15.0
@@ -32,11 +32,17 @@ async def eventually(condition: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-async def fabric() -> AsyncIterator[tuple[Fabric, str]]:
+def driver_type() -> type[LoopbackDriver]:
+    """Drive the fabric with everything there is; a test may name another driver."""
+    return LoopbackDriver
+
+
+@pytest.fixture
+async def fabric(driver_type: type[LoopbackDriver]) -> AsyncIterator[tuple[Fabric, str]]:
     """Serve a fabric; return it and its address."""
     with tempfile.TemporaryDirectory(prefix="jfapi-") as folder:
         fabric, endpoint = Fabric("fabric"), f"unix://{folder}/f.sock"
-        server = await start_server(LoopbackDriver(fabric), ServerSettings(listen=endpoint))
+        server = await start_server(driver_type(fabric), ServerSettings(listen=endpoint))
         yield fabric, endpoint
         await server.stop()
 
@@ -151,6 +157,30 @@ async def test_debts_are_tried_again_and_forgotten(api: Any, act: Any, fabric: A
 
 async def _refused(api: Any) -> bool:
     return bool((await api.get("drivers/fabric/lag"))["lag"]["refused"])
+
+
+class Blind(LoopbackDriver):
+    """A driver whose devices cannot be listed."""
+
+    list_owned = MechanismDriver.list_owned
+    diff = MechanismDriver.diff
+
+
+@pytest.mark.parametrize("driver_type", [Blind])
+async def test_driver_that_cannot_list_is_told_everything(api: Any, act: Any, fabric: Any) -> None:
+    """It can only be owed everything again; a dry run says what it could not find out."""
+    network = await api.create("network")
+    await eventually(lambda: _is_paid(api))
+
+    report = (await api.get("drivers/fabric/diff"))["diff"]
+    refused = await api.refused("PUT", "drivers/fabric/resync")
+    del fabric[0].networks[network["id"]]
+    await act("resync", 202, everything=True)
+
+    assert (report["in_sync"], report["listed"], report["differences"]) == (False, None, [])
+    assert "cannot list" in report["notes"][0]
+    assert (refused[0], "owed everything again" in refused[2]) == (409, True)
+    await eventually(lambda: network["id"] in fabric[0].networks)
 
 
 async def test_finalising_without_states_changes_nothing(api: Any, act: Any) -> None:

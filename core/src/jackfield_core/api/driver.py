@@ -82,10 +82,10 @@ class Drivers:
     async def resync(self, request: Request, name: str) -> Answer:
         """Ask for a comparison that repairs; answer with the last one before, because this one takes its time."""
         body = _body(request, schema.ResyncBody)
-        before = await self._service.resync(
+        asked = await self._service.resync(
             request.ctx, name, remove_orphans=body.remove_orphans, everything=body.everything
         )
-        return _answer({"requested": True, "last_audit": schema.plain(before)}, 202)
+        return _answer({"requested": True, "last_audit": schema.plain(asked.before)}, 202)
 
     async def quarantine(self, request: Request, name: str) -> Answer:
         """Forbid every call to a driver."""

@@ -35,7 +35,6 @@ CHECK = 30.0
 PATIENCE = 10.0
 """Seconds that the database may take to answer."""
 
-_FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _RING = "SELECT pg_notify($1, topic) FROM unnest($2::text[]) AS topic"
 
 
@@ -76,7 +75,8 @@ class Bell:
                 async with self._listening() as connection:
                     while not connection.is_closed():
                         await self._pass_on(connection)
-            except _FAULTS as error:
+            except Exception as error:
+                # The database is away, or we have a fault; polls find what nobody rings for.
                 self._note_silence(str(error) or type(error).__name__)
             await asyncio.sleep(AGAIN)
 
@@ -129,4 +129,7 @@ def _arguments(url: Any) -> dict[str, Any]:
     """Return what asyncpg's ``connect`` takes for the URL of the settings."""
     full = url.set(drivername="postgresql+asyncpg")
     _, arguments = full.get_dialect()().create_connect_args(full)
+    # What the URL may say to SQLAlchemy's adapter and not to the driver.
+    for name in ("prepared_statement_cache_size", "prepared_statement_name_func", "async_fallback"):
+        arguments.pop(name, None)
     return {**arguments, "server_settings": {"application_name": "jackfield bell"}}

@@ -85,6 +85,7 @@ class EvilDriver(grpc.GenericRpcHandler):
         self._stopping: asyncio.Task[None] | None = None
         self.instance_id = ""
         self.epoch = "1"
+        self.backend_health = capability_pb2.BACKEND_HEALTH_UNSPECIFIED
         self.version = "1.0"
         self.states: capability_pb2.StateVersions | None = None
         """Versions of state that it speaks; None if it keeps none."""
@@ -174,7 +175,11 @@ class EvilDriver(grpc.GenericRpcHandler):
             limits=self.limits,
             features=["states"] if self.states else [],
             state_version=self.states,
-            backends=[capability_pb2.Backend(id="fabric", epoch=self.epoch, message=str(len(self.calls)))],
+            backends=[
+                capability_pb2.Backend(
+                    id="fabric", epoch=self.epoch, health=self.backend_health, message=str(len(self.calls))
+                )
+            ],
         )
 
     def _drain(self, _request: Any) -> Message:

@@ -219,6 +219,18 @@ async def test_backend_that_lost_everything_is_noticed(world):
     assert core.entry(fabric).handshake.epochs == {"fabric": "2"}
 
 
+async def test_backend_that_goes_down_is_noticed_by_every_process(world):
+    """Also without a stream of events, while the driver runs on."""
+    fabric = await world.driver("fabric")
+    core = await world.core(fabric, health_interval=0.05)
+    assert core.entry(fabric).backends.down == []
+
+    fabric.backend_health = capability_pb2.BACKEND_HEALTH_DOWN
+
+    (down,) = await world.eventually(lambda: core.entry(fabric).backends.down)
+    assert down.backend.id == "fabric"
+
+
 REFUSALS = {
     "another driver": {"driver_name": "ovs"},
     "another contract": {"contract_major": 2},

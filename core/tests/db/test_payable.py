@@ -40,8 +40,8 @@ def _values():
     return {"a_driver": "ovs", "a_limit": 200, "earlier": ["fabric"], "later": [], "a_claim": "claim", **times}
 
 
-KEY = ("pk_delivery", "sqlite_autoindex_delivery_1")
-"""The index of the primary key, as either database calls it."""
+KEY = ("pk_delivery", "sqlite_autoindex_delivery_1", "ix_delivery_driver")
+"""Indexes that name one row: that of the primary key, as either database calls it, and the same by driver."""
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from jackfield_core import config
 from jackfield_core.context import RequestContext
@@ -182,6 +183,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table, as wide as it has to be."""
     table = Table(*columns, box=box.SIMPLE_HEAD)
     for row in rows:
-        table.add_row(*row)
+        # As it is: words of a driver may look like rich's markup.
+        table.add_row(*map(Text, row))
     # A pipe has no width; a table cut at 80 columns is of no use to grep.
     Console(width=None if sys.stdout.isatty() else 240).print(table)

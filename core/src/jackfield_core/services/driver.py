@@ -21,12 +21,16 @@ from jackfield_core.db.engine import Database, sweep
 from jackfield_core.db.forgetting import Given, force_forget
 from jackfield_core.db.lag import LagTable
 from jackfield_core.db.unit_of_work import Tables
-from jackfield_core.errors import Conflict, DriverUnavailable
+from jackfield_core.errors import Conflict, DriverUnavailable, Invalid
 from jackfield_core.mechanism import record
 from jackfield_core.mechanism.answers import NoVerdict
+from jackfield_core.mechanism.verdicts import clean
 from jackfield_core.services.driver_looks import DriverLooks, expect_admin, unknown
 from jackfield_core.services.finalize import Outcome, Progress, finalize_driver
 from jackfield_core.services.inspection import LISTS
+
+LONGEST_REASON = 1000
+"""Characters of what an operator says."""
 
 
 class Asked(Struct, frozen=True):
@@ -86,9 +90,13 @@ class DriverService(DriverLooks):
         """Forbid every call to a driver until it is released; what it is owed is kept.
 
         Raises:
+            Invalid: There is no *reason*.
             Conflict: It has never introduced itself, or is in quarantine already.
         """
         self._expect_configured(ctx, name)
+        reason = clean(reason, LONGEST_REASON)
+        if not reason:
+            raise Invalid(f'Driver "{name}" is not put in quarantine without a reason.')
         async with self._database.writing() as connection:
             tables = Tables(connection)
             known = await self._introduced(tables, name)

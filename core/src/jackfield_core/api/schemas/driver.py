@@ -17,14 +17,12 @@ from jackfield_core.api.schemas.values import Uuid
 from jackfield_core.db.base import now
 from jackfield_core.db.lag import Lag
 from jackfield_core.services.difference import Report
+from jackfield_core.services.driver import LONGEST_REASON
 from jackfield_core.services.driver_looks import DriverDetail
 from jackfield_core.services.inspection import Inspection
 from jackfield_core.types import Kind
 
 Shape = dict[str, Any]
-
-LONGEST_REASON = 1000
-"""Characters of what an operator says."""
 
 
 class QuarantineBody(Struct, frozen=True, forbid_unknown_fields=True):

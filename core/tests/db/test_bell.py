@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jackfield_core import config
 from jackfield_core.db import bell as bells
-from jackfield_core.db.bell import Bell, Topic, ring_at_commit
+from jackfield_core.db.bell import Bell, Topic
 from jackfield_core.db.engine import Database
 
 DEADLINE = 15.0
@@ -90,20 +90,6 @@ async def test_bell_is_heard_again_after_an_outage(shared: str, outage: Any, mon
         ringer.bell.ring(Topic.NODES)
         await hearer.until(lambda: hearer.heard)
         assert hearer.heard == [Topic.NODES]
-
-
-async def test_command_rings_with_its_commit(shared: str, database: Database) -> None:
-    """A process without a bell of its own wakes the others by its transaction."""
-    async with listening(shared) as hearer:
-        with contextlib.suppress(RuntimeError):
-            async with database.writing() as connection:
-                await ring_at_commit(connection, Topic.NODES)
-                raise RuntimeError
-        async with database.writing() as connection:
-            await ring_at_commit(connection, Topic.DRIVERS)
-        await hearer.until(lambda: hearer.heard)
-
-        assert hearer.heard == [Topic.DRIVERS]
 
 
 async def test_sqlite_needs_no_bell(tmp_path: Any) -> None:

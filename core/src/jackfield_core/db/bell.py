@@ -18,10 +18,8 @@ from typing import Any
 import asyncpg
 import structlog
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core import config
-from jackfield_core.db.statement import driver_connection
 
 log = structlog.get_logger()
 
@@ -117,12 +115,6 @@ class Bell:
         if not self._is_known_silent:
             log.warning("bell.silent", reason=reason)
         self._is_known_silent = True
-
-
-async def ring_at_commit(connection: AsyncConnection, *topics: Topic) -> None:
-    """Wake all processes when the transaction commits; for commands, which have no bell of their own."""
-    if connection.dialect.name == "postgresql":
-        await driver_connection(connection).execute(_RING, CHANNEL, sorted(topics))
 
 
 def _arguments(url: Any) -> dict[str, Any]:

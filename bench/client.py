@@ -51,7 +51,8 @@ class Client:
     """One HTTP session against one server, and the process that serves it."""
 
     def __init__(self, url: str, pid: int, host: str, on_phase: Callable[[Phase], None]) -> None:
-        self._url = url.rstrip("/") + "/v2.0"
+        self._root = url.rstrip("/")
+        self._url = self._root + "/v2.0"
         self._pid = pid
         self._host = host
         self._on_phase = on_phase
@@ -93,6 +94,16 @@ class Client:
             if response.status != expect:
                 raise RuntimeError(f"{method} {path}: {response.status} {raw[:200]!r}")
             return await response.json() if raw else None
+
+    def read(self, path: str) -> Request:
+        """Return a request for something that is not of the API, such as ``/metrics``."""
+
+        async def request() -> bytes:
+            async with self._session.get(self._root + path) as response:
+                response.raise_for_status()
+                return await response.read()
+
+        return request
 
     def create_network(self) -> Request:
         async def request() -> Any:

@@ -76,6 +76,12 @@ OPERATIONS = (
     Operation("list ports, with a MAC address", _get("/ports?mac_address=fa:16:00:00:00:2a")),
     Operation("list ports, with an address", _get("/ports?fixed_ips=ip_address%3D{address}")),
     Operation("list networks, with a name", _get("/networks?name=network-42")),
+    Operation("list deliveries, first page", _get("/deliveries?limit=100")),
+    Operation("list deliveries, of a driver", _get("/deliveries?driver=backend&limit=100")),
+    Operation("list deliveries, of a port", _get("/deliveries?resource_id={middle}")),
+    Operation("list deliveries, that are owed", _get("/deliveries?owed=true&limit=100")),
+    Operation("scrape of the metrics", lambda site: [site.client.read("/metrics")] * TURN),
+    Operation("look at the readiness", lambda site: [site.client.read("/readyz")] * TURN),
     Operation(
         "create port, bound where an agent is",
         lambda site: [site.wired_client.create_port(site.kept["networks"][0]["id"])] * TURN,

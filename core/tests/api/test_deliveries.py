@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from jackfield_core import config
 from jackfield_core.app import Application
+from jackfield_core.db.fault import FaultTable
+from jackfield_core.db.port import WiringReport
+from jackfield_core.types import Kind
 from jackfield_sdk import Backend, BackendHealth, Bound, Infeasible, RetryLater, ServerSettings, start_server
 from jackfield_sdk.testing import RecordingDriver
 
@@ -310,6 +313,22 @@ async def test_reasons_of_a_failed_binding_are_for_administrators(api: Any, fabr
         seen = answer["port"] if "port" in answer else answer["ports"][0]
         assert seen["binding:vif_type"] == "binding_failed"
         assert "binding:failures" not in seen
+        assert "jackfield:wiring" not in seen
+
+
+async def test_port_that_a_host_cannot_wire_says_why(api: Any, application: Application, fabric: Fabric) -> None:
+    """An error without a reason would be no help to anybody."""
+    fabric.script.answer("bind_port", lambda context: Bound(context.segments[0].id, vif_type="ovs"))
+    network = await api.create("network")
+    port = await api.create("port", network_id=network["id"], **{"binding:host_id": "host-1"})
+    async with application.unit_of_work() as tx:
+        await tx.ports.hold([port["id"]])
+        await tx.ports.set_wiring([WiringReport(port["id"], "host-1", "error", "no such bridge")])
+        await FaultTable(tx.connection, ["fabric"]).refresh(Kind.PORT, [port["id"]])
+
+    shown = await api.show("port", port["id"])
+
+    assert (shown["status"], shown["jackfield:wiring"]) == ("ERROR", {"state": "error", "reason": "no such bridge"})
 
 
 async def test_extension_tells_of_it(api: Any) -> None:

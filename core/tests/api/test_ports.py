@@ -36,6 +36,7 @@ async def test_new_port_shows_everything_that_clients_read(api: Any, subnet: dic
         "binding:vif_type": "unbound",
         "binding:vif_details": {},
         "binding:failures": [],
+        "jackfield:wiring": {"state": "unknown", "reason": ""},
         "revision_number": 1,
     }
     assert {name: port[name] for name in expected} == expected

@@ -77,6 +77,12 @@ EXTENSIONS: Sequence[Extension] = (
         updated="2026-11-21T15:00:00-00:00",
     ),
     Extension(
+        alias="jackfield-wiring",
+        name="Wiring of ports",
+        description="The attribute jackfield:wiring of ports: what their hosts said last, and why they are not up.",
+        updated="2026-11-21T19:00:00-00:00",
+    ),
+    Extension(
         alias="multi-provider",
         name="Networks of several segments",
         description="The attribute segments of networks: more than one provider segment.",

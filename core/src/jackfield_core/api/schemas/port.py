@@ -2,7 +2,8 @@
 
 The host of a port and how it is plugged there are ``binding:`` attributes.
 ``binding:failures`` is ours, and for administrators: which mechanism driver did
-not bind the port, at which level, and in its words why.
+not bind the port, at which level, and in its words why. So is
+``jackfield:wiring``: what the host, or the driver that plugs the port, said last.
 """
 
 from collections.abc import Iterable, Sequence
@@ -163,6 +164,13 @@ class UpdateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         )
 
 
+class WiringOut(Struct, frozen=True):
+    """What was last reported of a port: ``up``, ``down``, ``error`` or ``unknown``, and why it is not up."""
+
+    state: str
+    reason: str
+
+
 class PortOut(Struct, frozen=True):
     """A port as administrators see it."""
 
@@ -187,6 +195,7 @@ class PortOut(Struct, frozen=True):
     vif_type: str = field(name="binding:vif_type")
     vif_details: dict[str, Any] = field(name="binding:vif_details")
     failures: Sequence[dict[str, Any]] | UnsetType = field(name="binding:failures")
+    wiring: WiringOut | UnsetType = field(name="jackfield:wiring")
     revision_number: int
     created_at: str
     updated_at: str
@@ -219,6 +228,7 @@ def render(port: Port) -> PortOut:
         binding.vif_type,
         binding.vif_details,
         binding.failures,
+        WiringOut(binding.wiring, binding.wiring_reason),
         port.revision_number,
         created_at,
         created_at if port.updated_at == port.created_at else moment(port.updated_at),
@@ -227,7 +237,7 @@ def render(port: Port) -> PortOut:
 
 def render_for_users(port: Port) -> PortOut:
     """Return a port as those see it who are no administrators: what drivers say of hosts is not for them."""
-    return msgspec.structs.replace(render(port), failures=UNSET)
+    return msgspec.structs.replace(render(port), failures=UNSET, wiring=UNSET)
 
 
 def merged_options(current: Sequence[DhcpOption], bodies: Sequence[DhcpOptionBody] | None) -> tuple[DhcpOption, ...]:

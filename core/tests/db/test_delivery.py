@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from jackfield_core.db import delivery
 from jackfield_core.db.base import now
 from jackfield_core.db.claim import Failure, Settled
 from jackfield_core.db.delivery import Entry, table
@@ -367,6 +368,20 @@ async def test_a_backend_that_lost_its_memory_is_owed_everything_again(ledger):
     assert sorted(ids(await ledger.claim(name="c2"))) == ["n1", "n2"]
     assert (await ledger.one("n1")).acknowledged_revision is None
     assert (await ledger.one("n1", "arista")).owed is False
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 5000])
+async def test_everything_is_owed_again_page_by_page(ledger, monkeypatch, page):
+    """However much a driver has lost, no statement changes more than a page, and none is left out."""
+    monkeypatch.setattr(delivery, "PAGE", page)
+    await ledger.record_new([a_network(), a_network("n2"), a_subnet(), a_port(), a_port("p2"), a_port("p3")])
+    for name in ("c1", "c2", "c3"):
+        await ledger.pay(name=name)
+    assert await ledger.list() == []
+
+    assert await ledger.owe_all_again("ovs") == 6
+
+    assert sorted(ids(await ledger.list())) == ["n1", "n2", "p1", "p2", "p3", "s1"]
 
 
 async def test_kinds_without_interest_are_forgotten(ledger):

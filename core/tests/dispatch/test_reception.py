@@ -2,15 +2,19 @@
 
 from typing import Any
 
+import pytest
 from jackfield.driver.v1 import change_pb2
+from jackfield_core.db import delivery
 from jackfield_core.db.network import table as networks
 from jackfield_core.db.port import table as ports
 from jackfield_core.dispatch.reception import OFTEN
 from jackfield_core.types import Kind
 
 
-async def test_new_driver_is_owed_what_exists(scene: Any) -> None:
-    """A driver that joins later is told of everything that is there, parents first."""
+@pytest.mark.parametrize("page", [1, 5000])
+async def test_new_driver_is_owed_what_exists(scene: Any, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
+    """A driver that joins later is told of everything that is there, parents first, however much it is."""
+    monkeypatch.setattr(delivery, "PAGE", page)
     old = await scene.driver("a")
     core = await scene.core(old)
     tree = await core.subnet(await core.network())

@@ -20,18 +20,24 @@ _TABLES = {Kind.NETWORK: network.table, Kind.SUBNET: subnet.table, Kind.PORT: po
 
 async def owe_what_exists(connection: AsyncConnection, driver: str, kinds: Collection[Kind]) -> int:
     """Owe a driver the live resources of *kinds* that it has no row for; return how many."""
+    return sum([await _owe_kind(connection, driver, kind) for kind in kinds])
+
+
+async def _owe_kind(connection: AsyncConnection, driver: str, kind: Kind) -> int:
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    owed = 0
-    for kind in kinds:
-        missing = _missing(driver, kind)
-        statement = (
-            insert(delivery.table)
-            .from_select([column.name for column in missing.selected_columns], missing)
-            # A change that is being recorded at this moment brings its own row.
-            .on_conflict_do_nothing()
-        )
+    id, missing, owed, after = _TABLES[kind].c.id, _missing(driver, kind), 0, ""
+    columns = [column.name for column in missing.selected_columns]
+    while True:
+        # One statement for a hundred thousand ports would be ended before it is through.
+        edge = sa.select(id).where(id > after).order_by(id).offset(delivery.PAGE - 1).limit(1)
+        last = (await connection.execute(edge)).scalar_one_or_none()
+        page = missing.where(id > after, *(() if last is None else (id <= last,)))
+        # A change that is being recorded at this moment brings its own row.
+        statement = insert(delivery.table).from_select(columns, page).on_conflict_do_nothing()
         owed += (await connection.execute(statement)).rowcount
-    return owed
+        if last is None:
+            return owed
+        after = last
 
 
 def _missing(driver: str, kind: Kind) -> sa.Select[Any]:

@@ -136,15 +136,8 @@ class Entry(Struct, frozen=True):
     state: bytes | None = None
 
 
-class Forgotten(Struct, frozen=True):
-    """A debt that was dropped; *tombstone* if it was for the end of a resource."""
-
-    kind: str
-    resource_id: str
-    network_id: str
-    tombstone: bool
-
-
+PAGE = 5000
+"""Rows that one statement changes at most, where it may have to change all that a driver knows."""
 PAID: dict[str, Any] = {"attempts": 0, "disposition": "", "reason": "", "message": ""}
 """What no failed attempt has left anything in."""
 
@@ -217,21 +210,18 @@ class DeliveryTable:
         not forgotten: a resource in ERROR is judged anew when that ends. Orphans
         are left alone: what is still there, the next audit finds.
         """
-        at = now()
-        result = await self._connection.execute(
-            sa.update(table)
-            .where(table.c.driver == driver, ~table.c.orphan)
-            .values(
-                acknowledged_revision=None,
-                original=None,
-                owed=True,
-                due_at=sa.case((table.c.owed & (table.c.due_at < at), table.c.due_at), else_=at),
-                claim=None,
-                leased_until=None,
-                owed_since=sa.case((table.c.owed, table.c.owed_since), else_=at),
-            )
-        )
-        return result.rowcount
+        at, count, after = now(), 0, ("", "")
+        again = _owed_from_the_start(at)
+        while True:
+            # One statement for a hundred thousand rows would be ended before it is through.
+            page = (table.c.driver == driver, ~table.c.orphan, _key > sa.tuple_(*after))
+            edge = sa.select(table.c.kind, table.c.resource_id).where(*page).order_by(*_key).offset(PAGE - 1).limit(1)
+            last = (await self._connection.execute(edge)).one_or_none()
+            upper = () if last is None else (_key <= sa.tuple_(*last),)
+            count += (await self._connection.execute(again.where(*page, *upper))).rowcount
+            if last is None:
+                return count
+            after = (last.kind, last.resource_id)
 
     async def retry(self, driver: str | None = None, *, kind: str | None = None, resource_id: str | None = None) -> int:
         """Make debts due now that wait for their next attempt; return how many.
@@ -240,27 +230,8 @@ class DeliveryTable:
         often, stays on record until they are paid.
         """
         at = now()
-        waiting = sa.update(table).where(table.c.owed, table.c.due_at > at, *_named(driver, kind, resource_id))
+        waiting = sa.update(table).where(table.c.owed, table.c.due_at > at, *named(driver, kind, resource_id))
         return (await self._connection.execute(waiting.values(due_at=at))).rowcount
-
-    async def forgettable(
-        self, driver: str, *, kind: str | None = None, resource_id: str | None = None
-    ) -> Sequence[Forgotten]:
-        """Return what :meth:`forget` would drop."""
-        wanted = sa.select(*_FORGOTTEN).where(_DEBTS, *_named(driver, kind, resource_id))
-        return [Forgotten(*row) for row in await self._connection.execute(wanted)]
-
-    async def forget(
-        self, driver: str, network_ids: Collection[str], *, kind: str | None = None, resource_id: str | None = None
-    ) -> Sequence[Forgotten]:
-        """Drop what a driver is owed on some networks, and orphans that wait for an operator; return what it was.
-
-        All of it, or that of one *kind* or resource. What nobody waits for then
-        is found out by :func:`jackfield_core.db.forgetting.force_forget`.
-        """
-        here = among(table.c.network_id, "network_ids", self._connection.dialect.name)
-        dropped = sa.delete(table).where(_DEBTS, here, *_named(driver, kind, resource_id)).returning(*_FORGOTTEN)
-        return [Forgotten(*row) for row in await self._connection.execute(dropped, {"network_ids": [*network_ids]})]
 
     async def drop_kinds(self, driver: str, kinds: Sequence[str], ended_kinds: Sequence[str] = ()) -> set[str]:
         """Forget what a driver turned out not to want: *kinds*, and the end of *ended_kinds*.
@@ -275,12 +246,22 @@ class DeliveryTable:
         return {row.network_id for row in await self._connection.execute(statement) if row.tombstone}
 
 
-_FORGOTTEN = [table.c[name] for name in Forgotten.__struct_fields__]
-_DEBTS = table.c.owed | table.c.orphan
-"""What a driver is owed, and what it would be owed if an operator agreed."""
+_key = sa.tuple_(table.c.kind, table.c.resource_id)
 
 
-def _named(driver: str | None, kind: str | None, resource_id: str | None) -> Sequence[sa.ColumnElement[bool]]:
+def _owed_from_the_start(at: datetime) -> sa.Update:
+    return sa.update(table).values(
+        acknowledged_revision=None,
+        original=None,
+        owed=True,
+        due_at=sa.case((table.c.owed & (table.c.due_at < at), table.c.due_at), else_=at),
+        claim=None,
+        leased_until=None,
+        owed_since=sa.case((table.c.owed, table.c.owed_since), else_=at),
+    )
+
+
+def named(driver: str | None, kind: str | None, resource_id: str | None) -> Sequence[sa.ColumnElement[bool]]:
     """Return the conditions for rows of a driver, of a kind, and of a resource, as far as they are named."""
     wanted = {"driver": driver, "kind": kind, "resource_id": resource_id}
     return [table.c[name] == value for name, value in wanted.items() if value is not None]

@@ -8,11 +8,15 @@ lives is owed to the driver again with its next change, or when the driver
 introduces itself.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+import sqlalchemy as sa
 from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from jackfield_core.db.delivery import named, table
 from jackfield_core.db.ending import EndTable
+from jackfield_core.db.statement import among
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.types import Kind
 
@@ -40,15 +44,15 @@ async def force_forget(
 
     *required* are the drivers without whose acknowledgement a port is not ACTIVE.
     """
-    named = {"kind": kind or None, "resource_id": resource_id or None}
+    wanted = [_DEBTS, *named(driver, kind or None, resource_id or None)]
     ends = EndTable(tables.connection, tuple(Kind))
-    known = await tables.deliveries.forgettable(driver, **named)
+    known = await _rows(tables.connection, sa.select(*_FORGOTTEN).where(*wanted))
     network_ids = {one.network_id for one in known}
     waiting = [one.resource_id for one in known if one.kind == Kind.PORT and not one.tombstone]
     # Networks before ports before the ledger, in the order of everybody else.
     await ends.hold(network_ids)
     await tables.ports.hold(waiting)
-    forgotten = await tables.deliveries.forget(driver, network_ids, **named)
+    forgotten = await _drop(tables.connection, wanted, network_ids)
     await ends.purge({one.network_id for one in forgotten if one.tombstone})
     await tables.ports.refresh_status(waiting, [*required])
     given = Given(len(forgotten), sum(one.tombstone for one in forgotten))
@@ -61,3 +65,30 @@ async def force_forget(
         detail=f"{given.debts} debts, {given.ends} of them for what was deleted",
     )
     return given
+
+
+class _Forgotten(Struct, frozen=True):
+    """A debt that was dropped; *tombstone* if it was for the end of a resource."""
+
+    kind: str
+    resource_id: str
+    network_id: str
+    tombstone: bool
+
+
+_FORGOTTEN = [table.c[name] for name in _Forgotten.__struct_fields__]
+_DEBTS = table.c.owed | table.c.orphan
+"""What a driver is owed, and what it would be owed if an operator agreed."""
+
+
+async def _drop(
+    connection: AsyncConnection, wanted: Sequence[sa.ColumnElement[bool]], network_ids: Collection[str]
+) -> Sequence[_Forgotten]:
+    """Drop what is wanted of the networks that are held: of others somebody may be settling the end."""
+    here = among(table.c.network_id, "network_ids", connection.dialect.name)
+    dropped = sa.delete(table).where(*wanted, here).returning(*_FORGOTTEN)
+    return await _rows(connection, dropped, network_ids=[*network_ids])
+
+
+async def _rows(connection: AsyncConnection, statement: sa.Executable, **values: object) -> Sequence[_Forgotten]:
+    return [_Forgotten(*row) for row in await connection.execute(statement, values)]

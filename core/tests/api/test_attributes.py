@@ -102,7 +102,7 @@ async def test_attributes_are_stored_and_shown(api: Any) -> None:
 
     assert network["fabric:colour"] == "red"
     assert subnet["fabric:colour"] == "blue"
-    assert {name for name in port if ":" in name and not name.startswith("binding:")} == {
+    assert {name for name in port if ":" in name and not name.startswith(("binding:", "jackfield:"))} == {
         "fabric:colour", "fabric:place", "fabric:fixed", "fabric:found", "fabric:tuning", "spine:colour",
     }  # fmt: skip
     assert port["fabric:colour"] is None

@@ -259,6 +259,10 @@ class Core:
         kind = {"Network": Kind.NETWORK, "Subnet": Kind.SUBNET, "Port": Kind.PORT}[type(resource).__name__]
         network_id = resource.id if kind is Kind.NETWORK else resource.network_id
         async with self.unit_of_work() as tx:
+            # As services do: whoever changes a resource holds it before the ledger.
+            await {Kind.NETWORK: tx.networks, Kind.SUBNET: tx.subnets, Kind.PORT: tx.ports}[kind].find_for_update(
+                resource.id
+            )
             tree = (await load_trees(tx.connection, [network_id]))[network_id]
             tx.record(Change(kind, Action.DELETE, resource, resource, tree))
 

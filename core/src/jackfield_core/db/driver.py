@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import Json, Name, metadata
+from jackfield_core.db.statement import Statement
 
 
 class Interest(Struct, frozen=True):
@@ -81,6 +82,8 @@ class DriverRecord(Struct, frozen=True):
 
 
 _SELECT = sa.select(*(table.c[name] for name in DriverRecord.__struct_fields__))
+# Asked every second.
+_LIST = Statement(_SELECT)
 
 
 class DriverTable:
@@ -91,7 +94,8 @@ class DriverTable:
 
     async def list(self) -> dict[str, DriverRecord]:
         """Return all drivers that ever introduced themselves, by name."""
-        return {row.name: DriverRecord(*row) for row in await self._connection.execute(_SELECT)}
+        records = [DriverRecord(*row) for row in await _LIST.rows(self._connection, {})]
+        return {record.name: record for record in records}
 
     async def find_for_update(self, name: str) -> DriverRecord | None:
         """Return the driver and keep other core processes from judging its handshake meanwhile."""

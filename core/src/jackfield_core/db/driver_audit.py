@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import Json, metadata, now
+from jackfield_core.db.statement import Statement
 
 LEAP = timedelta(minutes=1)
 """Clocks that agree less are wrong, and not only different."""
@@ -83,6 +84,10 @@ class DriverAudit(Struct, frozen=True):
         return self.finished_at <= not_since or self.finished_at > at + LEAP
 
 
+# Asked every second for every driver.
+_FIND = Statement(sa.select(table).where(table.c.driver == sa.bindparam("a_driver")))
+
+
 class DriverAuditTable:
     """Audits, seen through one connection."""
 
@@ -95,7 +100,7 @@ class DriverAuditTable:
 
     async def find(self, driver: str) -> DriverAudit | None:
         """Return the last audit of a driver, or None if none was ever asked for."""
-        row = (await self._connection.execute(sa.select(table).where(table.c.driver == driver))).one_or_none()
+        row = await _FIND.row(self._connection, {"a_driver": driver})
         return DriverAudit(*row) if row else None
 
     async def request(self, driver: str, *, remove_orphans: bool = False) -> None:

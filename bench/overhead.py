@@ -5,13 +5,16 @@ each, in an order that rotates, so that whatever else the machine does falls on
 all of them alike; a figure is the median of what they differ by in a round. Delivery is
 measured by itself: ports are created while a driver is away, and later it is owed
 all of them anew; what counts is the CPU of the core process from then until the
-ledger is empty. Everything that the core does meanwhile is in it.
+ledger is empty, less what it takes in the same time when there is nothing to do
+(it looks at the ledger and asks for signs of life; a figure of its own says how
+much that is).
 """
 
 import asyncio
 import contextlib
 import math
 import statistics
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,6 +29,8 @@ HOST = "bench-host"
 BATCH = 500
 _TURN = 10
 """Creates in a turn: so few that a round is over before the machine is another one."""
+_REST = 2.0
+"""Seconds for which a core is left alone to see what it takes: about as long as a delivery."""
 _PATIENCE = 120.0
 """Seconds after which a ledger that is not empty is an error."""
 
@@ -77,7 +82,7 @@ class Figure:
 
 async def measure(*, rounds: int, owed: int) -> list[Figure]:
     """Return the figures: *rounds* of creates, and a few of *owed* delivered ports."""
-    return [await _delivery(max(3, rounds // _TURN), owed), *await _creates(rounds)]
+    return [*await _delivery(max(3, rounds // _TURN), owed), *await _creates(rounds)]
 
 
 async def _creates(rounds: int) -> list[Figure]:
@@ -101,14 +106,21 @@ async def _turn(cores: Sequence["_Core"], first: int) -> list[float]:
     return [taken[number] for number in range(len(cores))]
 
 
-async def _delivery(rounds: int, owed: int) -> Figure:
-    """Measure the delivery of *owed* bound ports to one driver, in batches."""
+async def _delivery(rounds: int, owed: int) -> list[Figure]:
+    """Measure the core at rest, and the delivery of *owed* bound ports to one driver, in batches."""
     async with _Core([_BINDER, _BACKEND], batch=BATCH) as core:
         await core.create_owed(owed, _BACKEND)
         await core.deliver_again(_BACKEND)
-        taken = [await core.deliver_again(_BACKEND) for _ in range(rounds)]
+        taken = []
+        for _ in range(rounds):
+            idle = await core.rest(_REST)
+            cpu, seconds = await core.deliver_again(_BACKEND)
+            taken.append((idle * 1e3, (cpu - idle * seconds) / owed * 1e6))
     what = f"postcommit of {owed} bound ports, per change, in batches of {BATCH}"
-    return Figure(what, "µs", 30.0, [seconds / owed * 1e6 for seconds in taken])
+    return [
+        Figure("the core at rest, with two drivers, a second", "ms", None, [idle for idle, _ in taken]),
+        Figure(what, "µs", 30.0, [delivery for _, delivery in taken]),
+    ]
 
 
 class _Core:
@@ -154,12 +166,18 @@ class _Core:
         # for every debt, and what the core does in the seconds that it waits would count as well.
         await self._database.execute("ANALYZE")
 
-    async def deliver_again(self, fabric: Fabric) -> float:
-        """Owe a driver all ports, as if its fabric had lost them; return seconds of CPU until it has them again."""
+    async def rest(self, seconds: float) -> float:
+        """Leave the core alone for *seconds*; return seconds of CPU that it took in each."""
         before = self._cpu()
+        await asyncio.sleep(seconds)
+        return (self._cpu() - before) / seconds
+
+    async def deliver_again(self, fabric: Fabric) -> tuple[float, float]:
+        """Owe a driver all ports, as if its fabric had lost them; return seconds of CPU, and of time, that it takes."""
+        before, began = self._cpu(), time.monotonic()
         await self._database.execute(_OWE_ALL_AGAIN, fabric.name)
         await self._until_paid()
-        return self._cpu() - before
+        return self._cpu() - before, time.monotonic() - began
 
     async def _until_paid(self) -> None:
         await _until(lambda: self._database.fetchval("SELECT NOT EXISTS (SELECT FROM delivery WHERE owed)"))

@@ -237,3 +237,21 @@ async def test_epochs_grow_from_call_to_call(scene: Any, count: int) -> None:
 
     epochs = [request.epoch for request in driver.requests]
     assert epochs == sorted(set(epochs))
+
+
+async def test_network_waits_for_the_end_of_its_subnet(scene: Any) -> None:
+    """A driver that hears of subnets alone, and is away, hears of the end of one although its network has gone too."""
+    driver = await scene.raw_driver(kinds=[Kind.SUBNET])
+    core = await scene.core(driver)
+    tree = await core.subnet(await core.network())
+    await core.until_paid()
+    await driver.down()
+
+    await core.delete(tree.subnets[0])
+    await core.delete(tree.network)
+    assert [debt.kind for debt in await core.debts()] == [Kind.SUBNET]
+    await driver.up()
+    await core.until_paid()
+
+    assert [change.action for change in driver.told()][-1] == change_pb2.ACTION_DELETE
+    assert (await core.count(networks), await core.count(subnets)) == (0, 0)

@@ -75,17 +75,16 @@ class ClaimTable:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def next_epoch(self, driver: str) -> int:
-        """Return the epoch of the claim that follows in this transaction.
+    async def next_epoch(self, driver: str) -> int | None:
+        """Return the epoch of the claim that follows in this transaction; None if there is nothing to claim.
 
         Dispatchers that claim for the same driver take turns from here on, and a
         handshake that is being judged is waited for: only afterwards is it known
         what may be claimed.
         """
-        clock = time.time_ns() // 1000
-        values = {"a_driver": driver, "at": now(), "clock": clock}
-        # Without anything to pay nothing is written; a notifier has no record to write to.
-        return await _NEXT_EPOCH.value(self._connection, values) or clock
+        values = {"a_driver": driver, "at": now(), "clock": time.time_ns() // 1000}
+        epoch: int | None = await _NEXT_EPOCH.value(self._connection, values)
+        return epoch
 
     async def claim(
         self,

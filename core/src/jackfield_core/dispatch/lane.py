@@ -181,6 +181,9 @@ class Lane:
         async with self._database.writing() as connection:
             claims = ClaimTable(connection)
             epoch = await claims.next_epoch(self.entry.name)
+            if epoch is None:
+                # What becomes due from now on has no epoch yet; who commits it wakes this lane.
+                return Claim(name, 0, ends_at, ())
             debts = await claims.claim(
                 self.entry.name,
                 name=name,

@@ -231,6 +231,7 @@ async def test_strange_questions_are_refused(api: Any) -> None:
     """A filter that there is not, a limit that is none and an id that is none are errors, not ignored."""
     assert (await api.refused("GET", "drivers?colour=red"))[0] == 400
     assert (await api.refused("GET", "drivers/fabric/pending?limit=0"))[0] == 400
+    assert (await api.refused("GET", f"drivers/fabric/pending?limit={'9' * 5000}"))[0] == 400
     assert (await api.refused("GET", "drivers/fabric/diff?id=blue"))[0] == 404
     assert (await api.refused("GET", f"drivers/{uuid.uuid4()}"))[:2] == (404, "DriverNotFound")
     assert (await api.refused("GET", "drivers/fabric/nothing"))[0] == 404

@@ -66,8 +66,10 @@ class Drivers:
     async def pending(self, request: Request, name: str) -> Answer:
         """Answer with what a driver is owed, ``limit`` debts at most."""
         limit = _options(request, "limit").get("limit", str(PENDING_LIMIT))
-        if not limit.isdecimal() or not 0 < int(limit) <= PENDING_LIMIT * 10:
-            raise bad_request(f"Invalid input for limit. Reason: it is not from 1 to {PENDING_LIMIT * 10}.")
+        most = PENDING_LIMIT * 10
+        # Python refuses to read a number of thousands of digits.
+        if not limit.isdecimal() or len(limit) > len(str(most)) or not 0 < int(limit) <= most:
+            raise bad_request(f"Invalid input for limit. Reason: it is not from 1 to {most}.")
         found = await self._service.pending(request.ctx, name, limit=int(limit))
         return _answer({"pending": [delivery.render(one) for one in found]})
 

@@ -50,12 +50,17 @@ def _purge(kind: Kind, table: sa.Table, column: str, *conditions: sa.ColumnEleme
 _PORTS = _purge(Kind.PORT, port.table, "id")
 _PORTS_OF_NETWORKS = _purge(Kind.PORT, port.table, "network_id")
 _SUBNETS = _purge(Kind.SUBNET, subnet.table, "network_id")
-# Rows of parts go with that of the network, so it stays while the end of one is still owed.
+# Rows of parts go with that of the network, so it stays while the end of one is still owed. A subnet that lives
+# is not waited for: nobody but the network's own end speaks of it.
+_ending_subnet = sa.exists().where(
+    subnet.table.c.network_id == network.table.c.id, subnet.table.c.deleted_at.is_not(None)
+)
 _NETWORKS = _purge(
     Kind.NETWORK,
     network.table,
     "id",
-    *(~sa.exists().where(part.c.network_id == network.table.c.id) for part in (port.table, subnet.table)),
+    ~sa.exists().where(port.table.c.network_id == network.table.c.id),
+    ~_ending_subnet,
 )
 
 
@@ -77,7 +82,7 @@ class EndTable:
     async def purge(self, network_ids: Collection[str], port_ids: Collection[str] | None = None) -> None:
         """Remove what is deleted and owed to nobody: *port_ids* (by default all), and the rest, of these networks.
 
-        What they held is free again. A network stays while the row of a port or of a subnet does.
+        What they held is free again. A network stays while the row of a port or of a deleted subnet does.
         """
         if port_ids is None:
             await self._purge(Kind.PORT, _PORTS_OF_NETWORKS, network_ids)

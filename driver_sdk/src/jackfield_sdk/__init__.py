@@ -71,6 +71,7 @@ from jackfield_sdk.views import (
     PortView,
     ViewKind,
 )
+from jackfield_sdk.vif import VifType, bridge_vif_details, host_mac_address, ovs_vif_details, tap_vif_details
 
 __all__ = [
     "Accepted",
@@ -135,8 +136,13 @@ __all__ = [
     "Unreachable",
     "Veto",
     "ViewKind",
+    "VifType",
+    "bridge_vif_details",
+    "host_mac_address",
+    "ovs_vif_details",
     "run_agent",
     "serve",
     "start_agent",
     "start_server",
+    "tap_vif_details",
 ]

@@ -102,7 +102,7 @@ class OvsAgent(NodeAgent):
                 "tunneling_ip": tunnel_ip or "",
                 "integration_bridge": self._layout.integration_bridge,
                 "datapath_type": self._layout.datapath_type,
-                "ovs_hybrid_plug": False,
+                "ovs_hybrid_plug": self._settings.ovs_hybrid_plug,
                 "l2_population": True,
                 "arp_responder_enabled": False,
                 "devices": len(self._up),

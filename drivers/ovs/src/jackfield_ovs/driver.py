@@ -7,7 +7,7 @@ answer rests on nothing but what the host's agent said of itself when it connect
 
 from __future__ import annotations
 
-from jackfield_sdk import Agent, BindContext, Bound, Host, MechanismDriver, Segment, Skip
+from jackfield_sdk import Agent, BindContext, Bound, Host, MechanismDriver, Segment, Skip, VifType, ovs_vif_details
 
 from jackfield_ovs.plan import PHYSICAL_TYPES, TUNNEL_TYPES
 from jackfield_ovs.version import VERSION
@@ -40,7 +40,7 @@ def _first_carried(context: BindContext, agents: list[Agent]) -> Bound | Skip:
         for agent in agents:
             reason = why_not(segment, agent)
             if not reason:
-                return Bound(segment.id, "ovs", vif_details(agent))
+                return Bound(segment.id, VifType.OVS, vif_details(agent))
             reasons.append(f"{_described(segment)}: {reason}")
     return Skip(_summary(context.host, reasons))
 
@@ -63,14 +63,13 @@ def why_not(segment: Segment, agent: Agent) -> str:
 
 
 def vif_details(agent: Agent) -> dict[str, object]:
-    """Return what the compute service needs to plug into this host's bridge."""
-    return {
-        "port_filter": True,
-        "connectivity": "l2",
-        "bridge_name": agent.configurations.get("integration_bridge", "br-int"),
-        "datapath_type": agent.configurations.get("datapath_type", "system"),
-        "ovs_hybrid_plug": False,
-    }
+    """Return what the compute service needs to plug into this host's bridge, as the agent reported it."""
+    told = agent.configurations
+    return ovs_vif_details(
+        str(told.get("integration_bridge", "br-int")),
+        datapath_type=str(told.get("datapath_type", "system")),
+        hybrid_plug=told.get("ovs_hybrid_plug") is True,
+    )
 
 
 def _described(segment: Segment) -> str:

@@ -70,6 +70,10 @@ class OvsSettings(BaseSettings):
     """Of the bridges that the agent makes: `system` is the kernel's, `netdev` is in user space.
     It must be that of the operator's bridges, because patch ports do not cross the two."""
 
+    ovs_hybrid_plug: bool = False
+    """Have the compute service put a Linux bridge between guest and switch (`qbr`, `qvb`, `qvo`), for
+    a filter of the host that can only be on one. The agent's own filters need none."""
+
     # The tunnels.
     tunnel_ip: IPvAnyAddress | None = None
     """This host's tunnel endpoint; needed when `tunnel_types` is not empty."""

@@ -51,6 +51,21 @@ async def test_the_first_segment_that_the_agent_can_carry_is_bound() -> None:
     )
 
 
+async def test_hybrid_plug_is_what_the_agent_reports() -> None:
+    """A host whose filter needs a Linux bridge says so, and the compute service is told."""
+    hybrid = an_agent(configurations={"integration_bridge": "br-int", "ovs_hybrid_plug": True})
+
+    answer = await bind(VLAN, agents=(hybrid,))
+
+    assert answer.vif_details == {
+        "port_filter": True,
+        "connectivity": "l2",
+        "bridge_name": "br-int",
+        "datapath_type": "system",
+        "ovs_hybrid_plug": True,
+    }
+
+
 @pytest.mark.parametrize(
     ("segments", "agents", "reason"),
     [

@@ -57,6 +57,7 @@ def problems(database_url: str, fabrics: Mapping[str, Fabric]) -> list[str]:
             ("segment_allocation", "segmentation_id", "segment_id", "segment"),
             ("port_binding", "port_id", "port_id", "port"),
             ("binding_level", "port_id", "port_id", "port"),
+            ("inactive_binding", "port_id", "port_id", "port"),
         )
         for (key,) in query(
             f"SELECT {key_column} FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM {target} o WHERE o.id = t.{reference})"

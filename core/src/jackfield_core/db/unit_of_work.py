@@ -27,6 +27,7 @@ from jackfield_core.db.ending import EndTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.fault import FaultTable
 from jackfield_core.db.feed import FeedTable
+from jackfield_core.db.inactive_binding import InactiveBindingTable
 from jackfield_core.db.network import Network, NetworkTable
 from jackfield_core.db.notice import Notice, NoticeTable
 from jackfield_core.db.operator_action import OperatorActionTable
@@ -101,6 +102,7 @@ class Tables:
         self.segments = SegmentTable(connection)
         self.subnets = SubnetTable(connection)
         self.ports = PortTable(connection)
+        self.inactive_bindings = InactiveBindingTable(connection)
         self.addresses = AddressTable(connection)
         self.agents = AgentTable(connection)
         self.drivers = DriverTable(connection)

@@ -148,6 +148,7 @@ class PortService:
             await _write(tx, before, after)
             if after.binding is not before.binding:
                 await tx.ports.update_binding(after, _levels(after, outcomes))
+                await tx.inactive_bindings.remove(after.id, after.binding.host)
             levels = original_levels if after.binding is before.binding else _levels(after, outcomes)
             change = Change(
                 Kind.PORT,

@@ -74,7 +74,7 @@ class SegmentService:
         async with self._unit_of_work() as tx:
             tree = await hold(tx, segment.network_id)
             revision.check(await _held(tx, id), if_match)
-            if any(subnet.segment_id == id for subnet in tree.subnets) or await tx.ports.uses_segment(id):
+            if any(subnet.segment_id == id for subnet in tree.subnets) or await _is_bound(tx, segment):
                 raise Conflict(
                     f"Segment '{id}' cannot be deleted: a subnet is tied to it or a port is bound to it.",
                     type="SegmentInUse",
@@ -87,6 +87,13 @@ class SegmentService:
         after = NetworkTree(revision.changed(tree.network), segments, tree.subnets)
         await tx.networks.update(after.network)
         await self._mechanism.precommit(tx.record(await change(tx, Action.UPDATE, after, tree)))
+
+
+async def _is_bound(tx: Transaction, segment: Segment) -> bool:
+    """Return whether a binding of a port, active or not, is to the segment."""
+    return await tx.ports.uses_segment(segment.id) or await tx.inactive_bindings.uses_segment(
+        segment.network_id, segment.id
+    )
 
 
 async def _held(tx: Transaction, id: str) -> Segment:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jackfield_core.db import delivery, network, port, subnet
+from jackfield_core.db import address, delivery, network, port, subnet
 from jackfield_core.db.statement import Row, Statement, among
 from jackfield_core.db.vendor_attribute import VendorAttributeTable
 from jackfield_core.types import Kind
@@ -49,7 +49,10 @@ def _purge(kind: Kind, table: sa.Table, column: str, *conditions: sa.ColumnEleme
 
 _PORTS = _purge(Kind.PORT, port.table, "id")
 _PORTS_OF_NETWORKS = _purge(Kind.PORT, port.table, "network_id")
-_SUBNETS = _purge(Kind.SUBNET, subnet.table, "network_id")
+# Addresses go with their subnet, so it stays while a port that is still ending has one of it.
+_SUBNETS = _purge(
+    Kind.SUBNET, subnet.table, "network_id", ~sa.exists().where(address.table.c.subnet_id == subnet.table.c.id)
+)
 # Rows of parts go with that of the network, so it stays while the end of one is still owed. A subnet that lives
 # is not waited for: nobody but the network's own end speaks of it.
 _ending_subnet = sa.exists().where(
@@ -82,7 +85,8 @@ class EndTable:
     async def purge(self, network_ids: Collection[str], port_ids: Collection[str] | None = None) -> None:
         """Remove what is deleted and owed to nobody: *port_ids* (by default all), and the rest, of these networks.
 
-        What they held is free again. A network stays while the row of a port or of a deleted subnet does.
+        What they held is free again. A subnet stays while one of its addresses is held, a network while the row of
+        a port or of a deleted subnet is there.
         """
         if port_ids is None:
             await self._purge(Kind.PORT, _PORTS_OF_NETWORKS, network_ids)

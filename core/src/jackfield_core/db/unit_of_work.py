@@ -197,14 +197,14 @@ class Transaction(Tables):
         id = change.current.id
         if await self.deliveries.bury(change.kind, id, change.current.revision_number + 1, drivers):
             await table.mark_deleted(id)
-        elif change.kind is Kind.NETWORK:
-            # A driver may still be owed the end of a port on it; the network goes with that port.
-            await table.mark_deleted(id)
-            await EndTable(self.connection, self._creditors.attributed()).purge([id], ())
-        else:
+        elif change.kind is Kind.PORT:
             await table.purge([id])
             if change.kind in self._creditors.attributed():
                 await self.vendor_attributes.purge(change.kind, [id])
+        else:
+            # A driver may still be owed the end of a port that stands on it; then it goes with that port.
+            await table.mark_deleted(id)
+            await EndTable(self.connection, self._creditors.attributed()).purge([change.tree.network.id], ())
 
     def _table(self, kind: Kind) -> ResourceTable[Network] | ResourceTable[Subnet] | ResourceTable[Port]:
         return {Kind.NETWORK: self.networks, Kind.SUBNET: self.subnets, Kind.PORT: self.ports}[kind]  # type: ignore[return-value]
@@ -214,6 +214,7 @@ class UnitOfWork:
     """Opens transactions; one for the whole process."""
 
     def __init__(self, database: Database, creditors: Creditors, encode_original: EncodeOriginal, wake: Wake) -> None:
+        self.dialect = database.dialect
         self._database = database
         self._creditors = creditors
         self._encode_original = encode_original

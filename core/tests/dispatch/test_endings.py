@@ -1,0 +1,39 @@
+"""What a deleted resource held is free when the last driver that must let go of it has done so, and not before."""
+
+from typing import Any
+
+import pytest
+from jackfield_core.db.address import table as addresses
+from jackfield_core.db.network import table as networks
+from jackfield_core.db.port import table as ports
+from jackfield_core.db.segment import table as segments
+from jackfield_core.db.subnet import table as subnets
+from jackfield_core.types import Kind
+
+TABLES = (networks, segments, subnets, ports, addresses)
+
+
+@pytest.mark.parametrize("others", [[Kind.SUBNET], [Kind.NETWORK]])
+async def test_subnet_waits_for_ports_that_still_hold_its_addresses(scene: Any, others: list[Kind]) -> None:
+    """Whoever hears of ports alone keeps their addresses in use, also when all others have let go of the subnet."""
+    late = await scene.raw_driver("a", kinds=[Kind.PORT])
+    early = await scene.raw_driver("b", kinds=others)
+    core = await scene.core(late, early)
+    tree = await core.subnet(await core.network())
+    port = await core.port(tree)
+    async with core.unit_of_work() as tx:
+        await tx.connection.execute(
+            addresses.insert().values(subnet_id=tree.subnets[0].id, ip_address="192.0.2.9", port_id=port.id)
+        )
+    await core.until_paid()
+    await late.down()
+    await scene.eventually(lambda: not core.registry.entry("a").is_ready)
+
+    for resource in (port, tree.subnets[0], tree.network):
+        await core.delete(resource)
+    await core.until_paid("b")
+    assert [await core.count(table) for table in TABLES] == [1] * 5
+
+    await late.up()
+    await core.until_paid()
+    assert [await core.count(table) for table in TABLES] == [0] * 5

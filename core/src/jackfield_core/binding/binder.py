@@ -4,12 +4,12 @@ Every port holds its own search (see ``levels``), and the searches of one host
 go on in rounds: in each round, the questions to one driver are one call, and
 the drivers are asked at the same time. A driver that is down, slow or wrong is
 skipped with the reason noted; when time is up, what is not bound has failed.
-A failed binding is a result like any other: it says who did not bind, and why.
+A failed binding is a result like any other. Each one, failed or not, says who did
+not bind, and why: that a port is with the second driver is explained by the first.
 """
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -169,22 +169,16 @@ def _bind_ask(bid: _Bid, tree: NetworkTree) -> BindAsk:
 
 
 def _outcome(bid: _Bid, tree: NetworkTree) -> BindingOutcome:
-    found, binding = bid.found, bid.port.binding
+    found, failures = bid.found, tuple(bid.search.failures)
     if found is None:
-        failed = _rebound(binding, BINDING_FAILED, {}, Wiring.UNKNOWN, tuple(bid.search.failures))
-        return BindingOutcome(failed, (), wired=False, tree=tree)
+        unwired = Binding(vif_type=BINDING_FAILED, failures=failures)
+        return BindingOutcome(_rebound(bid.port.binding, unwired), (), wired=False, tree=tree)
     details = {**found.vif_details, "bound_drivers": {str(level.level): level.driver for level in found.levels}}
     wiring = Wiring.UP if found.wired else Wiring.UNKNOWN
-    return BindingOutcome(_rebound(binding, found.vif_type, details, wiring), found.levels, found.wired, tree)
+    bound = Binding(vif_type=found.vif_type, vif_details=details, wiring=wiring, failures=failures)
+    return BindingOutcome(_rebound(bid.port.binding, bound), found.levels, found.wired, tree)
 
 
-def _rebound(
-    binding: Binding,
-    vif_type: str,
-    vif_details: dict[str, Any],
-    wiring: Wiring,
-    failures: tuple[dict[str, Any], ...] = (),
-) -> Binding:
-    return msgspec.structs.replace(
-        binding, vif_type=vif_type, vif_details=vif_details, wiring=wiring, wiring_reason="", failures=failures
-    )
+def _rebound(asked: Binding, found: Binding) -> Binding:
+    """Return what was found, in the place that was asked for."""
+    return msgspec.structs.replace(found, host=asked.host, vnic_type=asked.vnic_type, profile=asked.profile)

@@ -61,7 +61,7 @@ EXTENSIONS: Sequence[Extension] = (
     Extension(
         alias="jackfield-binding-failures",
         name="Binding failures",
-        description="The attribute binding:failures of ports: which mechanism driver did not bind the port, and why.",
+        description="The attribute binding:failures of ports: which drivers did not bind the port, and why.",
         updated="2026-11-21T10:00:00-00:00",
     ),
     Extension(

@@ -13,12 +13,13 @@ from jackfield_core import config
 from jackfield_core.db.claim import Due, Failure
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
+from jackfield_core.dispatch.ahead import Overtaken
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.dispatch.settlement import Outcome, Settlement, give_back, settle
-from jackfield_core.mechanism.answers import PLAINLY_DONE, Failed, Garbage, NoVerdict, Superseded
+from jackfield_core.mechanism.answers import Failed, Garbage, NoVerdict
 from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.entry import DriverEntry
-from jackfield_core.mechanism.loading import Loaded, load
+from jackfield_core.mechanism.loading import Item, Loaded, load
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.types import Action, Kind
 
@@ -66,6 +67,7 @@ class Payments:
         self._required = required
         self._attributed = attributed
         self._backoff = Backoff(settings.dispatcher)
+        self._overtaken = Overtaken(entry.name, database)
 
     async def pay(self, claim: Claim, timeout: float) -> Settlement:
         """Tell the driver and write down what came of it.
@@ -82,7 +84,7 @@ class Payments:
             self._note_refused(claim, len(items))
             return Settlement(refused=len(items))
         outcomes = await self._call(claim, loaded, timeout)
-        await self._expect_minted(outcomes)
+        await self._overtake(claim, items, outcomes)
         self._count(outcomes)
         settlement = await self._write(
             claim,
@@ -151,23 +153,17 @@ class Payments:
         # Answers come in the order of what was sent.
         return dict(zip([item.debt.resource_id for item in loaded.items], answers.values(), strict=True))
 
-    async def _expect_minted(self, outcomes: Mapping[str, Outcome]) -> None:
-        """Raise Garbage if the driver holds a revision that there never was."""
-        held = {
-            id: outcome.revision
-            for id, outcome in outcomes.items()
-            if outcome is not PLAINLY_DONE and isinstance(outcome, Superseded)
-        }
-        if not held:
-            return
-        name = self._entry.name
-        async with self._database.reading() as connection:
-            minted = await Tables(connection).deliveries.desired_revisions(name, [*held])
-        for id, revision in held.items():
-            if revision > minted.get(id, revision):
-                error = Garbage(name, f"it answered revision {revision} of {id}, and {minted[id]} is the newest")
-                self._manager.note_garbage(error)
-                raise error
+    async def _overtake(self, claim: Claim, items: Sequence[Item], outcomes: Mapping[str, Outcome]) -> None:
+        """Raise what the driver's devices hold a revision of that there never was, or raise Garbage."""
+        try:
+            ahead = await self._overtaken.find({item.debt.resource_id: item for item in items}, outcomes)
+        except Garbage as error:
+            self._manager.note_garbage(error)
+            raise
+        if ahead:
+            await self._write(claim, lambda tables: self._overtaken.overtake(tables, ahead))
+            self._overtaken.note_overtaken(ahead)
+        self._overtaken.note_done(outcomes)
 
     def _pauses(self, attempts: Sequence[int], at_least: float | None) -> dict[int, float]:
         """Return the pause for each number of attempts in a batch.

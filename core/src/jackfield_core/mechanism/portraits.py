@@ -25,6 +25,9 @@ _ID, _NETWORK_ID, _NAME, _PROJECT_ID, _ADMIN_STATE_UP, _MAC_ADDRESS, _FIXED_IPS,
     )
 )
 _UP = _ADMIN_STATE_UP + b"\x01"
+_SHORT = range(1, 128)
+"""Lengths that are one byte, of texts that are not left out."""
+_USUAL = b"%b%%c%%b%%b%b%%c%%b%%b%%b%b%%c%%b%%b%b%%c%%b%%b" % (_ID, _NAME, _MAC_ADDRESS, _DEVICE_ID)
 # All of an address is shorter than 128 bytes, so each length is one byte.
 _FIXED_IP = b"%b%%c%b%%c%%b%b%%c%%b" % (
     _FIXED_IPS,
@@ -32,41 +35,49 @@ _FIXED_IP = b"%b%%c%b%%c%%b%b%%c%%b" % (
 )
 
 
-def encode_port(port: Port, levels: Sequence[BindingLevel]) -> bytes:
-    """Return a ``Port`` with the levels of its binding."""
+def encode_port(port: Port, levels: Sequence[BindingLevel], tail: bytes | None = None) -> bytes:
+    """Return a ``Port`` with the levels of its binding; *tail* is its :func:`tail_of`, for who knows it already."""
+    if tail is None:
+        tail = tail_of(port, levels)
+    id, name = port.id.encode(), port.name.encode()
+    mac_address, device_id = port.mac_address.encode(), port.device_id.encode()
+    network_id, project_id = _common_text(_NETWORK_ID, port.network_id), _common_text(_PROJECT_ID, port.project_id)
+    up = _UP if port.admin_state_up else b""
+    fixed_ips = b"".join([_fixed_ip(fixed_ip) for fixed_ip in port.fixed_ips])
+    a, b, c, d = len(id), len(name), len(mac_address), len(device_id)
+    if a in _SHORT and b in _SHORT and c in _SHORT and d in _SHORT:
+        return _USUAL % (a, id, network_id, b, name, project_id, up, c, mac_address, fixed_ips, d, device_id, tail)
+    owns = [
+        _field(tag, text)
+        for tag, text in ((_ID, id), (_NAME, name), (_MAC_ADDRESS, mac_address), (_DEVICE_ID, device_id))
+    ]
+    return b"".join((owns[0], network_id, owns[1], project_id, up, owns[2], fixed_ips, owns[3], tail))
+
+
+def tail_of(port: Port, levels: Sequence[BindingLevel]) -> bytes:
+    """Return the fields of a ``Port`` from the owner of its device on: what most ports of a host have in common."""
     binding = port.binding
-    fixed_ips = [_fixed_ip(fixed_ip) for fixed_ip in port.fixed_ips]
-    return b"%b%b%b%b%b%b%b%b%b" % (
-        _text(_ID, port.id),
-        _common_text(_NETWORK_ID, port.network_id),
-        _text(_NAME, port.name),
-        _common_text(_PROJECT_ID, port.project_id),
-        _UP if port.admin_state_up else b"",
-        _text(_MAC_ADDRESS, port.mac_address),
-        fixed_ips[0] if len(fixed_ips) == 1 else b"".join(fixed_ips),
-        _text(_DEVICE_ID, port.device_id),
-        _tail(
-            port.device_owner,
-            port.port_security_enabled,
-            port.allowed_address_pairs,
-            port.extra_dhcp_opts,
-            binding.host,
-            binding.vnic_type,
-            _json(binding.profile),
-            binding.vif_type,
-            _json(binding.vif_details),
-            tuple(levels),
-        ),
+    return _tail(
+        port.device_owner,
+        port.port_security_enabled,
+        port.allowed_address_pairs,
+        port.extra_dhcp_opts,
+        binding.host,
+        binding.vnic_type,
+        _json(binding.profile),
+        binding.vif_type,
+        _json(binding.vif_details),
+        tuple(levels),
     )
 
 
-def _text(tag: bytes, text: str) -> bytes:
-    return framed(tag, text.encode()) if text else b""
+def _field(tag: bytes, content: bytes) -> bytes:
+    return framed(tag, content) if content else b""
 
 
 @functools.lru_cache(maxsize=4096)
 def _common_text(tag: bytes, text: str) -> bytes:
-    return _text(tag, text)
+    return _field(tag, text.encode())
 
 
 def _fixed_ip(fixed_ip: FixedIp) -> bytes:
@@ -87,7 +98,6 @@ def _tail(
     vif_details: bytes,
     levels: tuple[BindingLevel, ...],
 ) -> bytes:
-    """Return the fields from the owner of the device to the binding; most ports of a host have the same."""
     message = port_pb2.Port(
         device_owner=device_owner,
         port_security_enabled=port_security_enabled,

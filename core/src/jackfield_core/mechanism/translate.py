@@ -10,19 +10,19 @@ import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
-from jackfield.driver.v1 import binding_pb2, change_pb2, mechanism_pb2, network_pb2, segment_pb2, subnet_pb2
+from jackfield.driver.v1 import binding_pb2, change_pb2, mechanism_pb2, network_pb2, subnet_pb2
 
 from jackfield_core.db.agent import Agent
-from jackfield_core.db.network import Network
 from jackfield_core.db.port import Port
-from jackfield_core.db.segment import Segment
 from jackfield_core.db.subnet import Subnet
 from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Change, Resource
 from jackfield_core.mechanism.answers import BindAsk, State
-from jackfield_core.mechanism.portraits import encode_port
+from jackfield_core.mechanism.filling import fill_agent, fill_network, fill_nic, fill_segment, fill_subnet
+from jackfield_core.mechanism.portraits import encode_port, tail_of
 from jackfield_core.mechanism.wire import framed, tag, varint
 from jackfield_core.types import Action, BindingLevel, Kind
 
@@ -55,6 +55,14 @@ _OWN = b"%b%%c%%b%b%%c%%b%b%%b%b%%c%%b" % tuple(
 _NETWORK, _SUBNET, _PORT = (tag(change_pb2.Resource, kind) for kind in KINDS)
 
 
+class Shared(NamedTuple):
+    """What a change has in common with others, as fields of it, and the tail of a port."""
+
+    fields: bytes
+    related: bytes
+    tail: bytes | None
+
+
 class Surroundings:
     """What changes stand on: networks, subnets, segments, and those of *hosts* that they are bound to.
 
@@ -64,21 +72,32 @@ class Surroundings:
 
     def __init__(self, hosts: Mapping[str, Host]) -> None:
         self._hosts = hosts
-        self._encoded: dict[tuple[object, ...], bytes] = {}
+        self._related: dict[tuple[object, ...], bytes] = {}
+        self._shared: dict[tuple[object, ...], Shared] = {}
         self._kept: list[Change] = []
 
-    def of(self, change: Change) -> bytes:
-        """Return what *change* stands on, as a field of it; nothing for a network."""
+    def of(self, change: Change, action: Action) -> Shared:
+        """Return what *change*, told as *action*, has in common with others; a network stands on nothing."""
+        looks = _looks(change, action)
+        shared = self._shared.get(looks)
+        if shared is None:
+            # What is known by its place in memory has to stay there.
+            self._kept.append(change)
+            one = change.current
+            fields = _common_fields(change.kind, action, one.project_id)
+            tail = tail_of(one, change.levels) if isinstance(one, Port) else None
+            shared = self._shared[looks] = Shared(fields, self._relate(change), tail)
+        return shared
+
+    def _relate(self, change: Change) -> bytes:
         if change.kind is Kind.NETWORK:
             return b""
         standing = _standing(change)
-        encoded = self._encoded.get(standing)
+        encoded = self._related.get(standing)
         if encoded is None:
-            # What is known by its place in memory has to stay there.
-            self._kept.append(change)
             related = change_pb2.Related()
             _fill_related(related, change, self._hosts)
-            encoded = self._encoded[standing] = framed(_RELATED, related.SerializeToString())
+            encoded = self._related[standing] = framed(_RELATED, related.SerializeToString())
         return encoded
 
 
@@ -100,14 +119,15 @@ def encode_change(
     driver's own.
     """
     current = change.current
-    described = encode(current, change.tree, change.levels)
+    fields, related, tail = surroundings.of(change, action)
+    described = encode(current, change.tree, change.levels, tail)
     attributed = _encode_attributes(attributes)
     digest = _digest(described, attributed)
     parts = [
         _own_fields(change_id, current.id, revision, digest),
-        _common_fields(change.kind, action, current.project_id),
+        fields,
         framed(_CURRENT, described),
-        surroundings.of(change),
+        related,
         attributed,
     ]
     if state is not None:
@@ -156,16 +176,18 @@ def revision_of(change: Change, action: Action) -> int:
     return change.current.revision_number + (action is Action.DELETE)
 
 
-def encode(resource: Resource, tree: NetworkTree, levels: Sequence[BindingLevel] = ()) -> bytes:
-    """Return a resource the way drivers get it as ``original``."""
+def encode(
+    resource: Resource, tree: NetworkTree, levels: Sequence[BindingLevel] = (), tail: bytes | None = None
+) -> bytes:
+    """Return a resource the way drivers get it as ``original``; *tail* is that of a port, if it is known already."""
     if isinstance(resource, Port):
-        return framed(_PORT, encode_port(resource, levels))
+        return framed(_PORT, encode_port(resource, levels, tail))
     if isinstance(resource, Subnet):
         subnet = subnet_pb2.Subnet()
-        _fill_subnet(subnet, resource)
+        fill_subnet(subnet, resource)
         return framed(_SUBNET, subnet.SerializeToString(deterministic=True))
     network = network_pb2.Network()
-    _fill_network(network, resource, tree.segments)
+    fill_network(network, resource, tree.segments)
     return framed(_NETWORK, network.SerializeToString(deterministic=True))
 
 
@@ -185,9 +207,9 @@ def host(name: str, agents: Sequence[Agent], now: datetime, agent_down_time: flo
     message = Host(name=name)
     alive_since = now - timedelta(seconds=agent_down_time)
     for agent in agents:
-        _fill_agent(message.agents.add(), agent, agent.heartbeat_at > alive_since)
+        fill_agent(message.agents.add(), agent, agent.heartbeat_at > alive_since)
         for neighbour in agent.neighbours:
-            _fill_nic(message.nics.add(), neighbour)
+            fill_nic(message.nics.add(), neighbour)
     message.physical_networks.extend(sorted({name for agent in agents for name in agent.physical_networks}))
     tunnel_ip = next((agent.tunnel_ip for agent in agents if agent.tunnel_ip), None)
     if tunnel_ip:
@@ -199,9 +221,9 @@ def fill_bind_request(message: mechanism_pb2.BindRequest, request_id: str, ask: 
     """Fill an empty request to bind one port at one level."""
     message.request_id = request_id
     message.port.MergeFromString(encode_port(ask.port, ask.bound_levels))
-    _fill_network(message.network, ask.tree.network, ask.tree.segments)
+    fill_network(message.network, ask.tree.network, ask.tree.segments)
     for segment in ask.segments:
-        _fill_segment(message.segments.add(), segment)
+        fill_segment(message.segments.add(), segment)
     message.level = ask.level
     for level in ask.bound_levels:
         message.bound_levels.add(level=level.level, driver=level.driver, segment_id=level.segment_id)
@@ -215,6 +237,26 @@ def _digest(described: bytes, attributed: bytes) -> bytes:
     return hashlib.sha256(described + attributed).digest()
 
 
+def _looks(change: Change, action: Action) -> tuple[object, ...]:
+    """Return what decides how all looks that *change* has in common with others: same objects, same looks."""
+    port = change.current
+    if not isinstance(port, Port):
+        return id(change.kind), id(action), port.project_id, id(change.tree)
+    subnet_ids = [fixed_ip.subnet_id for fixed_ip in port.fixed_ips]
+    return (
+        id(action),
+        port.project_id,
+        id(change.tree),
+        id(change.levels),
+        id(port.binding),
+        id(port.allowed_address_pairs),
+        id(port.extra_dhcp_opts),
+        port.device_owner,
+        port.port_security_enabled,
+        *subnet_ids,
+    )
+
+
 def _standing(change: Change) -> tuple[object, ...]:
     """Return what decides how the surroundings of *change* look: same objects, same looks."""
     port = change.current
@@ -225,83 +267,19 @@ def _standing(change: Change) -> tuple[object, ...]:
 
 def _fill_related(message: change_pb2.Related, change: Change, hosts: Mapping[str, Host]) -> None:
     tree = change.tree
-    _fill_network(message.network, tree.network, tree.segments)
+    fill_network(message.network, tree.network, tree.segments)
     port = change.current
     if not isinstance(port, Port):
         return
     used = {fixed_ip.subnet_id for fixed_ip in port.fixed_ips}
     for subnet in tree.subnets:
         if subnet.id in used:
-            _fill_subnet(message.subnets.add(), subnet)
+            fill_subnet(message.subnets.add(), subnet)
     for level in change.levels:
         for segment in tree.segments:
             if segment.id == level.segment_id:
-                _fill_segment(message.segments.add(), segment)
+                fill_segment(message.segments.add(), segment)
     if port.binding.host in hosts:
         message.host.CopyFrom(hosts[port.binding.host])
     elif port.binding.host:
         message.host.name = port.binding.host
-
-
-def _fill_network(message: network_pb2.Network, network: Network, segments: Sequence[Segment]) -> None:
-    message.id = network.id
-    message.name = network.name
-    message.project_id = network.project_id
-    message.admin_state_up = network.admin_state_up
-    message.shared = network.shared
-    message.external = network.external
-    message.mtu = network.mtu
-    message.port_security_enabled = network.port_security_enabled
-    for segment in segments:
-        _fill_segment(message.segments.add(), segment)
-
-
-def _fill_segment(message: segment_pb2.Segment, segment: Segment) -> None:
-    message.id = segment.id
-    message.network_id = segment.network_id
-    message.network_type = segment.network_type
-    if segment.physical_network is not None:
-        message.physical_network = segment.physical_network
-    if segment.segmentation_id is not None:
-        message.segmentation_id = segment.segmentation_id
-    message.dynamic = segment.is_dynamic
-
-
-def _fill_subnet(message: subnet_pb2.Subnet, subnet: Subnet) -> None:
-    message.id = subnet.id
-    message.network_id = subnet.network_id
-    if subnet.segment_id is not None:
-        message.segment_id = subnet.segment_id
-    message.name = subnet.name
-    message.project_id = subnet.project_id
-    message.cidr = subnet.cidr
-    message.ip_version = subnet.ip_version
-    if subnet.gateway_ip is not None:
-        message.gateway_ip = subnet.gateway_ip
-    for pool in subnet.allocation_pools:
-        message.allocation_pools.add(start=pool.start, end=pool.end)
-    message.dns_nameservers.extend(subnet.dns_nameservers)
-    for route in subnet.host_routes:
-        message.host_routes.add(destination=route.destination, nexthop=route.nexthop)
-    message.enable_dhcp = subnet.enable_dhcp
-    if subnet.ipv6_address_mode is not None:
-        message.ipv6_address_mode = subnet.ipv6_address_mode
-    if subnet.ipv6_ra_mode is not None:
-        message.ipv6_ra_mode = subnet.ipv6_ra_mode
-
-
-def _fill_agent(message: binding_pb2.Agent, agent: Agent, alive: bool) -> None:
-    message.agent_type = agent.agent_type
-    message.driver = agent.driver
-    message.alive = alive
-    message.physical_networks.extend(sorted(agent.physical_networks))
-    message.tunnel_types.extend(agent.tunnel_types)
-    if agent.tunnel_ip:
-        message.tunnel_ip = agent.tunnel_ip
-    message.configurations = _json(agent.configurations)
-
-
-def _fill_nic(message: binding_pb2.Nic, neighbour: dict[str, str]) -> None:
-    message.name = neighbour.get("interface", "")
-    message.neighbour.chassis_id = neighbour.get("chassis_id", "")
-    message.neighbour.port_id = neighbour.get("port_id", "")

@@ -23,6 +23,15 @@ name = "compute-1"
 configurations = { integration_bridge = "br-int", datapath_type = "system" }
 """
 
+_LINUXBRIDGE_PARAMS = """
+agent_required = true
+physical_networks = ["datacentre"]
+
+[[hosts]]
+name = "compute-1"
+configurations = { vif_type = "tap" }
+"""
+
 
 @dataclass(frozen=True)
 class Driver:
@@ -62,7 +71,12 @@ DRIVERS = [
         IDENTITY | ALL | {"B4", "D2", "E1", "E5", "F1", "F2", "H4"},
         (nodejs.EXAMPLE / "conformance.toml").read_text(),
     ),
-    Driver("linuxbridge", "jackfield-linuxbridge driver --listen {address}", IDENTITY),
+    Driver(
+        "linuxbridge",
+        "env JACKFIELD_DRIVER_LISTEN={address} jackfield-linuxbridge driver",
+        IDENTITY | {"D1", "D3", "D5", "D10"},
+        _LINUXBRIDGE_PARAMS,
+    ),
     Driver("arista", "jackfield-arista driver --listen {address}", IDENTITY),
 ]
 

@@ -1,0 +1,179 @@
+"""From a plan and what is seen to operations, in the order in which the kernel has to do them.
+
+An operation names devices, never their numbers: one that an earlier operation makes has none yet.
+Where plan and host agree there is no operation, so a pass too many writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jackfield_sdk import host_mac_address
+
+from jackfield_linuxbridge.desired import Device, Plan, PlannedNetwork, PlannedPort
+from jackfield_linuxbridge.layout import Layout, Mark
+from jackfield_linuxbridge.observed import Observed, ObservedLink
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """Make a device with its mark, down and in no bridge; the host takes no address on it."""
+
+    device: Device
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Change attributes of a link: `mtu`, `up`, `alias`, `address`, or options of its `kind`.
+
+    `bridge` is the one to join, empty to leave the one it is in, None to stay.
+    """
+
+    name: str
+    bridge: str | None = None
+    isolated: bool | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeUplink:
+    """Make the operator's device a port of a bridge, and move its addresses and routes there."""
+
+    uplink: str
+    bridge: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnUplink:
+    """Move addresses and routes back to the operator's device, and take it out of the bridge."""
+
+    uplink: str
+    bridge: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove a device of ours."""
+
+    name: str
+
+
+Operation = Make | Change | TakeUplink | ReturnUplink | Remove
+
+
+def network_operations(network: PlannedNetwork, observed: Observed) -> list[Operation]:
+    """Have the bridge and what carries it; a bridge comes up before anything joins it."""
+    operations = list(_device_operations(network.bridge, observed))
+    for carrier in network.carriers:
+        operations += _device_operations(carrier, observed)
+    if network.carriers and network.carriers[0].parent:
+        operations += _brought_up(network.carriers[0].parent, observed)
+    if network.uplink:
+        operations.append(TakeUplink(network.uplink, network.bridge.name))
+    return operations
+
+
+def port_operations(port: PlannedPort, layout: Layout) -> list[Operation]:
+    """Have a tap where it belongs, marked so that a later pass knows that we put it there."""
+    tap = port.tap
+    if tap is None or port.bridge is None:
+        return []
+    if not port.bridge:
+        return [Change(tap.name, bridge="")] if tap.bridge else []
+    attributes: dict[str, Any] = {}
+    if tap.mtu != port.mtu:
+        attributes["mtu"] = port.mtu
+    if tap.mac_address == port.view.mac_address.lower():
+        attributes["address"] = host_mac_address(port.view.mac_address)
+    if not tap.alias:
+        attributes["alias"] = layout.alias("port", port.view.id)
+    if not tap.up:
+        attributes["up"] = True
+    joins = tap.bridge != port.bridge
+    if not joins and not attributes:
+        return []
+    return [Change(tap.name, bridge=port.bridge if joins else None, attributes=attributes)]
+
+
+def unplug_operations(plan: Plan, observed: Observed) -> list[Operation]:
+    """Have no tap in a bridge of ours that we put there for a port that is gone."""
+    wanted = {port.view.id for port in plan.ports}
+    stale = (link for link in observed.marked("port") if link.mark is not None and link.mark.id not in wanted)
+    return [Change(link.name, bridge="" if link.bridge else None, attributes={"alias": ""}) for link in stale]
+
+
+def sweep_operations(plan: Plan, obstructed: frozenset[str], observed: Observed) -> dict[str, list[Operation]]:
+    """Have nothing of ours that nobody wants, by the network that it was for.
+
+    Networks in `obstructed` are wanted and cannot be made now: what is left of them stays.
+    """
+    wanted = {device.name for network in plan.networks.values() for device in (network.bridge, *network.carriers)}
+    operations: dict[str, list[Operation]] = {}
+    for link in observed.marked("carrier"):
+        mark = link.mark
+        if mark is not None and link.name not in wanted and mark.id not in obstructed:
+            operations.setdefault(mark.id, []).append(Remove(link.name))
+    for link in observed.marked("bridge"):
+        mark = link.mark
+        if mark is not None and link.name not in wanted and mark.id not in obstructed:
+            operations.setdefault(mark.id, []).extend(_bridge_removal(link, mark, observed))
+    return operations
+
+
+def foreign_ports(bridge: str, observed: Observed) -> list[str]:
+    """Return the ports of a bridge of ours that are neither ours nor its uplink."""
+    seen = observed.links.get(bridge)
+    uplink = seen.mark.uplink if seen is not None and seen.mark is not None else ""
+    return sorted(port.name for port in observed.ports_of(bridge) if port.mark is None and port.name != uplink)
+
+
+def _device_operations(device: Device, observed: Observed) -> Iterator[Operation]:
+    seen = observed.links.get(device.name)
+    if seen is not None and device.kind != "bridge" and not _same(device, seen):
+        yield Remove(device.name)
+        seen = None
+    if seen is None:
+        yield Make(device)
+        isolated = True if device.isolated else None
+        yield Change(device.name, device.bridge or None, isolated, {"up": True})
+        return
+    change = _change(device, seen)
+    if change != Change(device.name):
+        yield change
+
+
+def _change(device: Device, seen: ObservedLink) -> Change:
+    attributes: dict[str, Any] = {}
+    if seen.mtu != device.mtu:
+        attributes["mtu"] = device.mtu
+    if seen.alias != device.alias:
+        attributes["alias"] = device.alias
+    options = {name: value for name, value in device.options.items() if seen.options.get(name) != value}
+    attributes |= options
+    if not seen.up:
+        attributes["up"] = True
+    joins = device.bridge if device.bridge and seen.bridge != device.bridge else None
+    # A port that joins a bridge is not isolated yet.
+    isolated = None if device.isolated == (seen.isolated and not joins) else device.isolated
+    return Change(device.name, joins, isolated, attributes, device.kind if options else "")
+
+
+def _same(device: Device, seen: ObservedLink) -> bool:
+    """Return whether a link is what the plan wants, apart from what can be changed in place."""
+    options = all(seen.options.get(name) == value for name, value in device.options.items())
+    return seen.kind == device.kind and seen.parent == device.parent and options
+
+
+def _brought_up(name: str, observed: Observed) -> Iterator[Operation]:
+    if name in observed.links and not observed.links[name].up:
+        yield Change(name, attributes={"up": True})
+
+
+def _bridge_removal(link: ObservedLink, mark: Mark, observed: Observed) -> Iterator[Operation]:
+    if mark.uplink and mark.uplink in observed.links:
+        yield ReturnUplink(mark.uplink, link.name)
+    if not foreign_ports(link.name, observed):
+        yield Remove(link.name)

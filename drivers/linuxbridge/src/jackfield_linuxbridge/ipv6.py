@@ -1,0 +1,36 @@
+"""Devices that belong to the guests alone: the host takes no IPv6 address on them.
+
+Netlink has no request for it, so it is written to /proc/sys/net, which shows the settings of the
+agent's own network namespace.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+_SETTINGS = Path("/proc/sys/net/ipv6/conf")
+
+
+def refuse_ipv6(device: str) -> None:
+    """Keep the host from having IPv6 addresses on a device.
+
+    Where the kernel's settings may not be written, as in some containers, the device works all the
+    same, and the host has a link-local address on it.
+    """
+    _write(device, "1")
+
+
+def allow_ipv6(device: str) -> None:
+    """Let the host have IPv6 addresses on a device."""
+    _write(device, "0")
+
+
+def _write(device: str, disabled: str) -> None:
+    try:
+        (_SETTINGS / device / "disable_ipv6").write_text(disabled)
+    except OSError as error:
+        log.debug("ipv6.left_as_it_is", device=device, reason=error.strerror)

@@ -1,0 +1,152 @@
+"""The kernel's links: look at all of them, do one operation.
+
+Everything goes through one netlink socket of pyroute2, which belongs to the lane's thread.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import structlog
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from jackfield_linuxbridge.desired import Device
+from jackfield_linuxbridge.difference import Change, Make, Operation, Remove, ReturnUplink, TakeUplink
+from jackfield_linuxbridge.errors import kernel_error
+from jackfield_linuxbridge.ipv6 import refuse_ipv6
+from jackfield_linuxbridge.layout import GROUP, Layout, Mark
+from jackfield_linuxbridge.observed import Observed, ObservedLink
+from jackfield_linuxbridge.uplink import Uplinks
+
+log = structlog.get_logger(__name__)
+
+_UP = 1  # IFF_UP
+_KEYED = 0x2000  # GRE_KEY: the tunnel has a key (RFC 2890)
+
+
+class Kernel:
+    """One network namespace's links. Its calls block."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Open the socket in the calling thread, which has to make all other calls."""
+        self._layout = layout
+        self.netlink = IPRoute()
+        self._uplinks = Uplinks(self.netlink)
+
+    def close(self) -> None:
+        """Close the socket; the links stay."""
+        self.netlink.close()
+
+    def look(self) -> Observed:
+        """Return the links as they are now; RetryLater if the kernel does not tell."""
+        try:
+            messages = list(self.netlink.get_links())
+        except (NetlinkError, OSError) as error:
+            raise kernel_error("cannot list the devices", error) from error
+        names = {message["index"]: message.get("ifname") for message in messages}
+        links = (_link(message, names, self._layout) for message in messages)
+        return Observed({link.name: link for link in links})
+
+    def do(self, operation: Operation) -> None:
+        """Do an operation; RetryLater with the device's name and the kernel's words if it fails."""
+        match operation:
+            case Make(device):
+                self._make(device)
+            case Change():
+                self._change(operation)
+            case Remove(name):
+                self._remove(name)
+            case TakeUplink(uplink, bridge):
+                self._uplinks.take(uplink, bridge)
+            case ReturnUplink(uplink, bridge):
+                self._uplinks.give_back(uplink, bridge)
+        log.debug("kernel.changed", operation=operation)
+
+    def _make(self, device: Device) -> None:
+        options: dict[str, Any] = dict(device.options)
+        if device.kind == "gretap":
+            options |= {"gre_iflags": _KEYED, "gre_oflags": _KEYED}
+        try:
+            if device.parent:
+                options["link"] = self._index(device.parent)
+            self.netlink.link("add", ifname=device.name, kind=device.kind, mtu=device.mtu, group=GROUP, **options)
+            self.netlink.link("set", index=self._index(device.name), ifalias=device.alias)
+        except (NetlinkError, OSError) as error:
+            raise kernel_error(f"cannot make {device.kind} device {device.name}", error) from error
+        refuse_ipv6(device.name)
+        log.info("device.made", device=device.name, kind=device.kind)
+
+    def _change(self, change: Change) -> None:
+        attributes = dict(change.attributes)
+        up = attributes.pop("up", False)
+        if "alias" in attributes:
+            attributes["ifalias"] = attributes.pop("alias")
+        try:
+            index = self._index(change.name)
+            if change.bridge is not None:
+                attributes["master"] = self._index(change.bridge) if change.bridge else 0
+                refuse_ipv6(change.name)
+            if attributes:
+                kind = {"kind": change.kind} if change.kind else {}
+                self.netlink.link("set", index=index, **attributes, **kind)
+            if change.isolated is not None:
+                self.netlink.brport("set", index=index, isolated=int(change.isolated))
+            if up:
+                self.netlink.link("set", index=index, state="up")
+        except (NetlinkError, OSError) as error:
+            raise kernel_error(f"cannot change device {change.name}", error) from error
+
+    def _remove(self, name: str) -> None:
+        try:
+            self.netlink.link("del", index=self._index(name))
+        except (NetlinkError, OSError) as error:
+            if getattr(error, "code", error.args[0]) != errno.ENODEV:
+                raise kernel_error(f"cannot remove device {name}", error) from error
+        log.info("device.removed", device=name)
+
+    def _index(self, name: str) -> int:
+        found = self.netlink.link_lookup(ifname=name)
+        if not found:
+            raise OSError(errno.ENODEV, f"there is no device {name}")
+        return int(found[0])
+
+
+def _link(message: Any, names: dict[int, str], layout: Layout) -> ObservedLink:
+    info = message.get("linkinfo")
+    kind = (info.get("kind") if info is not None else "") or ""
+    data = _values(info, "IFLA_INFO_DATA")
+    port = _values(info, "IFLA_INFO_SLAVE_DATA")
+    alias = message.get("ifalias") or ""
+    # A VLAN device's parent may be named by number only: one of another namespace has no name here.
+    parent = names.get(message.get("link") or 0, "") if kind == "vlan" else ""
+    return ObservedLink(
+        name=message.get("ifname"),
+        index=message["index"],
+        kind=kind,
+        mac_address=message.get("address") or "",
+        mtu=message.get("mtu"),
+        up=bool(message["flags"] & _UP),
+        bridge=names.get(message.get("master") or 0, "") or "",
+        parent=parent,
+        options=data,
+        isolated=bool(port.get("brport_isolated", 0)),
+        alias=alias,
+        mark=_mark(message, kind, alias, layout),
+    )
+
+
+def _mark(message: Any, kind: str, alias: str, layout: Layout) -> Mark | None:
+    if not alias and message.get("group") == GROUP:
+        # Made by an agent that ended before it could write the alias.
+        return Mark("bridge" if kind == "bridge" else "carrier", "")
+    return layout.mark(alias)
+
+
+def _values(info: Any, name: str) -> dict[str, Any]:
+    """Return the attributes nested in a link's info by the names that requests have for them."""
+    nested = info.get_attr(name) if info is not None else None
+    # The data of a kind that pyroute2 does not know are bytes.
+    attributes = getattr(nested, "get", lambda _, absent: absent)("attrs", ())
+    return {key.removeprefix("IFLA_").lower(): value for key, value in attributes}

@@ -3,6 +3,7 @@
 import hashlib
 from datetime import timedelta
 
+import pytest
 from jackfield.driver.v1 import change_pb2, mechanism_pb2
 from jackfield_core.db.agent import Agent
 from jackfield_core.db.base import now
@@ -32,15 +33,19 @@ def told(change, *, hosts=(), **more):
     return _read(batch)[0]
 
 
-def test_encoded_port_is_what_protobuf_makes_of_it(rows):
+@pytest.mark.parametrize("name", ["", "p", "p" * 127, "p" * 128, "ü" * 64, "ü" * 200])
+@pytest.mark.parametrize("device_id", ["", "vm-1"])
+@pytest.mark.parametrize("is_up", [True, False])
+def test_encoded_port_is_what_protobuf_makes_of_it(rows, name, device_id, is_up):
     """A resource that was put together as bytes is, to the bit, one that was encoded whole."""
     tree = rows.tree()
-    port = replace(rows.port(tree=tree, host="host-1"), name="ü" * 200)
+    port = replace(rows.port(tree=tree, host="host-1"), name=name, device_id=device_id, admin_state_up=is_up)
 
     encoded = translate.encode(port, tree, (BindingLevel(0, "fabric", "seg-net-1"),))
 
     assert encoded == change_pb2.Resource.FromString(encoded).SerializeToString(deterministic=True)
-    assert change_pb2.Resource.FromString(encoded).port.name == port.name
+    read = change_pb2.Resource.FromString(encoded).port
+    assert (read.name, read.device_id, read.admin_state_up) == (name, device_id, is_up)
 
 
 def test_port_is_told_whole(rows):
@@ -196,6 +201,34 @@ def test_ports_of_one_batch_bring_what_each_stands_on(rows):
         ("net-2", ["sub-net-2"], [], ""),
         ("net-2", [], [], ""),
     ]
+
+
+def test_ports_of_one_batch_are_told_as_if_each_were_alone(rows):
+    """What ports share is looked up once; one that differs in any of it is told as it is."""
+    tree = rows.tree()
+    one = rows.port("p1", tree=tree, host="host-1")
+    level = BindingLevel(0, "fabric", "seg-net-1")
+    others = [
+        one,
+        replace(one, id="p2", device_owner="network:dhcp"),
+        replace(one, id="p3", port_security_enabled=not one.port_security_enabled),
+        replace(one, id="p4", project_id="somebody-else"),
+        replace(one, id="p5", binding=replace(one.binding, vnic_type="direct")),
+        replace(one, id="p6", allowed_address_pairs=(AddressPair("10.0.0.9", "fa:16:3e:00:00:09"),)),
+        replace(one, id="p7", extra_dhcp_opts=(DhcpOption("mtu", "1400", 4),)),
+    ]
+    changes = [
+        *(Change(Kind.PORT, Action.CREATE, port, None, tree, levels=(level,)) for port in others),
+        Change(Kind.PORT, Action.CREATE, replace(one, id="p8"), None, tree),
+        Change(Kind.NETWORK, Action.CREATE, tree.network, None, tree),
+    ]
+    together = Batch(1)
+    for change in changes:
+        for action in (Action.CREATE, Action.UPDATE):
+            together.add(change, change_id="c", action=action)
+
+    alone = [told(change, action=action) for change in changes for action in (Action.CREATE, Action.UPDATE)]
+    assert [*_read(together)] == alone
 
 
 def _read(batch):

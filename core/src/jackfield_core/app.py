@@ -50,6 +50,7 @@ from jackfield_core.services.hearing import heard
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.numbers import DriverNumbers
 from jackfield_core.services.port import PortService
+from jackfield_core.services.port_binding import PortBindingService
 from jackfield_core.services.rebind import Rebinder
 from jackfield_core.services.segment import SegmentService
 from jackfield_core.services.status import StatusService
@@ -198,14 +199,14 @@ class Application:
 
     def _services(self) -> Services:
         work, mechanism, segments = self.unit_of_work, self.mechanism, self.segments
-        binder = Binder(self.registry, mechanism, segments, work, self.settings)
+        binder, trees = Binder(self.registry, mechanism, segments, work, self.settings), NetworkTrees(work)
+        ports = PortService(work, trees, Allocator(), binder, mechanism, base_mac=self.settings.base_mac)
         hear = functools.partial(heard, self.registry, self.settings.notifier_names)
         return Services(
             networks=NetworkService(work, segments, mechanism),
             subnets=SubnetService(work, mechanism),
-            ports=PortService(
-                work, NetworkTrees(work), Allocator(), binder, mechanism, base_mac=self.settings.base_mac
-            ),
+            ports=ports,
+            port_bindings=PortBindingService(work, ports, trees, binder, mechanism),
             segments=SegmentService(work, segments, mechanism),
             agents=AgentService(work, down_time=self.settings.nodes.agent_down_time),
             drivers=DriverService(self.database, self.settings, self.wake_for_operator, hear),

@@ -12,8 +12,14 @@ def _request_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """The caller of one request."""
+    """The caller of one request; *is_service* means another service of the cloud, such as compute."""
 
     project_id: str = ""
     is_admin: bool = True
+    is_service: bool = False
     request_id: str = field(default_factory=_request_id)
+
+    @property
+    def sees_hosts(self) -> bool:
+        """True if the caller may know where ports are, and how they are plugged there."""
+        return self.is_admin or self.is_service

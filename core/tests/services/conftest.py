@@ -24,6 +24,7 @@ from jackfield_core.services.driver import DriverService
 from jackfield_core.services.hearing import heard
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
+from jackfield_core.services.port_binding import PortBindingService
 from jackfield_core.services.segment import SegmentService
 from jackfield_core.services.status import StatusService
 from jackfield_core.services.subnet import SubnetService
@@ -84,11 +85,13 @@ async def services(settings: config.Settings, database: Database, registry: Regi
     segments = SegmentManager(settings.segments)
     async with work() as tx:
         await segments.bootstrap(tx)
-    binder = Binder(registry, mechanism, segments, work, settings)
+    binder, trees = Binder(registry, mechanism, segments, work, settings), NetworkTrees(work)
+    ports = PortService(work, trees, Allocator(), binder, mechanism, base_mac=settings.base_mac)
     return Services(
         networks=NetworkService(work, segments, mechanism),
         subnets=SubnetService(work, mechanism),
-        ports=PortService(work, NetworkTrees(work), Allocator(), binder, mechanism, base_mac=settings.base_mac),
+        ports=ports,
+        port_bindings=PortBindingService(work, ports, trees, binder, mechanism),
         segments=SegmentService(work, segments, mechanism),
         agents=AgentService(work, down_time=75),
         drivers=DriverService(database, settings),

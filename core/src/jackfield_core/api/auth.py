@@ -12,9 +12,7 @@ from jackfield_core.context import RequestContext
 def identify(headers: dict[bytes, bytes]) -> RequestContext:
     """Return the caller that *headers* claim to be."""
     project_id = headers.get(b"x-project-id") or headers.get(b"x-tenant-id") or b""
-    roles = headers.get(b"x-roles")
-    return RequestContext(project_id=project_id.decode("utf-8", "replace"), is_admin=roles is None or _is_admin(roles))
-
-
-def _is_admin(roles: bytes) -> bool:
-    return any(role.strip().lower() == b"admin" for role in roles.split(b","))
+    roles = {role.strip().lower() for role in headers.get(b"x-roles", b"admin").split(b",")}
+    return RequestContext(
+        project_id=project_id.decode("utf-8", "replace"), is_admin=b"admin" in roles, is_service=b"service" in roles
+    )

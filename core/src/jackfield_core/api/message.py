@@ -21,7 +21,11 @@ JSON = (b"content-type", b"application/json")
 
 
 class Request(Struct):
-    """What a handler sees of a request; *route* is its path without ids, for metrics."""
+    """What a handler sees of a request.
+
+    *route* is its path without ids, for metrics. *ids* are the ids in the path:
+    that of the resource, and behind it that of a part of the resource.
+    """
 
     ctx: RequestContext
     headers: dict[bytes, bytes]
@@ -29,6 +33,7 @@ class Request(Struct):
     root_url: str
     body: bytes = b""
     route: str = "other"
+    ids: Sequence[str] = ()
 
 
 class Answer(Struct, frozen=True):

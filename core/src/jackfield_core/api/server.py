@@ -1,9 +1,9 @@
 """The API as one ASGI application.
 
 Starlette serves the few fixed routes. Everything below ``/v2.0`` has the same
-form, a collection, perhaps an id, and rarely a part of what has that id, so one
-look into a table finds its handler; a list of patterns tried one after the
-other would cost more than the rest of the layer. Like Neutron's, paths may end
+form: words and ids take turns, a collection, perhaps an id, and rarely a part of
+what has that id. So one look into a table finds its handler; a list of patterns
+tried one after the other would cost more than the rest of the layer. Like Neutron's, paths may end
 in a slash or in ``.json``.
 """
 
@@ -27,6 +27,7 @@ from jackfield_core.api.extension import Extensions
 from jackfield_core.api.message import SCOPE_KEY, Request, read_body
 from jackfield_core.api.network import Networks
 from jackfield_core.api.port import Ports
+from jackfield_core.api.port_binding import PortBindings
 from jackfield_core.api.resource import Handler
 from jackfield_core.api.segment import Segments
 from jackfield_core.api.subnet import Subnets
@@ -73,7 +74,8 @@ def create_api(
         drivers,
         Extensions(extensions),
     ]
-    table = Table(collections, settings.api.max_body_bytes, parts={drivers.collection: drivers.on_part})
+    parts = {drivers.collection: drivers.on_part, "ports": PortBindings(services.port_bindings).on_part}
+    table = Table(collections, settings.api.max_body_bytes, parts)
     return Starlette(
         routes=[Route(f"/{VERSION}{{rest:path}}", table), Route("/", Versions(), methods=["GET"]), *extra_routes],
         middleware=[Middleware(Access, public_url=settings.api.public_url)],
@@ -89,7 +91,10 @@ class Endpoint(NamedTuple):
 
 
 class Table:
-    """ASGI application of everything below ``/v2.0``; *parts* are handlers by collection and part of a member."""
+    """ASGI application of everything below ``/v2.0``.
+
+    *parts* are handlers by collection and part of a member, such as ``bindings/{host}``.
+    """
 
     def __init__(
         self,
@@ -100,21 +105,17 @@ class Table:
         self._max_body_bytes = max_body_bytes
         root = Root([one.collection for one in collections])
         self._root = Endpoint(f"/{VERSION}/", {"GET": root.list})
-        self._collections = {
-            one.collection: Endpoint(f"/{VERSION}/{one.collection}", one.on_collection) for one in collections
-        }
-        self._members = {
-            one.collection: Endpoint(f"/{VERSION}/{one.collection}/{{id}}", one.on_member) for one in collections
-        }
-        self._parts = {
-            (collection, part): Endpoint(f"/{VERSION}/{collection}/{{id}}/{part}", handlers)
-            for collection, by_part in parts.items()
-            for part, handlers in by_part.items()
+        paths = {one.collection: one.on_collection for one in collections}
+        paths |= {f"{one.collection}/{{id}}": one.on_member for one in collections}
+        for collection, by_part in parts.items():
+            paths |= {f"{collection}/{{id}}/{part}": handlers for part, handlers in by_part.items()}
+        self._endpoints = {
+            _shape(path.split("/")): Endpoint(f"/{VERSION}/{path}", handlers) for path, handlers in paths.items()
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request: Request = scope[SCOPE_KEY]
-        endpoint, id = self._find(scope["path_params"]["rest"])
+        endpoint, request.ids = self._find(scope["path_params"]["rest"])
         request.route = endpoint.route
         method = scope["method"]
         handler = endpoint.handlers.get(method)
@@ -128,20 +129,23 @@ class Table:
             raise HTTPException(414, f"The query is longer than {LONGEST_QUERY} bytes.")
         if method in WITH_BODY:
             request.body = await read_body(request.headers, receive, self._max_body_bytes)
-        answer = await handler(request, id)
+        answer = await handler(request, request.ids[0] if request.ids else "")
         await answer.send(send)
 
-    def _find(self, path: str) -> tuple[Endpoint, str]:
-        """Return the endpoint for what follows ``/v2.0``, and the id in it."""
+    def _find(self, path: str) -> tuple[Endpoint, Sequence[str]]:
+        """Return the endpoint for what follows ``/v2.0``, and the ids in it."""
         start, *names = path.rstrip("/").removesuffix(".json").split("/")
         if not start and not names:
-            return self._root, ""
-        if not start and len(names) == 3 and (names[0], names[2]) in self._parts:
-            return self._parts[names[0], names[2]], names[1]
-        endpoints = {1: self._collections, 2: self._members}.get(len(names), {})
-        if start or names[0] not in endpoints:
+            return self._root, ()
+        endpoint = self._endpoints.get(_shape(names))
+        if start or endpoint is None:
             raise HTTPException(404)
-        return endpoints[names[0]], "".join(names[1:])
+        return endpoint, names[1::2]
+
+
+def _shape(names: Sequence[str]) -> tuple[int, Sequence[str]]:
+    """Return what paths of one kind have in common: their length, and every other name."""
+    return len(names), tuple(names[0::2])
 
 
 async def _pass_on(_request: StarletteRequest, error: Exception) -> Response:

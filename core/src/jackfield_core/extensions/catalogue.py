@@ -29,6 +29,12 @@ EXTENSIONS: Sequence[Extension] = (
         updated="2014-02-03T10:00:00-00:00",
     ),
     Extension(
+        alias="binding-extended",
+        name="Several bindings of a port",
+        description="The bindings of a port: a second one on the host that its server moves to, and its activation.",
+        updated="2017-07-17T10:00:00-00:00",
+    ),
+    Extension(
         alias="empty-string-filtering",
         name="Filters with empty values",
         description="A list filter with an empty value matches resources whose value is empty.",

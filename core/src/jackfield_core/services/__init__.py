@@ -8,6 +8,7 @@ from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.driver import DriverService
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
+from jackfield_core.services.port_binding import PortBindingService
 from jackfield_core.services.segment import SegmentService
 from jackfield_core.services.status import StatusService
 from jackfield_core.services.subnet import SubnetService
@@ -21,6 +22,7 @@ class Services:
     networks: NetworkService
     subnets: SubnetService
     ports: PortService
+    port_bindings: PortBindingService
     segments: SegmentService
     agents: AgentService
     drivers: DriverService

@@ -122,8 +122,8 @@ class CreateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             allowed_address_pairs=pairs,
             extra_dhcp_opts=merged_options((), self.extra_dhcp_opts) if self.extra_dhcp_opts else (),
             host=self.host or "",
-            vnic_type=_vnic_type(self.vnic_type),
-            profile=_profile(self.profile) if self.profile else {},
+            vnic_type=read_vnic_type(self.vnic_type),
+            profile=read_profile(self.profile) if self.profile else {},
         )
 
 
@@ -159,8 +159,8 @@ class UpdateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             port_security_enabled=secure,
             allowed_address_pairs=pairs,
             host="" if self.host is None else self.host,
-            vnic_type=UNSET if self.vnic_type is UNSET else _vnic_type(self.vnic_type),
-            profile=UNSET if self.profile is UNSET else _profile(self.profile or {}),
+            vnic_type=UNSET if self.vnic_type is UNSET else read_vnic_type(self.vnic_type),
+            profile=UNSET if self.profile is UNSET else read_profile(self.profile or {}),
         )
 
 
@@ -285,11 +285,13 @@ def _address_pair(body: AddressPairBody) -> AddressPair:
     return AddressPair(read("allowed_address_pairs", body.ip_address), mac)
 
 
-def _vnic_type(value: str) -> str:
+def read_vnic_type(value: str) -> str:
+    """Return *value*, if it is a VNIC type."""
     return one_of("binding:vnic_type", value, VNIC_TYPES)
 
 
-def _profile(value: dict[str, Any]) -> dict[str, Any]:
+def read_profile(value: dict[str, Any]) -> dict[str, Any]:
+    """Return *value*, if it is not too large for a binding profile."""
     if len(_encode(value)) > MAX_PROFILE:
         raise refuse("binding:profile", f"it exceeds maximum length of {MAX_PROFILE}")
     if _is_deeper(value, MAX_PROFILE_DEPTH):

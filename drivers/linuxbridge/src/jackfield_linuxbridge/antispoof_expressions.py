@@ -32,11 +32,15 @@ Steps: TypeAlias = tuple[Expression, ...]
 
 
 class Field(NamedTuple):
-    """Where something is in a frame, in bytes; `meta` is what the kernel knows about it besides."""
+    """Where something is in a frame, in bytes from the beginning of a header.
+
+    `extension` is an IPv6 extension header by its number; `meta` is what the kernel knows without the frame.
+    """
 
     base: int = 0
     offset: int = 0
     length: int = 0
+    extension: int | None = None
     meta: Meta | None = None
 
 
@@ -57,6 +61,8 @@ SOURCE_PORT = Field(_TRANSPORT, 0, 2)
 DESTINATION_PORT = Field(_TRANSPORT, 2, 2)
 ICMPV6_TYPE = Field(_TRANSPORT, 0, 1)
 ND_TARGET = Field(_TRANSPORT, 8, 16)
+UPPER_HEADER = Field(_TRANSPORT, 0, 8)
+FRAGMENT_OFFSET = Field(offset=2, length=2, extension=44)
 
 
 def equal(field: Field, value: int) -> Steps:
@@ -121,8 +127,10 @@ DROP = (Expression("counter"), *_verdict(_DROP))
 def _load(field: Field, register: int = _FIRST_REGISTER) -> Expression:
     if field.meta is not None:
         return Expression("meta", (("DREG", register), ("KEY", int(field.meta))))
-    where = (("BASE", field.base), ("OFFSET", field.offset), ("LEN", field.length))
-    return Expression("payload", (("DREG", register), *where))
+    where = (("OFFSET", field.offset), ("LEN", field.length))
+    if field.extension is not None:
+        return Expression("exthdr", (("DREG", register), ("TYPE", field.extension), *where))
+    return Expression("payload", (("DREG", register), ("BASE", field.base), *where))
 
 
 def _load_all(fields: tuple[Field, ...]) -> Steps:

@@ -4,12 +4,12 @@ Frames are judged as they enter a bridge, before it learns from them. `preroutin
 those for a reserved group address (LLDP, 802.1X), of which a bridge learns as well: these pass `input`.
 A device that is not in `ports` is no guest's and not judged.
 
-Each frame costs one look into `ports` and at most some fifteen rules, however many ports there are.
+Each frame costs one look into `ports` and some fifteen rules, however many ports there are.
 
-Two traps. A match that reads behind the end of a frame does not match, so nothing may pass for *not*
-matching there: neighbour advertisements are dropped unless their target can be read and is allowed. And
-of a packet whose headers are broken or cut short no protocol is known, so that all rules about protocols
-would miss it: `servers` drops it (RFC 7112 for IPv6).
+Two traps. A match that reads behind the end of a frame does not match, so nothing may pass for *not* matching
+there: neighbour advertisements are dropped unless their target can be read and is allowed. And where headers
+are broken, no protocol is known and all rules about protocols would miss: `servers` drops such packets, and
+first fragments that end before their upper header (RFC 7112).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from jackfield_linuxbridge.antispoof_expressions import (
     DEVICE,
     DROP,
     ETHER_TYPE,
+    FRAGMENT_OFFSET,
     ICMPV6_TYPE,
     IPV4_SOURCE,
     IPV6_SOURCE,
@@ -39,6 +40,7 @@ from jackfield_linuxbridge.antispoof_expressions import (
     RETURN,
     SOURCE_MAC,
     SOURCE_PORT,
+    UPPER_HEADER,
     VLAN_TAG,
     Steps,
     equal,
@@ -77,6 +79,8 @@ FROM_UNSPECIFIED = (133, 131, 132, 143)
 RESERVED_GROUP, RESERVED_MASK = 0x0180_C200_0000, 0xFFFF_FFFF_FFF0
 VLAN_ID = 0x0FFF
 
+OFFSET_BITS = 0xFFF8
+
 PREROUTING, INPUT = "prerouting", "input"
 
 
@@ -114,8 +118,14 @@ _SERVERS = (
         "to a DHCPv6 client", equal(PROTOCOL, ETHER_IPV6), equal(L4_PROTOCOL, UDP), equal(DESTINATION_PORT, 546), DROP
     ),
     rule("router advertisement", equal(L4_PROTOCOL, ICMPV6), equal(ICMPV6_TYPE, ROUTER_ADVERTISEMENT), DROP),
+    rule("beginning of a fragmented packet", masked_equal(FRAGMENT_OFFSET, OFFSET_BITS, 0), goto("first_fragment")),
     rule("headers that can be read", known(L4_PROTOCOL), RETURN),
     rule("headers that cannot be read", DROP),
+)
+
+_FIRST_FRAGMENT = (
+    rule("upper header", known(UPPER_HEADER), RETURN),
+    rule("upper header in a later fragment", DROP),
 )
 
 _SECURED = (
@@ -199,12 +209,14 @@ _UNADDRESSED = (
     rule("ARP sender MAC address", equal(PROTOCOL, ETHER_ARP), unlisted(MACS, DEVICE, ARP_MAC), DROP),
     rule("no servers", equal(PROTOCOL, ETHER_IPV4), jump("servers")),
     rule("no servers", equal(PROTOCOL, ETHER_IPV6), jump("servers")),
+    rule("RARP", equal(PROTOCOL, ETHER_RARP), goto("from_rarp")),
     rule("any address", PASS),
 )
 
 # Chains that others go to come first: the kernel takes a rule only if its target is there.
 CHAINS: Mapping[str, tuple[Rule, ...]] = {
     "untagged": _UNTAGGED,
+    "first_fragment": _FIRST_FRAGMENT,
     "servers": _SERVERS,
     "source_ipv6": _SOURCE_IPV6,
     "advertisement": _ADVERTISEMENT,

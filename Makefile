@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)/tests
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup node lock demo test lint types proto generate lab bench chaos clean
+.PHONY: help setup node vm lock demo test test-vm lint types proto generate lab bench chaos clean
 
 help: ## Show this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,14 +16,20 @@ setup: ## Install what the other targets need, and say what
 node: setup ## Install Node.js and the packages of the driver in Node.js
 	@tools/node
 
+vm: setup ## Install qemu, and unpack a kernel for it
+	@tools/vm
+
 lock: setup ## Take the newest releases of all packages into requirements.lock
 	@tools/lock
 
 demo: setup ## Run the main job: two hosts, two machines, one ping
 	@$(BIN)/python -m demo
 
-test: setup node lint types proto ## Run every check and every test
+test: setup node vm lint types proto ## Run every check and every test
 	@tools/test
+
+test-vm: vm ## Run in a virtual machine the tests that this machine's kernel cannot run
+	@$(BIN)/python -m vm
 
 lint: setup ## ruff, and the arrows between packages
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ import pytest
 from e2e.lab import Lab, missing_requirements
 from e2e.lab.cloud import Cloud
 from e2e.lab.control_plane import FABRIC, OVS
+from e2e.lab.fleet import Fleet
+from support.kernel import skip_or_choose
 from support.processes import interrupt_on_sigterm
 
 LOG_TAIL_LINES = 60
@@ -22,12 +24,13 @@ def pytest_configure() -> None:
     interrupt_on_sigterm()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark every test of this folder, and skip what this kernel cannot run."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+    skip_or_choose(config, items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -44,6 +47,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def _lab_of(fixtures: dict[str, object]) -> Lab | None:
     for value in fixtures.values():
+        if isinstance(value, Fleet):
+            return value.cloud.lab
         if isinstance(value, Cloud):
             return value.lab
         if isinstance(value, Lab):

@@ -1,7 +1,11 @@
 """Wait for a condition with a deadline, instead of sleeping for luck."""
 
+import os
 import time
 from collections.abc import Callable
+
+PATIENCE = float(os.environ.get("JACKFIELD_TEST_PATIENCE", "1"))
+"""Deadlines and pauses are multiplied by it; more than 1 where the processor is emulated."""
 
 
 def wait_until(
@@ -20,6 +24,7 @@ def wait_until(
         TimeoutError: The condition did not hold in time.
 
     """
+    timeout, interval = timeout * PATIENCE, interval * PATIENCE
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

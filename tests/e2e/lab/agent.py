@@ -1,4 +1,4 @@
-"""The Open vSwitch agent of a host: a process inside the host's namespace, told by a file.
+"""The agent of a host: a process inside the host's namespace, told by a file.
 
 Its link to the core is a Unix socket, so the host's network carries machines' traffic only.
 """
@@ -6,17 +6,20 @@ Its link to the core is a Unix socket, so the host's network carries machines' t
 from collections.abc import Mapping
 from pathlib import Path
 
+from e2e.lab.bridge_host import BridgeHost
 from e2e.lab.control_plane import program
-from e2e.lab.host import PHYSICAL_BRIDGE, PHYSICAL_NETWORK, Host
+from e2e.lab.host import PHYSICAL_BRIDGE, PHYSICAL_NETWORK, Host, Hypervisor
 from e2e.lab.open_vswitch import DATAPATH_TYPE
 from support.processes import Process, running
 
 # Reports come often, so that the core's short patience (agent_down_time) is not tried by a busy machine.
-CONFIGURATION = """\
+LINK = """\
 [agent]
 core = "unix://{nodes_socket}"
 host = "{host}"
 report_interval = 2
+"""
+OPEN_VSWITCH = """\
 [ovs]
 ovsdb = "{ovsdb}"
 openflow = "unix:{directory}"
@@ -25,21 +28,17 @@ physical_networks = {{ {physical_network} = "{physical_bridge}" }}
 tunnel_ip = "{tunnel_ip}"
 tunnel_types = ["vxlan", "gre", "geneve"]
 """
+LINUX_BRIDGE = """\
+[linuxbridge]
+physical_networks = {{ {physical_network} = "{device}" }}
+tunnel_ip = "{tunnel_ip}"
+tunnel_types = ["vxlan", "gre"]
+"""
 
 
 def ovs_agent(host: Host, nodes_socket: Path, environment: Mapping[str, str]) -> Process:
-    """Describe the agent of *host* that dials *nodes_socket* of the core; nothing runs yet."""
-    configuration = host.directory / "agent.toml"
-    configuration.write_text(_configuration(host, nodes_socket))
-    command = host.namespace.inside([program("jackfield-ovs"), "agent", "--config", str(configuration)])
-    log = host.directory / "agent.log"
-    return Process(f"agent of {host.name}", command, log=log, ready=running, environment=environment)
-
-
-def _configuration(host: Host, nodes_socket: Path) -> str:
-    return CONFIGURATION.format(
-        nodes_socket=nodes_socket,
-        host=host.name,
+    """Describe the Open vSwitch agent of *host* that dials *nodes_socket* of the core; nothing runs yet."""
+    section = OPEN_VSWITCH.format(
         ovsdb=host.switch.connection,
         directory=host.switch.directory,
         datapath_type=DATAPATH_TYPE,
@@ -47,3 +46,18 @@ def _configuration(host: Host, nodes_socket: Path) -> str:
         physical_bridge=PHYSICAL_BRIDGE,
         tunnel_ip=host.tunnel_ip,
     )
+    return _agent("ovs", host, section, nodes_socket, environment)
+
+
+def bridge_agent(host: BridgeHost, nodes_socket: Path, environment: Mapping[str, str]) -> Process:
+    """Describe the Linux bridge agent of *host*, likewise."""
+    section = LINUX_BRIDGE.format(physical_network=PHYSICAL_NETWORK, device=host.uplink, tunnel_ip=host.tunnel_ip)
+    return _agent("linuxbridge", host, section, nodes_socket, environment)
+
+
+def _agent(driver: str, host: Hypervisor, section: str, nodes_socket: Path, environment: Mapping[str, str]) -> Process:
+    configuration = host.directory / f"{driver}-agent.toml"
+    configuration.write_text(LINK.format(nodes_socket=nodes_socket, host=host.name) + section)
+    command = host.namespace.inside([program(f"jackfield-{driver}"), "agent", "--config", str(configuration)])
+    log = host.directory / f"{driver}-agent.log"
+    return Process(f"{driver} agent of {host.name}", command, log=log, ready=running, environment=environment)

@@ -8,16 +8,17 @@ Booting a machine does what a compute service does, in its order: create the por
 plug the machine's interface, wait for the port to become ACTIVE.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 
-from e2e.lab.agent import ovs_agent
+from e2e.lab.agent import bridge_agent, ovs_agent
 from e2e.lab.api import Api, Resource
 from e2e.lab.control_plane import OVS, ControlPlane, Driver
-from e2e.lab.host import Host
+from e2e.lab.host import Hypervisor
 from e2e.lab.lab import Lab
 from e2e.lab.machine import Machine, Vif
+from e2e.lab.outside import Outside, outside
 from support.processes import Process, start_together
 from support.waiting import wait_until
 
@@ -25,8 +26,9 @@ from support.waiting import wait_until
 class Cloud:
     """Hosts, core, drivers and agents, started and removed together; a context manager."""
 
-    def __init__(self, *, hosts: int = 2, drivers: Sequence[Driver] = (OVS,)) -> None:
-        self.lab = Lab(hosts=hosts)
+    def __init__(self, *, hosts: int = 2, bridge_hosts: int = 0, drivers: Sequence[Driver] = (OVS,)) -> None:
+        """Describe a cloud of *hosts* with Open vSwitch and *bridge_hosts* with Linux bridge."""
+        self.lab = Lab(hosts=hosts, bridge_hosts=bridge_hosts)
         self._drivers = drivers
         self._cleanup = ExitStack()
         self.agents: dict[str, Process] = {}
@@ -44,16 +46,26 @@ class Cloud:
 
     def _start(self) -> None:
         self._cleanup.enter_context(self.lab)
+        reach = self._reach_control_plane()
+        self.api = self._cleanup.enter_context(Api(reach.url))
+        for host in self.lab.hosts:
+            self.agents[host.name] = ovs_agent(host, reach.nodes_socket, self.lab.environment)
+        for bridge_host in self.lab.bridge_hosts:
+            self.agents[bridge_host.name] = bridge_agent(bridge_host, reach.nodes_socket, self.lab.environment)
+        for agent in self.agents.values():
+            self._cleanup.callback(agent.stop)
+        start_together(self.agents.values())
+        self.wait_for_agents()
+        self._untouched = {host.name: host.contents() for host in self.lab.all_hosts}
+
+    def _reach_control_plane(self) -> ControlPlane | Outside:
+        """Start a control plane, or find the one around this guest, which cannot be disturbed from here."""
+        if reach := outside(self.lab.run_directory):
+            return self._cleanup.enter_context(reach)
         self.control_plane = self._cleanup.enter_context(
             ControlPlane(self.lab.run_directory, self._drivers, environment=self.lab.environment)
         )
-        self.api = self._cleanup.enter_context(Api(self.control_plane.url))
-        for host in self.lab.hosts:
-            self.agents[host.name] = self._agent(host)
-            self._cleanup.callback(self.agents[host.name].stop)
-        start_together(self.agents.values())
-        self.wait_for_agents()
-        self._untouched = {host.name: host.switch.contents() for host in self.lab.hosts}
+        return self.control_plane
 
     def wait_for_agents(self) -> None:
         """Return when the core has heard from the agent of every host."""
@@ -71,7 +83,7 @@ class Cloud:
         self.api.create("subnet", network_id=network["id"], ip_version=6 if ":" in cidr else 4, cidr=cidr)
         return network
 
-    def boot(self, name: str, network: Resource, host: Host, **attributes: Any) -> Machine:
+    def boot(self, name: str, network: Resource, host: Hypervisor, **attributes: Any) -> Machine:
         """Start a machine with a port on *network* at *host*; return when the port is ACTIVE."""
         placed = {"network_id": network["id"], "name": name, "binding:host_id": host.name}
         port = self.api.create("port", **placed, **attributes)
@@ -79,7 +91,17 @@ class Cloud:
         self.api.wait_for("port", port["id"], status="ACTIVE", timeout=40)
         return machine
 
-    def plug(self, name: str, port: Resource, host: Host) -> Machine:
+    def boot_on(self, network: Resource, hosts: Iterable[Hypervisor]) -> dict[str, Machine]:
+        """Start a machine on each of *hosts* at once; return them, by name of the host, when all ports are ACTIVE."""
+        machines = {}
+        for host in hosts:
+            port = self.api.create("port", network_id=network["id"], **{"binding:host_id": host.name})
+            machines[host.name] = self.plug(f"{network['name']}-{host.name}", port, host)
+        for machine in machines.values():
+            self.api.wait_for("port", machine.vif.port_id, status="ACTIVE", timeout=40)
+        return machines
+
+    def plug(self, name: str, port: Resource, host: Hypervisor) -> Machine:
         """Start a machine with an existing *port*."""
         network = self.api.show("network", port["network_id"])
         subnets = self.api.list("subnet", network_id=network["id"])
@@ -102,12 +124,9 @@ class Cloud:
         wait_until(lambda: self.control_plane.debts() == [], what="the ledger to be empty", timeout=30)
         wait_until(lambda: not self._traces(), what=lambda: f"switches without traces; {self._traces()}", timeout=30)
 
-    def _agent(self, host: Host) -> Process:
-        return ovs_agent(host, self.control_plane.nodes_socket, self.lab.environment)
-
     def _traces(self) -> list[str]:
         """Return what differs in the switches from what they held before the first port."""
-        return [trace for host in self.lab.hosts for trace in host.switch.contents() ^ self._untouched[host.name]]
+        return [trace for host in self.lab.all_hosts for trace in host.contents() ^ self._untouched[host.name]]
 
     def remove(self) -> None:
         """Stop and remove everything."""

@@ -25,7 +25,7 @@ listen = "127.0.0.1:{port}"
 [database]
 url = "{database_url}"
 [nodes]
-listen = "unix://{nodes_socket}"
+listen = "{nodes}"
 agent_down_time = 10
 [segments]
 project_network_types = ["vxlan"]
@@ -60,6 +60,11 @@ OVS = Driver(
     ("jackfield-ovs", "driver", "--config", "{directory}/ovs.toml"),
     configuration='[driver]\nlisten = "unix://{directory}/ovs.sock"\n',
 )
+LINUX_BRIDGE = Driver(
+    "linuxbridge",
+    ("jackfield-linuxbridge", "driver", "--config", "{directory}/linuxbridge.toml"),
+    configuration='[driver]\nlisten = "unix://{directory}/linuxbridge.sock"\n',
+)
 _LOOPBACK = ("jackfield-loopback", "--name", "fabric", "--listen", "unix://{directory}/fabric.sock")
 # The fabric outlives the driver's process, as a device would.
 _DEVICE = ("--state-file", "{directory}/fabric.db", "--refuse-network-name", "forbidden*")
@@ -77,6 +82,7 @@ class ControlPlane:
         drivers: Sequence[Driver],
         *,
         database_url: str | None = None,
+        nodes: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """Write the configuration; nothing runs yet.
@@ -85,12 +91,14 @@ class ControlPlane:
             directory: Existing folder with a path short enough for Unix sockets.
             drivers: In the order of binding and delivery.
             database_url: Instead of a SQLite file in the folder.
+            nodes: Where the core listens for agents, ``address:port``, instead of a socket in the folder.
             environment: Variables for every process.
         """
         self.directory = directory
         self.environment = dict(environment or {})
         self.url = f"http://127.0.0.1:{free_port()}"
         self.nodes_socket = directory / "nodes.sock"
+        self.nodes = nodes or f"unix://{self.nodes_socket}"
         self.database_file = directory / "jackfield.sqlite"
         self.configuration = directory / "jackfield.toml"
         self.configuration.write_text(self._configuration(drivers, database_url or f"sqlite:///{self.database_file}"))
@@ -145,7 +153,7 @@ class ControlPlane:
 
     def _configuration(self, drivers: Sequence[Driver], database_url: str) -> str:
         port = self.url.rpartition(":")[2]
-        core = CONFIGURATION.format(port=port, database_url=database_url, nodes_socket=self.nodes_socket)
+        core = CONFIGURATION.format(port=port, database_url=database_url, nodes=self.nodes)
         sections = [
             DRIVER_CONFIGURATION.format(name=driver.name, socket=self._driver_socket(driver.name), policy=driver.policy)
             for driver in drivers

@@ -11,6 +11,7 @@ with the address on the bridge's internal port; on a plain interface they would 
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from e2e.lab.names import Names, tap_name
 from e2e.lab.namespace import Namespace
@@ -22,8 +23,36 @@ PHYSICAL_BRIDGE = "br-phy"
 PHYSICAL_NETWORK = "physnet1"
 
 
+class Hypervisor(Protocol):
+    """What the lab needs of a host, whatever switch it has."""
+
+    @property
+    def kind(self) -> str:
+        """The mechanism driver whose agent runs here."""
+
+    number: int
+    name: str
+    tunnel_ip: str
+    directory: Path
+    namespace: Namespace
+
+    def start(self, underlay: Underlay) -> None: ...
+
+    def plug(self, port_id: str, mac_address: str) -> str: ...
+
+    def unplug(self, port_id: str) -> None: ...
+
+    def contents(self) -> set[str]: ...
+
+    def log_files(self) -> list[Path]: ...
+
+    def remove(self) -> None: ...
+
+
 class Host:
-    """One host; `start` brings the switch up, `remove` takes everything away."""
+    """One host with Open vSwitch; `start` brings the switch up, `remove` takes everything away."""
+
+    kind = "ovs"
 
     def __init__(self, number: int, names: Names, environment: Mapping[str, str]) -> None:
         """Make the namespace of host *number* (1 to 250)."""
@@ -62,6 +91,10 @@ class Host:
     def unplug(self, port_id: str) -> None:
         """Take the interface of a port out of the integration bridge."""
         self.switch.vsctl("--if-exists", "del-port", INTEGRATION_BRIDGE, tap_name(port_id))
+
+    def contents(self) -> set[str]:
+        """Return what the switch consists of in words; see `OpenVSwitch.contents`."""
+        return self.switch.contents()
 
     def log_files(self) -> list[Path]:
         """Return the logs of everything that ran on this host."""

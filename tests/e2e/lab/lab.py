@@ -12,16 +12,19 @@ import os
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
+from e2e.lab.bridge_host import BridgeHost
 from e2e.lab.capture import Capture
-from e2e.lab.host import Host
+from e2e.lab.host import Host, Hypervisor
 from e2e.lab.machine import Machine, Vif
 from e2e.lab.names import Names
 from e2e.lab.sweep import MARKER, remove_lab, sweep
 from e2e.lab.underlay import Underlay
 
 PROGRAMS = ("ip", "ethtool", "ping", "ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl")
+
+AnyHost = TypeVar("AnyHost", Host, BridgeHost)
 
 
 def missing_requirements() -> list[str]:
@@ -37,16 +40,23 @@ def missing_requirements() -> list[str]:
 class Lab:
     """A number of hosts on one underlay; a context manager."""
 
-    def __init__(self, *, hosts: int = 2) -> None:
+    def __init__(self, *, hosts: int = 2, bridge_hosts: int = 0) -> None:
+        """Describe a lab of *hosts* with Open vSwitch and *bridge_hosts* without; nothing is made yet."""
         self.names = Names()
         self.hosts: list[Host] = []
-        self._number_of_hosts = hosts
+        self.bridge_hosts: list[BridgeHost] = []
+        self._numbers_of_hosts = hosts, bridge_hosts
         self._cleanup = ExitStack()
 
     @property
     def run_directory(self) -> Path:
         """Folder for everything that runs in this lab; its path is short enough for Unix sockets."""
         return self.names.run_directory
+
+    @property
+    def all_hosts(self) -> list[Hypervisor]:
+        """Every host, those with Open vSwitch first."""
+        return [*self.hosts, *self.bridge_hosts]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -67,11 +77,14 @@ class Lab:
         self._cleanup.callback(remove_lab, self.names.lab)
         self.underlay = Underlay(self.names)
         self._cleanup.callback(self.underlay.remove)
-        for number in range(1, self._number_of_hosts + 1):
-            self._add_host(number)
+        with_switch, without = self._numbers_of_hosts
+        for number in range(1, with_switch + 1):
+            self._add(Host(number, self.names, self.environment), self.hosts)
+        for number in range(with_switch + 1, with_switch + without + 1):
+            self._add(BridgeHost(number, self.names), self.bridge_hosts)
         return self
 
-    def machine(self, name: str, host: Host, vif: Vif) -> Machine:
+    def machine(self, name: str, host: Hypervisor, vif: Vif) -> Machine:
         """Start a machine with the interface *vif* on *host*; *name* is unique in this lab."""
         return Machine(name, host, vif, self.names)
 
@@ -99,8 +112,7 @@ class Lab:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
-    def _add_host(self, number: int) -> None:
-        host = Host(number, self.names, self.environment)
+    def _add(self, host: AnyHost, hosts: list[AnyHost]) -> None:
         self._cleanup.callback(host.remove)
-        self.hosts.append(host)
+        hosts.append(host)
         host.start(self.underlay)

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from e2e.lab.capture import Capture
 from e2e.lab.commands import CommandFailed
-from e2e.lab.host import Host
+from e2e.lab.host import Hypervisor
 from e2e.lab.names import Names, tap_name
 from e2e.lab.namespace import Namespace
 from e2e.lab.ping import BackgroundPing
@@ -41,7 +41,7 @@ class Vif:
 class Machine:
     """One machine on a host; its interface exists and is plugged in from the start."""
 
-    def __init__(self, name: str, host: Host, vif: Vif, names: Names) -> None:
+    def __init__(self, name: str, host: Hypervisor, vif: Vif, names: Names) -> None:
         self.name = name
         self.host = host
         self.vif = vif
@@ -55,6 +55,12 @@ class Machine:
     def address(self) -> str:
         """The first IP address, without prefix length."""
         return self.vif.addresses[0].partition("/")[0]
+
+    def address_of(self, ip_version: int) -> str:
+        """Return the IP address of a version, 4 or 6."""
+        return next(
+            ip for ip in (vif.partition("/")[0] for vif in self.vif.addresses) if (":" in ip) == (ip_version == 6)
+        )
 
     def ping(self, address: str, *, size: int = 56, timeout: float = 1.0) -> bool:
         """Send one unfragmented ping of *size* bytes of payload; tell whether a reply came within *timeout* seconds."""

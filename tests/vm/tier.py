@@ -1,0 +1,57 @@
+"""What runs in the guest, and what runs around it."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from e2e.lab.control_plane import LINUX_BRIDGE, OVS, ControlPlane
+from e2e.lab.outside import API, NODES
+from support.kernel import LACKED_OUTSIDE, lacking
+from support.ports import free_port
+
+from vm.guest import run_in_guest
+from vm.kernel import CHECKOUT, Kernel
+
+AROUND_THE_GUEST = "10.0.2.2"
+FOLDERS = ("tests/e2e", "drivers/linuxbridge/tests", "drivers/ovs/tests")
+
+
+def run_tests(kernel: Kernel, *, deadline: float) -> int:
+    """Run what was skipped outside, with a core and drivers around the guest; return pytest's status."""
+    with tempfile.TemporaryDirectory(prefix="jfvm-") as directory:
+        nodes = f"127.0.0.1:{free_port()}"
+        with ControlPlane(Path(directory), [OVS, LINUX_BRIDGE], nodes=nodes) as control_plane:
+            settings = {
+                LACKED_OUTSIDE: " ".join(sorted(lacking())),
+                API: _seen_from_inside(control_plane.url),
+                NODES: _seen_from_inside(nodes),
+                "JACKFIELD_LAB_DATAPATH": "system",
+                # Emulation costs a factor of twenty, and other work on this machine comes on top.
+                "JACKFIELD_TEST_PATIENCE": "10",
+            }
+            pytest = ["python", "-m", "pytest", "-v", "-p", "no:xdist", "--color=no", f"--timeout={deadline:g}"]
+            return run_command(kernel, [*pytest, *test_files()], deadline=deadline, settings=settings)
+
+
+def run_command(
+    kernel: Kernel, command: Sequence[str], *, deadline: float, settings: Mapping[str, str] | None = None
+) -> int:
+    """Run *command* with what runs here: the same Python, packages and checkout; return its status."""
+    programs = Path(sys.executable).parent
+    environment = {
+        "PATH": f"{programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHONPATH": os.environ.get("PYTHONPATH", str(CHECKOUT / "tests")),
+    } | dict(settings or {})
+    return run_in_guest(kernel, command, directory=CHECKOUT, environment=environment, deadline=deadline)
+
+
+def test_files() -> list[str]:
+    """Return the files with tests that ask something of the kernel; reading them is quicker than collecting all."""
+    files = [path for folder in FOLDERS for path in sorted((CHECKOUT / folder).rglob("test_*.py"))]
+    return [str(path.relative_to(CHECKOUT)) for path in files if "mark.kernel(" in path.read_text()]
+
+
+def _seen_from_inside(address: str) -> str:
+    return address.replace("127.0.0.1", AROUND_THE_GUEST)

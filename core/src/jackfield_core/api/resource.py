@@ -82,7 +82,7 @@ class View(Generic[RowT]):
         render: Turns a row into *shape*.
         shape: What users see of a row.
         collection: Name of several of them, if it is not the name with an "s".
-        render_for_users: Turns a row into what those see of it who are no administrators, if that is less.
+        render_for_users: Turns a row into what those see of it who may not know of hosts, if that is less.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class View(Generic[RowT]):
 
     def shapes(self, rows: Sequence[RowT], ctx: RequestContext) -> Sequence[Struct]:
         """Return rows as the caller sees them."""
-        render = self._render if ctx.is_admin else self._render_for_users
+        render = self._render if ctx.sees_hosts else self._render_for_users
         return [render(row) for row in rows]
 
     def one(self, status: int, shape: Struct, fields: Sequence[str] = (), own: Own = _NO_OWN) -> Answer:

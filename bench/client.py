@@ -120,8 +120,11 @@ class Client:
         return request
 
     def create_port(self, network_id: str) -> Request:
+        return self.create_port_on(network_id, self._host)
+
+    def create_port_on(self, network_id: str, host: str) -> Request:
         async def request() -> Any:
-            body = {"port": self._port(network_id)}
+            body = {"port": {**self._port(network_id), "binding:host_id": host}}
             port = (await self.call("POST", "/ports", body, expect=201))["port"]
             if port["binding:vif_type"] in ("unbound", "binding_failed") or len(port["fixed_ips"]) != 1:
                 raise RuntimeError(f"port {port['id']} is {port['binding:vif_type']}")

@@ -44,12 +44,21 @@ class Home:
 class World:
     """So many *ports* on so many *networks*; the drivers *paid* have acknowledged all of it.
 
-    *binder* is the driver that bound the ports.
+    *binder* is the driver that bound the ports, *ports_on_host* of them on each host.
     """
 
-    def __init__(self, *, ports: int, networks: int = 200, binder: str = "fabric", paid: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        ports: int,
+        networks: int = 200,
+        binder: str = "fabric",
+        paid: Sequence[str] = (),
+        ports_on_host: int = PORTS_ON_HOST,
+    ) -> None:
         self._ids = random.Random(ports)
         self._binder = binder
+        self._ports_on_host = ports_on_host
         self._paid = paid
         self.homes = [
             Home(number=number, network_id=self._id(), segment_id=self._id(), subnet_id=self._id())
@@ -69,10 +78,14 @@ class World:
         """Return where the port *number* is."""
         return self.homes[number % len(self.homes)]
 
+    def host(self, number: int) -> str:
+        """Return the host of the port *number*."""
+        return f"host-{number // self._ports_on_host:05}"
+
     def _tables(self) -> Iterator[tuple[sa.Table, list[Row]]]:
         """Yield the rows of each table, parents first."""
         ports = [
-            _Port(number, id, self.home(number), _FIRST_POSITION + number // len(self.homes))
+            _Port(number, id, self.home(number), self.host(number), _FIRST_POSITION + number // len(self.homes))
             for number, id in enumerate(self.port_ids)
         ]
         yield network.table, [_network(home) for home in self.homes]
@@ -100,11 +113,11 @@ class World:
 class _Port:
     """One bound port, as rows."""
 
-    def __init__(self, number: int, id: str, home: Home, position: int) -> None:
+    def __init__(self, number: int, id: str, home: Home, host: str, position: int) -> None:
         self._number = number
         self._id = id
         self._home = home
-        self._host = f"host-{number // PORTS_ON_HOST:05}"
+        self._host = host
         self._position = position
         self._ip_address = str(_cidr(home)[position])
 

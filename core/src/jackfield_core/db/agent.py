@@ -6,12 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import Id, Json, Name, metadata
 from jackfield_core.db.query import ListQuery, select_page, storable
-from jackfield_core.db.statement import Statement, among
+from jackfield_core.db.statement import Insert, Statement, among
 
 table = sa.Table(
     "agent",
@@ -94,23 +93,16 @@ class AgentTable:
 
     async def save(self, agent: Agent) -> str:
         """Insert *agent*, or update the one of the same type and host; return its id."""
-        values = {name: getattr(agent, name) for name in agent.__struct_fields__}
-        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
-        statement = (
-            insert(table)
-            .values(values)
-            .on_conflict_do_update(
-                index_elements=["agent_type", "host"],
-                set_={name: value for name, value in values.items() if name not in _KEPT},
-            )
-            .returning(table.c.id)
-        )
-        id: str = (await self._connection.execute(statement)).scalar_one()
-        return id
+        return (await self.save_all([agent]))[agent.agent_type, agent.host]
 
-    async def beat(self, id: str, at: datetime) -> None:
-        """Note a sign of life."""
-        await _BEAT.run(self._connection, {"an_id": id, "at": at})
+    async def save_all(self, agents: Sequence[Agent]) -> dict[tuple[str, str], str]:
+        """Insert *agents*, or update those of the same type and host; return their ids by type and host."""
+        values = [{name: getattr(agent, name) for name in agent.__struct_fields__} for agent in agents]
+        return {(agent_type, host): id for id, agent_type, host in await _SAVE.rows(self._connection, values)}
+
+    async def beat(self, ids: Sequence[str], at: datetime) -> None:
+        """Note a sign of life of several agents."""
+        await _BEAT.run(self._connection, {"ids": ids, "at": at})
 
     async def update(self, id: str, **values: Any) -> None:
         """Set columns of one agent."""
@@ -129,5 +121,22 @@ def heard_since(at: datetime) -> sa.ColumnElement[bool]:
 _FIND = Statement(sa.select(table).where(table.c.id == sa.bindparam("id")))
 
 _ON_HOST = Statement(sa.select(table).where(table.c.host == sa.bindparam("host")))
-_BEAT = Statement(sa.update(table).where(table.c.id == sa.bindparam("an_id")).values(heartbeat_at=sa.bindparam("at")))
 _ON_HOSTS = Statement(lambda dialect: sa.select(table).where(among(table.c.host, "hosts", dialect)))
+
+
+def _beat(dialect: str) -> sa.ClauseElement:
+    # One order for everybody, so that two processes never wait in a circle.
+    held = sa.select(table.c.id).where(among(table.c.id, "ids", dialect)).order_by(table.c.id).with_for_update()
+    return sa.update(table).where(table.c.id.in_(held)).values(heartbeat_at=sa.bindparam("at"))
+
+
+_BEAT = Statement(_beat)
+
+
+def _upsert(insert: Any) -> Any:
+    kept_or_new = {name: insert.excluded[name] for name in table.c.keys() if name not in _KEPT}
+    update = insert.on_conflict_do_update(index_elements=["agent_type", "host"], set_=kept_or_new)
+    return update.returning(table.c.id, table.c.agent_type, table.c.host)
+
+
+_SAVE = Insert(table, _upsert)

@@ -3,10 +3,12 @@
 One query reads all bound ports of some networks with their place: host, the
 segment bound there, the mechanism driver that bound it, and the tunnel endpoint
 of that driver's agent. Agent programs of one driver on one host share nothing
-with those of another, so a place is a pair of host and driver.
+with those of another, so a place is a pair of host and driver. A second query
+reads the same of some hosts only: what has to be known again when a port came
+to one host of a network, or left it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -14,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db import agent
 from jackfield_core.db.port import binding_table, level_table, table
+from jackfield_core.db.statement import Row, Statement, among
 from jackfield_core.types import BINDING_FAILED, UNBOUND, AddressPair, FixedIp
 
 
@@ -59,15 +62,19 @@ _PLACED = (
     )
     .where(table.c.deleted_at.is_(None))
 )
-_OF_NETWORKS = _PLACED.where(table.c.network_id.in_(sa.bindparam("ids", expanding=True))).order_by(
-    table.c.id, agent.table.c.agent_type
-)
+_IN_ORDER = _PLACED.order_by(table.c.id, agent.table.c.agent_type)
 _NOT_BOUND = (UNBOUND, BINDING_FAILED)
-_ON_HOST = _PLACED.where(
-    binding_table.c.host == sa.bindparam("host"),
-    level_table.c.driver == sa.bindparam("driver"),
-    binding_table.c.vif_type.not_in(_NOT_BOUND),
-).with_only_columns(table.c.id, table.c.network_id)
+_OF_NETWORKS = Statement(lambda dialect: _IN_ORDER.where(among(table.c.network_id, "ids", dialect)))
+_OF_NETWORKS_ON_HOSTS = Statement(
+    lambda dialect: _IN_ORDER.where(
+        among(table.c.network_id, "ids", dialect), among(binding_table.c.host, "hosts", dialect)
+    )
+)
+_ON_HOSTS = Statement(
+    lambda dialect: _PLACED.where(
+        among(binding_table.c.host, "hosts", dialect), *(binding_table.c.vif_type != type for type in _NOT_BOUND)
+    ).with_only_columns(binding_table.c.host, level_table.c.driver, table.c.id, table.c.network_id)
+)
 
 
 class PlacementTable:
@@ -78,16 +85,32 @@ class PlacementTable:
 
     async def of_networks(self, ids: Collection[str]) -> dict[str, list[PlacedPort]]:
         """Return the bound ports of each network in order of their ids; a network without any is absent."""
-        # Two agents of one driver on one host would double a port: the first by type counts.
-        ports: dict[str, dict[str, PlacedPort]] = {}
-        for row in await self._connection.execute(_OF_NETWORKS, {"ids": [*ids]}):
-            # Not a part of the query: where all ports have the same VIF type, PostgreSQL expects none
-            # that has another one than two unknown ones, and reads all bindings there are to find it.
-            if row.vif_type not in _NOT_BOUND:
-                ports.setdefault(row.network_id, {}).setdefault(row.id, PlacedPort(**row._mapping))
-        return {network_id: list(found.values()) for network_id, found in ports.items()}
+        return _by_network(await _OF_NETWORKS.rows(self._connection, {"ids": [*ids]}))
+
+    async def of_networks_on(self, hosts: Collection[str], ids: Collection[str]) -> dict[str, list[PlacedPort]]:
+        """Return those of :meth:`of_networks` that are on one of *hosts*."""
+        values = {"ids": [*ids], "hosts": [*hosts]}
+        return _by_network(await _OF_NETWORKS_ON_HOSTS.rows(self._connection, values))
 
     async def on_host(self, host: str, driver: str) -> dict[str, str]:
         """Return the network of each port that *driver* bound to *host*, by port id."""
-        rows = await self._connection.execute(_ON_HOST, {"host": host, "driver": driver})
-        return {row.id: row.network_id for row in rows}
+        return (await self.on_hosts([host])).get((host, driver), {})
+
+    async def on_hosts(self, hosts: Collection[str]) -> dict[tuple[str, str], dict[str, str]]:
+        """Return the network of each port on *hosts*, by host and driver, and by port id."""
+        found: dict[tuple[str, str], dict[str, str]] = {}
+        for host, driver, port_id, network_id in await _ON_HOSTS.rows(self._connection, {"hosts": [*hosts]}):
+            found.setdefault((host, driver), {})[port_id] = network_id
+        return found
+
+
+def _by_network(rows: Iterable[Row]) -> dict[str, list[PlacedPort]]:
+    # Two agents of one driver on one host would double a port: the first by type counts.
+    ports: dict[str, dict[str, PlacedPort]] = {}
+    for row in rows:
+        port = PlacedPort(*row)
+        # Not a part of the query: where all ports have the same VIF type, PostgreSQL expects none
+        # that has another one than two unknown ones, and reads all bindings there are to find it.
+        if port.vif_type not in _NOT_BOUND:
+            ports.setdefault(port.network_id, {}).setdefault(port.id, port)
+    return {network_id: list(found.values()) for network_id, found in ports.items()}

@@ -1,91 +1,154 @@
-"""Networks with their ports, read once for all the streams that ask at the same time.
+"""Networks with their ports, read once for all the streams that ask, and kept while they are true.
 
-Streams that are told of the same change ask for the same networks within
-moments. They share one read, and forget it soon: what stays in memory between
-changes is only which versions each agent holds.
+A change reaches a process through the feed, and the feed says what is no longer
+true of a network: all of it, or what is on one host. That is read again when the
+next stream asks, together with what other streams ask for meanwhile; one reader
+works for all of them, so that a thousand agents that dial at once cost the
+database as many reads as there are networks, and one at a time. What nobody
+asked for the longest time is forgotten when there is no more room.
 """
 
 import asyncio
-import math
-import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 
+from jackfield_core.db.feed import FeedEntry
 from jackfield_core.db.placement import PlacementTable
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.nodes.patience import until_done
 from jackfield_core.nodes.view import Carriage
 
-KEEP = 1.0
-"""Seconds that a network is kept for streams that ask a little later."""
-REST = 3.0
-"""A busy network is read again only after this many times as long as reading it took."""
+ROOM = 100_000
+"""Ports of networks that are kept."""
+READ_SIZE = 20
+"""Networks that are read at a time: as many as are quickly read, because other work waits meanwhile."""
+
+Reading = asyncio.Future[None]
 
 
-class Read:
-    """Networks that are being read, or were a moment ago."""
+@dataclass(slots=True, eq=False)
+class Kept:
+    """A network as it was read, and what of it has changed since; *carriage* is None for one that is gone."""
 
-    def __init__(self, ids: Sequence[str]) -> None:
-        self.ids = ids
-        self.began_at = math.inf
-        self.task: asyncio.Task[dict[str, Carriage]]
+    id: str
+    carriage: Carriage | None = None
+    is_stale: bool = True
+    stale_hosts: set[str] = field(default_factory=set)
+    wanted: Reading | None = None
+    """Done when a read that has not begun yet is over."""
+    under_way: Reading | None = None
+    """Done when the read that goes on is over."""
+
+    def note(self, host: str) -> None:
+        """Note that something changed on *host*, or anything at all if that is empty."""
+        if host:
+            self.stale_hosts.add(host)
+        else:
+            self.is_stale = True
 
 
 class Carriages:
-    """Reads carriages of networks, and shares what is fresh."""
+    """Reads carriages of networks, and keeps them."""
 
     def __init__(self, unit_of_work: UnitOfWork) -> None:
         self._unit_of_work = unit_of_work
-        self._fresh: dict[str, Read] = {}
-        self._rest_until = 0.0
+        self._kept: dict[str, Kept] = {}
+        """The network that was asked for last comes last."""
+        self._wanted: dict[str, Kept] = {}
+        self._reader: asyncio.Task[None] | None = None
 
-    def expire(self, network_ids: Iterable[str]) -> None:
-        """Read these networks again for whoever asks from now on."""
-        for id in network_ids:
-            self._fresh.pop(id, None)
+    def expire(self, entries: Iterable[FeedEntry]) -> None:
+        """Read again what the feed says has changed, for whoever asks from now on."""
+        for entry in entries:
+            if kept := self._kept.get(entry.network_id):
+                kept.note(entry.host)
 
-    async def get(self, network_ids: Iterable[str], since: float) -> dict[str, Carriage]:
-        """Return networks by id, read after *since* (``time.monotonic()``); deleted ones are absent.
+    def expire_all(self) -> None:
+        """Read everything again, for whoever asks from now on."""
+        for kept in self._kept.values():
+            kept.note("")
 
-        Waits for the database if it is away.
+    async def get(self, network_ids: Iterable[str]) -> dict[str, Carriage]:
+        """Return networks by id, as they were when this was called or later; deleted ones are absent.
+
+        Waits for the database if it is away. A carriage that is returned changes
+        when its network does: whoever waits for something else asks again.
         """
-        wanted = list(network_ids)
-        missing = [id for id in wanted if id not in self._fresh or self._fresh[id].began_at < since]
-        if missing:
-            self._start(missing)
-        reads = {id: self._fresh[id].task for id in wanted}
-        # A stream that ends must not take a read away from the others.
-        await asyncio.wait({*reads.values()})
-        return {id: found[id] for id, task in reads.items() if id in (found := task.result())}
+        asked = [self._ask(id) for id in network_ids]
+        for reading in [reading for _, reading in asked if reading]:
+            # A stream that ends must not take a read away from the others.
+            await asyncio.shield(reading)
+        return {kept.id: kept.carriage for kept, _ in asked if kept.carriage}
 
     async def close(self) -> None:
         """End what is still being read."""
-        tasks = {read.task for read in self._fresh.values()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._reader:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
 
-    def _start(self, ids: Sequence[str]) -> None:
-        read = Read(ids)
-        read.task = asyncio.create_task(until_done(lambda: self._read(read), "nodes.networks_unread"))
-        self._fresh.update(dict.fromkeys(ids, read))
-        read.task.add_done_callback(lambda _: asyncio.get_running_loop().call_later(KEEP, self._forget, read))
+    def _ask(self, id: str) -> tuple[Kept, Reading | None]:
+        """Return a network, and what to wait for until it is true."""
+        kept = self._kept.pop(id, None) or Kept(id)
+        self._kept[id] = kept
+        if not (kept.is_stale or kept.stale_hosts):
+            return kept, kept.under_way
+        if kept.wanted is None:
+            kept.wanted = asyncio.get_running_loop().create_future()
+            self._wanted[id] = kept
+            if self._reader is None or self._reader.done():
+                self._reader = asyncio.create_task(self._read_wanted())
+        return kept, kept.wanted
 
-    def _forget(self, read: Read) -> None:
-        for id in read.ids:
-            if self._fresh.get(id) is read:
-                del self._fresh[id]
+    async def _read_wanted(self) -> None:
+        """Read until nobody waits for a network."""
+        while self._wanted:
+            batch = [*islice(self._wanted.values(), READ_SIZE)]
+            for kept in batch:
+                del self._wanted[kept.id]
+                kept.under_way, kept.wanted = kept.wanted, None
+            await self._read(batch)
+            for kept in batch:
+                if kept.under_way:
+                    kept.under_way.set_result(None)
+                kept.under_way = None
+            self._forget()
 
-    async def _read(self, read: Read) -> dict[str, Carriage]:
-        # Many small changes of one big network would otherwise keep the process
-        # busy with reading it; streams lose nothing by hearing of several at once.
-        await asyncio.sleep(self._rest_until - time.monotonic())
-        ids = read.ids
-        read.began_at = began_at = time.monotonic()
+    async def _read(self, batch: Sequence[Kept]) -> None:
+        """Make networks true; what changes meanwhile is noted for the next time."""
+        whole = {kept.id: kept for kept in batch if kept.is_stale}
+        parts = {kept.id: (kept, kept.stale_hosts) for kept in batch if not kept.is_stale}
+        for kept in batch:
+            kept.is_stale, kept.stale_hosts = False, set()
+        if whole:
+            read = await until_done(lambda: self._networks([*whole]), "nodes.networks_unread")
+            for id, kept in whole.items():
+                kept.carriage = read.get(id)
+        if parts:
+            await until_done(lambda: self._exchange(parts), "nodes.networks_unread")
+
+    async def _networks(self, ids: Sequence[str]) -> dict[str, Carriage]:
         async with self._unit_of_work.reading() as tables:
             networks = await tables.networks.list_with_deleted(ids)
             segments = await tables.segments.list_of_networks(ids)
             ports = await PlacementTable(tables.connection).of_networks(ids)
-        carriages = {id: Carriage(network, segments.get(id, ()), ports.get(id, ())) for id, network in networks.items()}
-        ended = time.monotonic()
-        self._rest_until = ended + REST * (ended - began_at)
-        return carriages
+        return {id: Carriage(network, segments.get(id, ()), ports.get(id, ())) for id, network in networks.items()}
+
+    async def _exchange(self, parts: dict[str, tuple[Kept, set[str]]]) -> None:
+        """Read what is on the hosts that were noted."""
+        hosts = {host for _, hosts in parts.values() for host in hosts}
+        async with self._unit_of_work.reading() as tables:
+            ports = await PlacementTable(tables.connection).of_networks_on(hosts, parts)
+        for id, (kept, stale) in parts.items():
+            if kept.carriage:
+                kept.carriage.exchange(stale, [port for port in ports.get(id, ()) if port.host in stale])
+
+    def _forget(self) -> None:
+        """Forget networks until there is room, those first that nobody has asked for lately."""
+        ports = sum(kept.carriage.size for kept in self._kept.values() if kept.carriage)
+        for kept in [*self._kept.values()][:-1]:
+            if ports <= ROOM:
+                return
+            if kept.wanted is None and kept.under_way is None:
+                del self._kept[kept.id]
+                ports -= kept.carriage.size if kept.carriage else 0

@@ -1,6 +1,6 @@
 """Which streams a change concerns: those that carry the network, and those of the host it names."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from jackfield_core.db.feed import FeedEntry
 from jackfield_core.nodes.stream import AgentStream
@@ -12,38 +12,39 @@ class Directory:
     def __init__(self) -> None:
         self._by_host: dict[str, set[AgentStream]] = {}
         self._by_network: dict[str, set[AgentStream]] = {}
+        self._watched: dict[AgentStream, set[str]] = {}
 
     def __iter__(self) -> Iterator[AgentStream]:
-        return (stream for streams in self._by_host.values() for stream in streams)
-
-    def __bool__(self) -> bool:
-        return bool(self._by_host)
+        return iter([*self._watched])
 
     def add(self, stream: AgentStream) -> None:
         """Let *stream* hear of changes on its host."""
+        self._watched[stream] = set()
         self._by_host.setdefault(stream.place.host, set()).add(stream)
 
     def remove(self, stream: AgentStream) -> None:
         """Forget *stream*."""
         _discard(self._by_host, stream.place.host, stream)
-        for network_id in [id for id, streams in self._by_network.items() if stream in streams]:
+        for network_id in self._watched.pop(stream):
             _discard(self._by_network, network_id, stream)
 
     def begin(self, stream: AgentStream, network_id: str) -> None:
         """Let *stream* hear of changes of a network."""
+        self._watched[stream].add(network_id)
         self._by_network.setdefault(network_id, set()).add(stream)
 
     def end(self, stream: AgentStream, network_id: str) -> None:
         """Let *stream* hear of a network no longer."""
+        self._watched[stream].discard(network_id)
         _discard(self._by_network, network_id, stream)
 
-    def touch(self, entries: Iterable[FeedEntry]) -> None:
-        """Let the streams that are concerned look at what changed."""
-        touched: dict[AgentStream, list[str]] = {}
-        for entry in entries:
-            concerned = self._by_network.get(entry.network_id, set()) | self._by_host.get(entry.host, set())
-            for stream in concerned:
-                touched.setdefault(stream, []).append(entry.network_id)
+    def touch(self, entries: Sequence[FeedEntry]) -> None:
+        """Let the streams that are concerned look at what changed, those of the hosts that are named first."""
+        touched: dict[AgentStream, dict[str, None]] = {}
+        for index, key in ((self._by_host, "host"), (self._by_network, "network_id")):
+            for entry in entries:
+                for stream in index.get(getattr(entry, key), ()):
+                    touched.setdefault(stream, {})[entry.network_id] = None
         for stream, network_ids in touched.items():
             stream.touch(network_ids)
 

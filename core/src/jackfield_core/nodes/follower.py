@@ -1,56 +1,73 @@
 """The change feed, followed.
 
-The feed is read when somebody of this process commits, and at every poll for
-what others committed. An identifier is drawn before its transaction commits, so
-a number that is missing may turn up later: it is asked for again for a minute,
-which is longer than any transaction lasts.
+The feed is read when somebody of this process commits, when another process
+rings, and at every poll for what nobody rang for. Numbers that were skipped are
+asked for again, see :mod:`jackfield_core.nodes.gaps`. Entries live for ten
+minutes; who could not read for almost as long may have missed some, and looks
+at everything.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+
+import structlog
 
 from jackfield_core.db.feed import FeedEntry
 from jackfield_core.db.unit_of_work import UnitOfWork
+from jackfield_core.nodes.gaps import Gaps
 from jackfield_core.nodes.patience import until_done
+
+log = structlog.get_logger()
 
 SPACING = 0.02
 """Seconds between two reads at least: under load, one read brings many changes."""
-WINDOW = 1000
+WINDOW = 10_000
 """Numbers before the start that may still be under way."""
-LATE_FOR = 60.0
-"""Seconds that a missing number is waited for."""
 KEEP = timedelta(minutes=10)
 PRUNE_INTERVAL = 120.0
+BLIND_FOR = KEEP.total_seconds() / 2
+"""Seconds without reading after which entries may have gone unseen."""
 
 Concern = Callable[[Sequence[FeedEntry]], None]
 
 
 class Follower:
-    """Reads the feed and hands on what is new."""
+    """Reads the feed; hands on what is new to *concern*, and calls *lost* when entries may have been missed."""
 
-    def __init__(self, unit_of_work: UnitOfWork, concern: Concern, *, poll_interval: float) -> None:
+    def __init__(
+        self, unit_of_work: UnitOfWork, concern: Concern, lost: Callable[[], None], *, poll_interval: float
+    ) -> None:
         self._unit_of_work = unit_of_work
         self._concern = concern
+        self._lost = lost
         self._poll_interval = poll_interval
         self._wake = asyncio.Event()
-        self._last = 0
-        self._late: dict[int, float] = {}
+        self._waiting: list[asyncio.Future[None]] = []
+        self._gaps = Gaps(0)
+        self._read_at = 0.0
         self._next_prune = 0.0
 
     def wake(self) -> None:
         """Look at the feed soon."""
         self._wake.set()
 
+    async def catch_up(self) -> None:
+        """Return once everything that is committed now has been handed on."""
+        caught_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(caught_up)
+        self.wake()
+        await caught_up
+
     async def begin(self) -> None:
         """Start at the end of the feed; what is committed from now on will be handed on."""
+        at = time.monotonic()
         async with self._unit_of_work.reading() as tables:
-            first = max(0, await tables.feed.last() - WINDOW)
-            entries = await tables.feed.after(first)
-        self._last, self._late = first, {}
-        self._note([entry.id for entry in entries])
+            gaps = Gaps(max(0, await tables.feed.last() - WINDOW))
+            gaps.see([entry.id for entry in await tables.feed.after(gaps.last)], at)
+        self._gaps, self._read_at = gaps, at
 
     async def run(self) -> None:
         """Follow the feed until cancelled."""
@@ -69,24 +86,29 @@ class Follower:
 
     async def _read(self) -> None:
         self._wake.clear()
-        async with self._unit_of_work.reading() as tables:
-            entries = await tables.feed.after(self._last, self._late)
-        if entries:
-            self._note([entry.id for entry in entries])
-            self._concern(entries)
+        waiting, at = len(self._waiting), time.monotonic()
+        if at - self._read_at > BLIND_FOR:
+            await self._begin_again()
+        await self._hand_on(at)
+        caught_up, self._waiting = self._waiting[:waiting], self._waiting[waiting:]
+        for one in caught_up:
+            if not one.done():
+                one.set_result(None)
         if time.monotonic() > self._next_prune:
             await self._prune()
 
-    def _note(self, ids: Iterable[int]) -> None:
-        """Remember which numbers below the highest one are still missing."""
-        now = time.monotonic()
-        for id in ids:
-            self._late.pop(id, None)
-            # A jump this wide is not made by transactions that are under way.
-            missing = range(max(self._last + 1, id - WINDOW), id)
-            self._late.update(dict.fromkeys(missing, now + LATE_FOR))
-            self._last = max(self._last, id)
-        self._late = {id: until for id, until in self._late.items() if until > now}
+    async def _hand_on(self, at: float) -> None:
+        async with self._unit_of_work.reading() as tables:
+            entries = await tables.feed.after(self._gaps.last, self._gaps.ranges)
+        self._gaps.see([entry.id for entry in entries], at)
+        self._read_at = at
+        if entries:
+            self._concern(entries)
+
+    async def _begin_again(self) -> None:
+        log.warning("nodes.feed_lost", seconds=round(time.monotonic() - self._read_at))
+        await self.begin()
+        self._lost()
 
     async def _prune(self) -> None:
         """Remove old entries; two processes doing so at once do no harm."""

@@ -114,6 +114,8 @@ class Reports:
                 await tx.ports.set_wiring(reports)
                 await tx.ports.refresh_status(ids, self._required_drivers)
                 await FaultTable(tx.connection, self._required_drivers).refresh(Kind.PORT, ids)
-            at = now()
+            if agents:
+                await tx.agents.beat([*agents], now())
             for agent_id in sorted(agents):
-                await tx.agents.update(agent_id, heartbeat_at=at, **agents[agent_id].values)
+                if values := agents[agent_id].values:
+                    await tx.agents.update(agent_id, **values)

@@ -17,14 +17,14 @@ from typing import Any
 import grpc
 import structlog
 from jackfield.node.v1 import node_pb2, node_pb2_grpc
-from msgspec.structs import replace
 from prometheus_client import Gauge
 
 from jackfield_core import config
 from jackfield_core.db.agent import Agent
-from jackfield_core.db.placement import PlacementTable
+from jackfield_core.db.feed import FeedEntry
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.errors import Invalid
+from jackfield_core.nodes.arrivals import Arrivals
 from jackfield_core.nodes.carriages import Carriages
 from jackfield_core.nodes.conversation import Conversation
 from jackfield_core.nodes.directory import Directory
@@ -60,11 +60,13 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         on_agent_change: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._settings = settings
-        self._unit_of_work = unit_of_work
         self._on_agent_change = on_agent_change
+        self._arrivals = Arrivals(unit_of_work)
         self._carriages = Carriages(unit_of_work)
         self._directory = Directory()
-        self._follower = Follower(unit_of_work, self._concern, poll_interval=settings.poll_interval)
+        self._follower = Follower(
+            unit_of_work, self._concern, self._look_at_everything, poll_interval=settings.poll_interval
+        )
         self._following: asyncio.Task[None] | None = None
         self._beginning = asyncio.Lock()
         self._reports = Reports(unit_of_work, required_drivers, on_agent_change)
@@ -92,6 +94,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2):
                     await self._reports.flush()
+        await self._arrivals.close()
         await self._carriages.close()
 
     def wake(self) -> None:
@@ -109,14 +112,15 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
 
     async def _converse(self, context: Context) -> None:
         hello = _hello(await context.read())
-        introduced = agent_of(hello)
-        agent = await until_done(lambda: self._save(introduced), "nodes.agent_unwritten")
+        agent = await self._arrivals.save(agent_of(hello))
+        self._on_agent_change(agent.host)
         await until_done(self._follow, "nodes.feed_unread")
         place = Place(agent.host, agent.driver, agent.tunnel_ip)
         stream = AgentStream(place, self._carriages, context.write, self._directory)
         async with self._open(agent, stream) as replaced:
-            on_host = await until_done(lambda: self._on_host(place), "nodes.host_unread")
-            stream.begin(hello.known, on_host)
+            # What was kept of networks for others has to be as new as what this agent may have heard elsewhere.
+            await self._follower.catch_up()
+            stream.begin(hello.known, await self._arrivals.on_host(place))
             talk = Conversation(agent, stream, self._reports)
             await _first_of(stream.run(), _listen(context, talk), replaced.wait())
         if replaced.is_set():
@@ -141,25 +145,6 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
                 self._reports.forget(agent.id)
             log.info("agent.disconnected", host=agent.host, agent_type=agent.agent_type)
 
-    async def _save(self, agent: Agent) -> Agent:
-        """Store what the agent says of itself, and tell other hosts if it moved its tunnel endpoint."""
-        async with self._unit_of_work() as tx:
-            here = await tx.agents.list_on_host(agent.host)
-            before = next((one for one in here if one.agent_type == agent.agent_type), None)
-            if before:
-                agent = replace(agent, neighbours=before.neighbours)
-            agent = replace(agent, id=await tx.agents.save(agent))
-            if before is None or (before.driver, before.tunnel_ip) != (agent.driver, agent.tunnel_ip):
-                on_host = await PlacementTable(tx.connection).on_host(agent.host, agent.driver)
-                for network_id in {*on_host.values()}:
-                    tx.touch(network_id)
-        self._on_agent_change(agent.host)
-        return agent
-
-    async def _on_host(self, place: Place) -> dict[str, str]:
-        async with self._unit_of_work.reading() as tables:
-            return await PlacementTable(tables.connection).on_host(place.host, place.driver)
-
     async def _follow(self) -> None:
         """Follow the feed from now on, if nobody does yet: without agents nobody has to."""
         async with self._beginning:
@@ -172,9 +157,14 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
             await _ended(self._following)
             self._following = None
 
-    def _concern(self, entries: Sequence[Any]) -> None:
-        self._carriages.expire({entry.network_id for entry in entries})
+    def _concern(self, entries: Sequence[FeedEntry]) -> None:
+        self._carriages.expire(entries)
         self._directory.touch(entries)
+
+    def _look_at_everything(self) -> None:
+        self._carriages.expire_all()
+        for stream in self._directory:
+            stream.touch([*stream.held])
 
 
 def _hello(message: Any) -> node_pb2.Hello:

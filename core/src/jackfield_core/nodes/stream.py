@@ -7,26 +7,26 @@ each acknowledged before the next one leaves. At the start the set is every
 network of the host and every network that the agent named in its hello. What
 changes while a push is under way waits in the set, so an agent that is slow
 skips intermediate states and never the last one.
+
+A network is looked at when there is room in the next push, and not earlier. So
+what an agent that does not read costs is one push, and which versions it holds.
 """
 
 import asyncio
 import itertools
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from jackfield.node.v1 import node_pb2
 
 from jackfield_core.nodes.carriages import Carriages
+from jackfield_core.nodes.pile import Pile, Step
 from jackfield_core.nodes.view import Carriage, Place, View
 
-PUSH_SIZE = 500
-"""Views in one push at most."""
-READ_SIZE = 50
-"""Networks that are compared at a time."""
+LOOK_SIZE = 50
+"""Networks that are asked for at a time."""
 
-Step = node_pb2.Upsert | node_pb2.Removal
 Send = Callable[[node_pb2.SyncResponse], Awaitable[None]]
 
 
@@ -54,11 +54,10 @@ class AgentStream:
     def __init__(self, place: Place, carriages: Carriages, send: Send, watch: Watch) -> None:
         self.place = place
         self.held: dict[str, Held] = {}
-        self._strangers: list[Step] = []
+        self._strangers = Pile()
         self._carriages = carriages
         self._send = send
         self._watch = watch
-        self._began_at = time.monotonic()
         self._touched: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._nonces = itertools.count(1)
@@ -74,7 +73,7 @@ class AgentStream:
             elif view.id in on_host:
                 self.held[on_host[view.id]].ports[view.id] = view.version
             elif view.kind == node_pb2.VIEW_KIND_PORT:
-                self._strangers.append(node_pb2.Removal(kind=view.kind, id=view.id))
+                self._strangers.add([node_pb2.Removal(kind=view.kind, id=view.id)])
         self.touch(self.held)
 
     def touch(self, network_ids: Iterable[str]) -> None:
@@ -102,48 +101,40 @@ class AgentStream:
             await self._push_round()
 
     async def _push_round(self, *, always: bool = False) -> None:
-        """Push all differences that there are now; an empty push only if *always*."""
-        self._wake.clear()
-        await self._push_strangers()
-        ready: list[Step] = []
-        async for steps in self._differences():
-            ready.extend(steps)
-            while len(ready) > PUSH_SIZE:
-                await self._push(ready[:PUSH_SIZE], in_sync=False)
-                del ready[:PUSH_SIZE]
-        if ready or always:
-            await self._push(ready, in_sync=True)
+        """Push all differences that there are now; nothing at all only if not *always*.
 
-    async def _push_strangers(self) -> None:
-        """Remove ports that left the host while the agent was away.
-
-        They go alone and first: their networks are removed after them, and one
-        that comes back meanwhile is not removed after it was made.
+        Ports that left the host while the agent was away go alone and first: their
+        networks are removed after them, and one that comes back meanwhile is not
+        removed after it was made.
         """
+        self._wake.clear()
         while self._strangers:
-            await self._push(self._strangers[:PUSH_SIZE], in_sync=False)
-            del self._strangers[:PUSH_SIZE]
+            await self._push(self._strangers, is_last=False)
+        touched, self._touched = [*reversed(self._touched)], {}
+        pile, is_begun = Pile(), always
+        while touched or pile or is_begun:
+            while touched and not pile.is_full:
+                await self._look(touched, pile)
+            if not (pile or is_begun):
+                return
+            await self._push(pile, is_last=not touched)
+            # Whoever was pushed a part is told when that was all.
+            is_begun = bool(touched)
 
-    async def _differences(self) -> AsyncIterator[Sequence[Step]]:
-        touched, self._touched = [*self._touched], {}
-        for start in range(0, len(touched), READ_SIZE):
-            ids = touched[start : start + READ_SIZE]
-            carriages = await self._carriages.get(ids, self._began_at)
-            for id in ids:
-                yield self._difference(id, carriages.get(id))
+    async def _look(self, touched: list[str], pile: Pile) -> None:
+        """Compare the last networks of *touched* and take them away, until *pile* is full."""
+        carriages = await self._carriages.get(touched[-LOOK_SIZE:])
+        for id in reversed(touched[-LOOK_SIZE:]):
+            pile.add(self._difference(id, carriages.get(id)))
+            touched.pop()
+            if pile.is_full:
+                return
 
-    async def _push(self, steps: Sequence[Step], *, in_sync: bool) -> None:
+    async def _push(self, pile: Pile, *, is_last: bool) -> None:
         nonce = str(next(self._nonces))
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._awaited = nonce, acknowledged
-        await self._send(
-            node_pb2.SyncResponse(
-                nonce=nonce,
-                upserts=[step for step in steps if isinstance(step, node_pb2.Upsert)],
-                removals=[step for step in steps if isinstance(step, node_pb2.Removal)],
-                in_sync=in_sync,
-            )
-        )
+        await self._send(pile.take(nonce, is_last=is_last))
         await acknowledged
 
     def _difference(self, id: str, carriage: Carriage | None) -> Sequence[Step]:
@@ -162,7 +153,7 @@ class AgentStream:
 
 
 def _news(view: View, held: str | None) -> Sequence[Step]:
-    return [] if view.version == held else [view.upsert()]
+    return [] if view.version == held else [view]
 
 
 def _port_news(ports: Mapping[str, View], held: Held) -> Sequence[Step]:

@@ -5,7 +5,9 @@ to size for every host. Tunnels make that expensive if it is done host by host,
 because everybody is told of everybody else. So the ports behind one tunnel
 endpoint become one fragment of an encoded view, and the view of a host is the
 concatenation of all fragments but its own: protobuf defines that repeated
-fields of concatenated messages are appended (Encoding, "Last One Wins").
+fields of concatenated messages are appended (Encoding, "Last One Wins"). When
+a port comes to a host, the ports of that host are exchanged and one fragment
+is encoded again; the others stay as they are.
 
 The version of a view is a hash of its encoding, so equal content has an equal
 version in every core process, and an agent that reconnects anywhere is sent
@@ -13,7 +15,7 @@ only what is different.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 from jackfield.node.v1 import node_pb2
@@ -49,22 +51,36 @@ class Place(Struct, frozen=True):
 
 
 class Carriage:
-    """One network with all its bound ports."""
+    """One network with all its bound ports; those of a host can be exchanged."""
 
-    def __init__(self, network: Network, segments: Iterable[Segment], ports: Sequence[PlacedPort]) -> None:
+    def __init__(self, network: Network, segments: Iterable[Segment], ports: Iterable[PlacedPort]) -> None:
         self._network = network
         self._segments = {segment.id: segment for segment in segments}
-        self._at: dict[tuple[str, str], list[PlacedPort]] = {}
-        self._on: dict[str, list[PlacedPort]] = {}
-        self._fragments: dict[str, list[tuple[str, bytes]]] = {}
-        for port in ports:
-            if port.segment_id in self._segments:
-                self._at.setdefault((port.host, port.driver), []).append(port)
-                self._on.setdefault(port.segment_id, []).append(port)
+        self._on_host: dict[str, list[PlacedPort]] = {}
+        # The ports behind each tunnel endpoint, by segment and endpoint; the ends of a tunnel may share a host.
+        self._behind: dict[str, dict[str, list[PlacedPort]]] = {}
+        self._bases: dict[str, bytes] = {}
+        self._fragments: dict[str, dict[str, bytes]] = {}
+        self._views: dict[str, View] = {}
+        self._add(ports)
+
+    @property
+    def size(self) -> int:
+        """Number of ports."""
+        return sum(map(len, self._on_host.values()))
+
+    def exchange(self, hosts: Iterable[str], ports: Iterable[PlacedPort]) -> None:
+        """Let *ports* be all that is on *hosts*."""
+        for port in [port for host in hosts for port in self._on_host.pop(host, ())]:
+            self._views.pop(port.id, None)
+            if port.tunnel_ip:
+                self._behind[port.segment_id][port.tunnel_ip].remove(port)
+                self._fragments.get(port.segment_id, {}).pop(port.tunnel_ip, None)
+        self._add(ports)
 
     def network(self, place: Place) -> View | None:
         """Return the network as *place* carries it, or None if nothing of it is there."""
-        ports = self._at.get((place.host, place.driver))
+        ports = self._at(place)
         if not ports:
             return None
         segment = min((self._segments[port.segment_id] for port in ports), key=lambda one: (one.position, one.id))
@@ -72,25 +88,45 @@ class Carriage:
 
     def ports(self, place: Place) -> dict[str, View]:
         """Return the ports that *place* wires, by id."""
-        return {port.id: _port_view(port) for port in self._at.get((place.host, place.driver), ())}
+        return {port.id: self._view_of(port) for port in self._at(place)}
+
+    def _at(self, place: Place) -> list[PlacedPort]:
+        return [port for port in self._on_host.get(place.host, ()) if port.driver == place.driver]
+
+    def _add(self, ports: Iterable[PlacedPort]) -> None:
+        for port in ports:
+            if port.segment_id in self._segments:
+                self._on_host.setdefault(port.host, []).append(port)
+                if port.tunnel_ip:
+                    self._behind.setdefault(port.segment_id, {}).setdefault(port.tunnel_ip, []).append(port)
+                    self._fragments.get(port.segment_id, {}).pop(port.tunnel_ip, None)
+
+    def _view_of(self, port: PlacedPort) -> View:
+        view = self._views.get(port.id)
+        if view is None:
+            view = self._views[port.id] = _port_view(port)
+        return view
 
     def _encoded(self, segment: Segment, own_endpoint: str | None) -> bytes:
-        parts = [_network_view(self._network, segment).SerializeToString(deterministic=True)]
-        if _is_tunnel(segment):
-            parts.extend(part for endpoint, part in self._fragments_of(segment.id) if endpoint != own_endpoint)
-        return b"".join(parts)
+        if segment.id not in self._bases:
+            self._bases[segment.id] = _network_view(self._network, segment).SerializeToString(deterministic=True)
+        if not _is_tunnel(segment):
+            return self._bases[segment.id]
+        fragments = self._fragments_of(segment.id)
+        others = (part for endpoint, part in fragments.items() if endpoint != own_endpoint)
+        return b"".join((self._bases[segment.id], *others))
 
-    def _fragments_of(self, segment_id: str) -> list[tuple[str, bytes]]:
+    def _fragments_of(self, segment_id: str) -> dict[str, bytes]:
         """Return what hosts are told of each tunnel endpoint on a segment, in order of the endpoints."""
-        if segment_id not in self._fragments:
-            behind: dict[str, list[PlacedPort]] = {}
-            for port in self._on[segment_id]:
-                if port.tunnel_ip:
-                    behind.setdefault(port.tunnel_ip, []).append(port)
-            self._fragments[segment_id] = [
-                (endpoint, _fragment(endpoint, behind[endpoint])) for endpoint in sorted(behind)
-            ]
-        return self._fragments[segment_id]
+        behind = self._behind.get(segment_id, {})
+        known = self._fragments.get(segment_id, {})
+        reached = {endpoint: ports for endpoint, ports in behind.items() if ports}
+        if known.keys() != reached.keys():
+            known = {
+                endpoint: known.get(endpoint) or _fragment(endpoint, reached[endpoint]) for endpoint in sorted(reached)
+            }
+            self._fragments[segment_id] = known
+        return known
 
 
 def _is_tunnel(segment: Segment) -> bool:

@@ -44,12 +44,16 @@ resyncing = typer.Typer()
 
 
 class Resynced(Struct, frozen=True):
-    """What came of a resync: the audit, and what is still *owed* to the driver, of which *failing* was tried."""
+    """What came of a resync: the audit, and what is still *owed* to the driver, of which *failing* was tried.
+
+    *agreed_orphans* were held, and the operator has agreed to their removal.
+    """
 
     driver: str
     audit: DriverAudit
     owed: int
     failing: int
+    agreed_orphans: int
 
     @property
     def is_whole(self) -> bool:
@@ -61,7 +65,7 @@ class Resynced(Struct, frozen=True):
 def driver_resync(
     name: DriverArgument,
     remove_orphans: Annotated[
-        bool, typer.Option("--remove-orphans", help="Remove what nobody knows, however much it is.")
+        bool, typer.Option("--remove-orphans", help="Remove the orphans that are held now, however many.")
     ] = False,
     everything: Annotated[
         bool, typer.Option("--everything", help="Owe the driver all of it again, whatever its devices hold.")
@@ -75,15 +79,18 @@ def driver_resync(
     """Compare a driver's devices with the database now, and repair what differs.
 
     What is missing or was changed by hand is made again. What is marked as
-    ours and known to nobody is removed; if that is more than 10 and more than
-    5 % of what is there, only with --remove-orphans. What is not marked as
-    ours is not touched. `jackfield driver diff NAME` shows before what would be
+    ours and known to nobody (an orphan) is removed; if that is more than 10 and
+    more than 5 % of what is there it is held, and stays held until somebody
+    agrees. --remove-orphans agrees to those that are held at this moment, as
+    `jackfield driver pending NAME --state held` lists them, and to no others:
+    what is found now is held again if it is much. What is not marked as ours is
+    not touched. `jackfield driver diff NAME` shows before what would be
     done. A core with the role dispatcher has to run. Ends with 1 if something
     is left to do.
     """
     settings = operator_settings(config_file)
     if remove_orphans:
-        confirm(f'Remove from the devices of driver "{name}" all that is ours and known to nobody?', is_agreed=yes)
+        confirm(f'Remove from the devices of driver "{name}" the orphans that are held now?', is_agreed=yes)
     if everything:
         confirm(f'Owe driver "{name}" everything again?', is_agreed=yes)
 
@@ -120,7 +127,7 @@ async def _watched(service: DriverService, ctx: RequestContext, asked: Asked, ti
         if lag.owed > lag.failing:
             progressed_at = time.monotonic()
         if not lag.owed or time.monotonic() > min(deadline, progressed_at + SECOND_CHANCE):
-            return Resynced(name, audit, lag.owed, lag.failing)
+            return Resynced(name, audit, lag.owed, lag.failing, asked.agreed_orphans)
         await asyncio.sleep(LOOK_EVERY)
 
 
@@ -165,6 +172,8 @@ def _tell(found: Resynced) -> None:
             f'Driver "{name}" listed {counted(audit.listed, "resource")}: {audit.missing} missing, '
             f"{audit.changed} changed, {counted(audit.orphans, 'orphan')}."
         )
+    if found.agreed_orphans:
+        typer.echo(f"Removed, as agreed: {counted(found.agreed_orphans, 'orphan')} that had been held.")
     for backend in audit.unreachable:
         typer.echo(f"Not known is what {backend.backend} holds: {backend.reason}")
     if audit.held_orphans:

@@ -20,11 +20,13 @@ from jackfield_core.db.delivery import Debt
 from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.engine import Database
 from jackfield_core.db.network import Network
+from jackfield_core.db.orphan import OrphanTable
 from jackfield_core.db.tree import NetworkTree, load_trees
 from jackfield_core.db.unit_of_work import Change, UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
 from jackfield_core.mechanism import translate
 from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.mechanism.memory import Memory
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Action, Kind
 from msgspec.structs import replace
@@ -53,7 +55,7 @@ class Core:
         self.database = database
         self.rows = rows
         self.settings = settings
-        self.registry = Registry(settings, health_interval=0.3)
+        self.registry = Registry(settings, memory=Memory(database), health_interval=0.3)
         self.manager = MechanismManager(self.registry, settings.mechanism)
         self.dispatcher = Dispatcher(self.registry, self.manager, database, settings)
         self.garbage: list[Any] = []
@@ -92,6 +94,13 @@ class Core:
     async def repair(self, findings: Findings, **options: Any) -> Repair:
         """Owe what was found, and pay it."""
         return await apply(self.database, self.subject(), findings, self.settings.audit, **options)
+
+    async def agree(self) -> int:
+        """Agree to the removal of all orphans that are held, and wake the lane; return how many there are."""
+        async with self.unit_of_work() as tx:
+            agreed = await OrphanTable(tx.connection).agree("a")
+        self.dispatcher.wake()
+        return agreed
 
     async def audit(self, **options: Any) -> DriverAudit:
         """Audit now."""

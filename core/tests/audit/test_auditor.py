@@ -68,16 +68,15 @@ async def test_audit_comes_when_it_is_asked_for(scene: Any) -> None:
 
 
 async def test_operator_agrees_once(scene: Any) -> None:
-    """The removal of many orphans is agreed to for the next audit, and not for ever."""
+    """The removal of many orphans is agreed to for those that are held, and not for ever."""
     driver = await scene.driver()
     core = await scene.core(driver, orphan_limit=0, orphan_percent=0)
     await core.world(1)
     await core.audit()
     strangers = [driver.keep(Kind.PORT, STRANGER.format(place)) for place in range(2)]
 
-    async with core.unit_of_work() as tx:
-        await tx.audits.request("a", remove_orphans=True)
-    assert (await core.audit()).orphans == 2
+    assert (await core.audit()).held_orphans == 2
+    assert await core.agree() == 2
     await core.until_paid()
     assert not {id for _, id in driver.held} & {*strangers}
 

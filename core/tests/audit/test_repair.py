@@ -3,6 +3,7 @@
 from typing import Any
 
 from jackfield.driver.v1 import change_pb2
+from jackfield_core.mechanism.answers import Garbage
 from jackfield_core.types import Kind
 
 STRANGER = "5c0a6f1e-0000-4000-8000-0000000000{:02}"
@@ -134,10 +135,10 @@ async def test_many_orphans_wait_for_an_operator(scene: Any) -> None:
     assert len(driver.told) == before
     assert {id for _, id in driver.held} >= {*strangers}
 
-    agreed = await core.repair(await core.compare(), remove_orphans=True)
+    agreed = await core.agree()
     await core.until_paid()
 
-    assert (agreed.orphans, agreed.held_orphans) == (3, 0)
+    assert agreed == 3
     assert sorted(change.id for change in driver.told[before:]) == strangers
     assert not {id for _, id in driver.held} & {*strangers}
 
@@ -167,6 +168,61 @@ async def test_new_orphans_beside_held_ones_are_held_too(scene: Any) -> None:
 
     assert (repaired.orphans, repaired.held_orphans) == (0, 4)
     assert [row.owed for row in await core.rows_of(late)] == [False]
+
+
+async def test_held_orphans_stay_held_when_they_have_become_few(scene: Any) -> None:
+    """Whoever was asked about many is asked about the rest of them; what is new is judged for itself."""
+    driver = await scene.driver()
+    core = await scene.core(driver, orphan_limit=2, orphan_percent=0)
+    await core.world(1)
+    gone, gone_too, stays = (driver.keep(Kind.PORT, STRANGER.format(place)) for place in range(3))
+    await core.repair(await core.compare())
+    driver.lose(gone, gone_too)
+    late = driver.keep(Kind.PORT, STRANGER.format(9))
+
+    repaired = await core.repair(await core.compare())
+    await core.until_paid()
+
+    assert (repaired.orphans, repaired.held_orphans) == (1, 1)
+    assert [row.owed for row in await core.rows_of(stays)] == [False]
+    assert (Kind.PORT, stays) in driver.held
+    assert (Kind.PORT, late) not in driver.held
+
+
+async def test_operator_agrees_to_what_is_held_and_to_no_more(scene: Any) -> None:
+    """What is found after his word waits for the next one."""
+    driver = await scene.driver()
+    core = await scene.core(driver, orphan_limit=0, orphan_percent=0)
+    await core.world(1)
+    seen = driver.keep(Kind.PORT, STRANGER.format(1))
+    await core.repair(await core.compare())
+    unseen = driver.keep(Kind.PORT, STRANGER.format(2))
+
+    assert await core.agree() == 1
+    repaired = await core.repair(await core.compare())
+    await core.until_paid()
+
+    assert (repaired.orphans, repaired.held_orphans) == (0, 1)
+    assert (Kind.PORT, seen) not in driver.held
+    assert (Kind.PORT, unseen) in driver.held
+
+
+async def test_quarantine_takes_the_word_back(scene: Any) -> None:
+    """Orphans that are not removed yet are held again: nobody knows whether the driver told the truth of them."""
+    driver = await scene.driver()
+    core = await scene.core(driver, orphan_limit=0, orphan_percent=0)
+    await core.world(1)
+    stranger = driver.keep(Kind.PORT, STRANGER.format(1))
+    await core.repair(await core.compare())
+    driver.refuses = True
+    await core.agree()
+    assert [row.owed for row in await core.rows_of(stranger)] == [True]
+
+    for _ in range(3):
+        core.registry.note_garbage(Garbage("a", "it lies"))
+    await scene.eventually(lambda: core.registry.entry("a").is_quarantined)
+
+    assert [(row.owed, row.orphan, row.claim) for row in await core.rows_of(stranger)] == [(False, True, None)]
 
 
 async def test_held_orphan_that_has_gone_is_forgotten(scene: Any) -> None:

@@ -90,6 +90,7 @@ def test_many_orphans_are_held_until_the_operator_agrees(site: Any) -> None:
     outcome = site.json("driver", "resync", "fabric", "--remove-orphans", "--yes")
 
     assert (outcome["in_sync"], outcome["owed"], outcome["audit"]["held_orphans"]) == (True, 0, 0)
+    assert outcome["agreed_orphans"] == ORPHANS
     assert site.json("driver", "pending", "fabric") == []
 
 

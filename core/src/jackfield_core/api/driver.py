@@ -87,7 +87,8 @@ class Drivers:
         asked = await self._service.resync(
             request.ctx, name, remove_orphans=body.remove_orphans, everything=body.everything
         )
-        return _answer({"requested": True, "last_audit": schema.plain(asked.before)}, 202)
+        requested = {"requested": True, "agreed_orphans": asked.agreed_orphans}
+        return _answer({**requested, "last_audit": schema.plain(asked.before)}, 202)
 
     async def quarantine(self, request: Request, name: str) -> Answer:
         """Forbid every call to a driver."""

@@ -102,9 +102,9 @@ async def _audit(
         share=share,
         progress=progress,
     )
-    # An operator may have agreed while the devices were read.
-    agreed = (await lease.audit()).remove_orphans
-    return findings, await apply(database, subject, findings, settings.audit, remove_orphans=agreed)
+    # Somebody else may have taken over while the devices were read.
+    await lease.audit()
+    return findings, await apply(database, subject, findings, settings.audit)
 
 
 class _Lease:

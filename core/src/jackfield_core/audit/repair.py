@@ -4,8 +4,8 @@ What is missing is owed as if the driver had never heard of it, what was changed
 is owed once more. Nothing is owed that has been touched since the listing began,
 so it does no harm to repair what somebody else repairs too, or to do it late.
 Orphans are removed if they are few. Many of them mean more often that the core
-has forgotten something than that a device has made something up, so those wait
-for an operator.
+has forgotten something than that a device has made something up, so those are
+held for an operator, one by one: they stay so when they have become few.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,29 +36,20 @@ class Repair(Struct, frozen=True):
         return self.missing + self.changed + self.orphans
 
 
-async def apply(
-    database: Database, subject: Subject, findings: Findings, settings: config.Audit, *, remove_orphans: bool = False
-) -> Repair:
-    """Owe a driver what differs; the caller wakes its lane.
-
-    With *remove_orphans* an operator agrees to the removal of all of them.
-    """
+async def apply(database: Database, subject: Subject, findings: Findings, settings: config.Audit) -> Repair:
+    """Owe a driver what differs; the caller wakes its lane."""
     missing = await _owe(database, subject, findings, Difference.MISSING)
     changed = await _owe(database, subject, findings, Difference.CHANGED)
     orphans = findings.of(Difference.ORPHAN)
-    is_agreed = remove_orphans or are_few(findings, settings)
+    removes = are_few(findings, settings)
     await _drop(database, findings)
-    await _note(database, subject.name, orphans, owed=is_agreed)
-    released = 0
-    if is_agreed and findings.held:
-        async with database.writing() as connection:
-            released = await OrphanTable(connection).agree(subject.name)
-    removed = len(orphans) + released if is_agreed else 0
-    return Repair(missing, changed, removed, 0 if is_agreed else len(orphans) + len(findings.held))
+    await _note(database, subject.name, orphans, owed=removes)
+    removed = len(orphans) if removes else 0
+    return Repair(missing, changed, removed, len(orphans) - removed + len(findings.held))
 
 
 def are_few(findings: Findings, settings: config.Audit) -> bool:
-    """Return whether the orphans are so few that nobody has to be asked."""
+    """Return whether the orphans, with those that are held already, are so few that nobody has to be asked."""
     count = len(findings.of(Difference.ORPHAN)) + len(findings.held)
     return count <= settings.orphan_limit or count * 100 <= settings.orphan_percent * findings.listed
 

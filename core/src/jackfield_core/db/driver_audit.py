@@ -47,7 +47,7 @@ table = sa.Table(
     # Orphans that are not removed until an operator agrees, because they are too many.
     sa.Column("held_orphans", sa.Integer, nullable=False, server_default="0"),
     sa.Column("unreachable", Json(tuple[UnreachableBackend, ...]), nullable=False, server_default="[]"),
-    # The operator agrees to the removal of as many orphans as the next audit finds.
+    # Said nothing since operators agree to what is held: only the release before this one looks at it.
     sa.Column("remove_orphans", sa.Boolean, nullable=False, server_default=sa.false()),
     # Kinds of which the driver has ever listed anything: of the others nothing is missed.
     sa.Column("listed_kinds", Json(tuple[str, ...]), nullable=False, server_default="[]"),
@@ -74,7 +74,6 @@ class DriverAudit(Struct, frozen=True):
     orphans: int = 0
     held_orphans: int = 0
     unreachable: tuple[UnreachableBackend, ...] = ()
-    remove_orphans: bool = False
     listed_kinds: tuple[str, ...] = ()
 
     def is_old(self, not_since: datetime, at: datetime) -> bool:
@@ -84,8 +83,9 @@ class DriverAudit(Struct, frozen=True):
         return self.finished_at <= not_since or self.finished_at > at + LEAP
 
 
+_SELECT = sa.select(*(table.c[name] for name in DriverAudit.__struct_fields__))
 # Asked every second for every driver.
-_FIND = Statement(sa.select(table).where(table.c.driver == sa.bindparam("a_driver")))
+_FIND = Statement(_SELECT.where(table.c.driver == sa.bindparam("a_driver")))
 
 
 class DriverAuditTable:
@@ -96,18 +96,16 @@ class DriverAuditTable:
 
     async def list(self) -> dict[str, DriverAudit]:
         """Return the last audit of each driver that was ever audited, by name."""
-        return {row.driver: DriverAudit(*row) for row in await self._connection.execute(sa.select(table))}
+        return {row.driver: DriverAudit(*row) for row in await self._connection.execute(_SELECT)}
 
     async def find(self, driver: str) -> DriverAudit | None:
         """Return the last audit of a driver, or None if none was ever asked for."""
         row = await _FIND.row(self._connection, {"a_driver": driver})
         return DriverAudit(*row) if row else None
 
-    async def request(self, driver: str, *, remove_orphans: bool = False) -> None:
-        """Ask for an audit as soon as possible; with *remove_orphans* it removes them however many they are."""
-        wanted: dict[str, Any] = {"requested_at": now()}
-        if remove_orphans:
-            wanted["remove_orphans"] = True
+    async def request(self, driver: str) -> None:
+        """Ask for an audit as soon as possible."""
+        wanted = {"requested_at": now()}
         await self._connection.execute(
             self._insert().values(driver=driver, **wanted).on_conflict_do_update(index_elements=["driver"], set_=wanted)
         )
@@ -147,21 +145,11 @@ class DriverAuditTable:
         return ends_at if extended.rowcount else None
 
     async def finish(self, driver: str, leased_until: datetime, **values: Any) -> bool:
-        """Store what came of an audit, columns by name, and give the lease back; False if it was somebody else's.
-
-        What the operator agreed to is used up, unless he has asked again meanwhile
-        or the audit has failed.
-        """
-        is_over = table.c.requested_at.is_(None) & sa.literal(values.get("outcome") != "failed")
+        """Store what came of an audit, columns by name, and give the lease back; False if it was somebody else's."""
         finished = await self._connection.execute(
             sa.update(table)
             .where(*_is_mine(driver, leased_until))
-            .values(
-                finished_at=now(),
-                leased_until=None,
-                remove_orphans=sa.case((is_over, sa.false()), else_=table.c.remove_orphans),
-                **values,
-            )
+            .values(finished_at=now(), leased_until=None, **values)
         )
         return bool(finished.rowcount)
 

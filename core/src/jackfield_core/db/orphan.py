@@ -3,7 +3,9 @@
 An orphan has a row in the ledger like everything that a driver is owed, a
 tombstone without a resource, so its removal is retried, counted and shown like
 any other. While an operator has yet to agree, the row is there and nothing is
-owed.
+owed: the orphan is held. He agrees to those that are held at that moment, and
+to no others. When a driver is put in quarantine, what it is owed of this sort is
+held again, because nobody knows any more whether it told the truth.
 """
 
 from collections.abc import Sequence
@@ -70,8 +72,12 @@ class OrphanTable:
             await _INSERT.run(self._connection, rows)
 
     async def agree(self, driver: str) -> int:
-        """Owe a driver the end of all orphans that wait for an operator; return how many there were."""
+        """Owe a driver the end of all orphans that are held now; return how many there were."""
         return await _AGREE.run(self._connection, {"a_driver": driver, "at": now()})
+
+    async def hold(self, driver: str) -> int:
+        """Hold all orphans whose end a driver is owed, until an operator agrees; return how many there were."""
+        return await _HOLD.run(self._connection, {"a_driver": driver})
 
     async def drop_held(self, driver: str, kind: Kind, ids: Sequence[str]) -> None:
         """Forget orphans that wait for an operator and are not there any more."""
@@ -105,6 +111,11 @@ def _alive(resources: sa.Table) -> Statement:
 
 _ALIVE = {kind: _alive(resources) for kind, resources in _TABLES.items()}
 _AGREE = Statement(sa.update(table).where(_of_driver, _is_held).values(owed=True, owed_since=_at, **PAID))
+_HOLD = Statement(
+    sa.update(table)
+    .where(_of_driver, table.c.orphan, table.c.owed)
+    .values(owed=False, owed_since=sa.null(), claim=sa.null(), leased_until=sa.null(), **PAID)
+)
 _DROP = Statement(
     lambda dialect: sa.delete(table).where(_of_driver, _of_kind, _is_held, among(table.c.resource_id, "ids", dialect))
 )

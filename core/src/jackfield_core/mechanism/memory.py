@@ -15,6 +15,7 @@ from jackfield_core.attributes.catalogue import Catalogue, load_declarations
 from jackfield_core.db.base import now
 from jackfield_core.db.driver import DriverRecord, DriverTable
 from jackfield_core.db.engine import Database
+from jackfield_core.db.orphan import OrphanTable
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.mechanism import record
 from jackfield_core.mechanism.answers import Garbage
@@ -92,4 +93,6 @@ async def change_record(
         after = change(before)
         if after != before:
             await drivers.save(after)
+        if after.quarantined_at is not None and before.quarantined_at is None:
+            await OrphanTable(connection).hold(name)
         return after

@@ -20,6 +20,7 @@ from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.engine import Database, sweep
 from jackfield_core.db.forgetting import Given, force_forget
 from jackfield_core.db.lag import LagTable
+from jackfield_core.db.orphan import OrphanTable
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.errors import Conflict, DriverUnavailable, Invalid
 from jackfield_core.mechanism import record
@@ -34,10 +35,14 @@ LONGEST_REASON = 1000
 
 
 class Asked(Struct, frozen=True):
-    """A resync that was asked for: the last audit *before*, and whether another one follows."""
+    """A resync that was asked for: the last audit *before*, and whether another one follows.
+
+    *agreed_orphans* were held, and are removed now, because the operator has agreed to it.
+    """
 
     before: DriverAudit
     is_compared: bool
+    agreed_orphans: int = 0
 
 
 class DriverService(DriverLooks):
@@ -62,8 +67,9 @@ class DriverService(DriverLooks):
     ) -> Asked:
         """Ask for a comparison with a driver's devices, which repairs what differs.
 
-        A dispatcher begins at once. With *remove_orphans* it removes what nobody
-        knows, however much that is. With *everything* the driver is owed all of
+        A dispatcher begins at once. With *remove_orphans* the operator agrees to
+        the removal of the orphans that are held at this moment, and of no others:
+        what the comparison finds is held again if it is much. With *everything* the driver is owed all of
         it again from the start, whatever its devices hold.
 
         Raises:
@@ -78,13 +84,13 @@ class DriverService(DriverLooks):
             await sweep(connection)
             count = await tables.deliveries.owe_all_again(name) if everything else 0
             if is_compared := LISTS in known.features:
-                await tables.audits.request(name, remove_orphans=remove_orphans)
-            detail = ", ".join(
-                filter(None, [f"{count} debts" if everything else "", "removes orphans" * remove_orphans])
-            )
+                await tables.audits.request(name)
+            agreed = await OrphanTable(connection).agree(name) if remove_orphans else 0
+            said = [f"{count} debts" if everything else "", f"removes {agreed} orphans" if remove_orphans else ""]
+            detail = ", ".join(filter(None, said))
             await tables.operator_actions.add("resync", name, request_id=ctx.request_id, detail=detail)
         self._wake([name])
-        return Asked(before, is_compared)
+        return Asked(before, is_compared, agreed)
 
     async def quarantine(self, ctx: RequestContext, name: str, reason: str) -> None:
         """Forbid every call to a driver until it is released; what it is owed is kept.
@@ -103,6 +109,7 @@ class DriverService(DriverLooks):
             if known.quarantined_at is not None:
                 raise Conflict(f'Driver "{name}" is in quarantine already: {record.why_quarantined(known)}.')
             await tables.drivers.save(record.quarantined(known, reason, now()))
+            await OrphanTable(connection).hold(name)
             await tables.operator_actions.add("quarantine", name, request_id=ctx.request_id, detail=reason)
 
     async def release(self, ctx: RequestContext, name: str) -> str | None:
@@ -197,6 +204,8 @@ def _expect_comparable(known: DriverRecord, *, everything: bool) -> None:
 async def _retried(tables: Tables, driver: str, kind: str, id: str, request_id: str) -> int:
     """Make debts to one driver due and note that, if there were any; return how many."""
     count = await tables.deliveries.retry(driver, kind=kind or None, resource_id=id or None)
+    if not count and id != id.lower():
+        return await _retried(tables, driver, kind, id.lower(), request_id)
     if count:
         await tables.operator_actions.add(
             "retry", driver, kind=kind, resource_id=id, request_id=request_id, detail=f"{count} due now"

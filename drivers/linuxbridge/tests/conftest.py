@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from jackfield_sdk import PortView
-from linuxbridge_lab import AgentProcess, Guest, Host, Underlay, what_is_missing
+from linuxbridge_lab import AgentProcess, Guest, Host, Namespace, Pings, Underlay, what_is_missing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,6 +55,9 @@ class Lab:
 
     def agent(self, host: Host, **settings: Any) -> AgentProcess:
         return self._keep(AgentProcess(host, **settings))
+
+    def pinging(self, namespace: Namespace, address: str) -> Pings:
+        return self._keep(Pings(namespace, address))
 
     def _keep(self, made: _Made) -> _Made:
         self._made.append(made)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -149,10 +151,40 @@ class Guest(Namespace):
         command = ["ping", "-n", "-c", "1", "-W", str(seconds), *options, address]
         return " 0% packet loss" in self.exec(*command, check=False)
 
-    def start_pinging(self, address: str, *, count: int, every: float) -> subprocess.Popen[str]:
-        command = ["ping", "-n", "-q", "-W", "2", "-i", str(every), "-c", str(count), address]
-        argv = ["ip", "netns", "exec", self.name, *command]
-        return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+
+class Pings:
+    """A ping every 10 ms from a namespace to an address, until somebody asks what was lost."""
+
+    def __init__(self, namespace: Namespace, address: str) -> None:
+        # A file rather than a pipe: ping stops when nobody reads.
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
+        argv = ["ip", "netns", "exec", namespace.name, "ping", "-n", "-W", "5", "-i", "0.01", address]
+        self._process = subprocess.Popen(argv, stdout=self._output, stderr=subprocess.STDOUT, text=True)
+        self._wait_for_answers(3)
+
+    def lost(self) -> int:
+        """End after some more answers, and return how many pings nobody answered."""
+        self._wait_for_answers(self._answers() + 3)
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(60)
+        self._output.seek(0)
+        summary = self._output.read()
+        found = re.search(r"(\d+) packets transmitted, (\d+) received", summary)
+        assert found, summary
+        # The answer to the last one may have been under way.
+        return max(0, int(found[1]) - int(found[2]) - 1)
+
+    def _wait_for_answers(self, count: int) -> None:
+        eventually(lambda: self._answers() >= count, f"{count} answers to pings")
+
+    def _answers(self) -> int:
+        with open(f"/proc/self/fd/{self._output.fileno()}") as output:
+            return output.read().count("bytes from")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._output.close()
 
 
 class AgentProcess:
@@ -219,10 +251,10 @@ class AgentProcess:
         """End the agent as systemd does."""
         self._end(self._process.terminate)
 
-    def _end(self, signal: Callable[[], None]) -> None:
+    def _end(self, end: Callable[[], None]) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        signal()
+        end()
         self._process.wait(20)
         self._reader.join()
         self._process.stdin.close()

@@ -66,11 +66,11 @@ Operation = Make | Change | TakeUplink | ReturnUplink | Remove
 
 def network_operations(network: PlannedNetwork, observed: Observed) -> list[Operation]:
     """Have the bridge and what carries it; a bridge comes up before anything joins it."""
-    operations = list(_device_operations(network.bridge, observed))
+    operations = list(_other_uplink_returned(network, observed))
+    operations += _device_operations(network.bridge, observed)
     for carrier in network.carriers:
+        operations += _brought_up(carrier.parent, observed)
         operations += _device_operations(carrier, observed)
-    if network.carriers and network.carriers[0].parent:
-        operations += _brought_up(network.carriers[0].parent, observed)
     if network.uplink:
         operations.append(TakeUplink(network.uplink, network.bridge.name))
     return operations
@@ -128,6 +128,14 @@ def foreign_ports(bridge: str, observed: Observed) -> list[str]:
     seen = observed.links.get(bridge)
     uplink = seen.mark.uplink if seen is not None and seen.mark is not None else ""
     return sorted(port.name for port in observed.ports_of(bridge) if port.mark is None and port.name != uplink)
+
+
+def _other_uplink_returned(network: PlannedNetwork, observed: Observed) -> Iterator[Operation]:
+    """Give back the uplink that a bridge had before the settings named another one."""
+    seen = observed.links.get(network.bridge.name)
+    before = seen.mark.uplink if seen is not None and seen.mark is not None else ""
+    if before and before != network.uplink and before in observed.links:
+        yield ReturnUplink(before, network.bridge.name)
 
 
 def _device_operations(device: Device, observed: Observed) -> Iterator[Operation]:

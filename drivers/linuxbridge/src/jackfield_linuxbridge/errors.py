@@ -17,6 +17,11 @@ def kernel_error(what: str, error: Exception) -> RetryLater:
     return RetryLater(f"{what}: {refusal(error)}", code="KERNEL_REFUSED")
 
 
+def code_of(error: NetlinkError | OSError) -> int | None:
+    """Return the error's number, as `errno` names it."""
+    return error.code if isinstance(error, NetlinkError) else error.errno
+
+
 def refusal(error: Exception) -> str:
     """Return the kernel's own words."""
     if isinstance(error, NetlinkError):

@@ -6,6 +6,7 @@ agent's own network namespace.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import structlog
@@ -13,6 +14,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 _SETTINGS = Path("/proc/sys/net/ipv6/conf")
+_LISTENING = ("accept_ra", "autoconf")
 
 
 def refuse_ipv6(device: str) -> None:
@@ -24,13 +26,16 @@ def refuse_ipv6(device: str) -> None:
     _write(device, "1")
 
 
-def allow_ipv6(device: str) -> None:
-    """Let the host have IPv6 addresses on a device."""
+def allow_ipv6(device: str, *, like: str = "") -> None:
+    """Let the host have IPv6 addresses on a device, and listen to routers there as on the other one."""
+    for setting in _LISTENING if like else ():
+        with contextlib.suppress(OSError):
+            _write(device, (_SETTINGS / like / setting).read_text(), setting)
     _write(device, "0")
 
 
-def _write(device: str, disabled: str) -> None:
+def _write(device: str, value: str, setting: str = "disable_ipv6") -> None:
     try:
-        (_SETTINGS / device / "disable_ipv6").write_text(disabled)
+        (_SETTINGS / device / setting).write_text(value)
     except OSError as error:
         log.debug("ipv6.left_as_it_is", device=device, reason=error.strerror)

@@ -14,9 +14,9 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from jackfield_linuxbridge.desired import Device
 from jackfield_linuxbridge.difference import Change, Make, Operation, Remove, ReturnUplink, TakeUplink
-from jackfield_linuxbridge.errors import kernel_error
+from jackfield_linuxbridge.errors import code_of, kernel_error
 from jackfield_linuxbridge.ipv6 import refuse_ipv6
-from jackfield_linuxbridge.layout import GROUP, Layout, Mark
+from jackfield_linuxbridge.layout import Layout, Mark
 from jackfield_linuxbridge.observed import Observed, ObservedLink
 from jackfield_linuxbridge.uplink import Uplinks
 
@@ -71,7 +71,9 @@ class Kernel:
         try:
             if device.parent:
                 options["link"] = self._index(device.parent)
-            self.netlink.link("add", ifname=device.name, kind=device.kind, mtu=device.mtu, group=GROUP, **options)
+            self.netlink.link(
+                "add", ifname=device.name, kind=device.kind, mtu=device.mtu, group=self._layout.group, **options
+            )
             self.netlink.link("set", index=self._index(device.name), ifalias=device.alias)
         except (NetlinkError, OSError) as error:
             raise kernel_error(f"cannot make {device.kind} device {device.name}", error) from error
@@ -102,7 +104,7 @@ class Kernel:
         try:
             self.netlink.link("del", index=self._index(name))
         except (NetlinkError, OSError) as error:
-            if getattr(error, "code", error.args[0]) != errno.ENODEV:
+            if code_of(error) != errno.ENODEV:
                 raise kernel_error(f"cannot remove device {name}", error) from error
         log.info("device.removed", device=name)
 
@@ -138,7 +140,7 @@ def _link(message: Any, names: dict[int, str], layout: Layout) -> ObservedLink:
 
 
 def _mark(message: Any, kind: str, alias: str, layout: Layout) -> Mark | None:
-    if not alias and message.get("group") == GROUP:
+    if not alias and message.get("group") == layout.group:
         # Made by an agent that ended before it could write the alias.
         return Mark("bridge" if kind == "bridge" else "carrier", "")
     return layout.mark(alias)

@@ -21,9 +21,6 @@ from typing import NamedTuple
 # Linux keeps 15 bytes of an interface name.
 NAME_LENGTH = 15
 
-# "jack" in ASCII: the group of a device that has no alias yet.
-GROUP = 0x6A61_636B
-
 # The tap's name is the prefix and eleven characters of the port's id, the bridge's likewise.
 _ID_LENGTH = 11
 
@@ -52,6 +49,12 @@ class Layout:
     vif_type: str = "tap"
     deployment: str = "default"
     unsupported: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def group(self) -> int:
+        """The group of a device that has no alias yet: "ja" in ASCII, and a hash of the deployment's name."""
+        digest = hashlib.blake2s(self.deployment.encode(), digest_size=2).digest()
+        return 0x6A61_0000 | int.from_bytes(digest, "big")
 
     def alias(self, role: str, id: str, uplink: str = "") -> str:
         """Return the mark of ownership for a device."""

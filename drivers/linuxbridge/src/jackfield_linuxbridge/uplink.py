@@ -9,6 +9,9 @@ Every step looks before it writes. One that fails has all steps undone that were
 that dies between two steps leaves a host that its successor goes on with: whatever addresses and
 routes are on the wrong device are moved, whoever put them there.
 
+A bridge that somebody deletes takes the addresses with it. So the agent remembers what was on each
+bridge, and puts it on the one that it makes instead.
+
 Link-local addresses of IPv6 belong to a device and stay. Routes over several next hops and routes
 to a next hop object name the device in a way that cannot be moved alone: such an uplink is refused.
 """
@@ -18,6 +21,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from socket import AF_INET, AF_INET6
 from typing import Any
 
@@ -34,6 +38,16 @@ log = structlog.get_logger(__name__)
 # The arguments of a netlink request.
 _Address = dict[str, Any]
 _Route = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a bridge with some number had."""
+
+    index: int
+    addresses: list[_Address]
+    routes: list[_Route]
+
 
 _UP = 1  # IFF_UP
 _SCOPE_LINK = 253  # RT_SCOPE_LINK
@@ -55,6 +69,7 @@ class Uplinks:
     def __init__(self, netlink: IPRoute) -> None:
         """Take the lane's socket."""
         self._netlink = netlink
+        self._kept: dict[str, _Kept] = {}
 
     def take(self, uplink: str, bridge: str) -> None:
         """Make the uplink a port of the bridge, which gets its addresses and routes.
@@ -66,6 +81,8 @@ class Uplinks:
             self._ensure_mac(source, target)
             self._move(uplink, bridge, target, undo)
             self._ensure_up(source)
+            self._restore(bridge, target, undo)
+            self._kept[bridge] = _Kept(target, self._addresses(target), self._routes(bridge, target))
 
     def give_back(self, uplink: str, bridge: str) -> None:
         """Take the uplink out of the bridge, with the addresses and routes that the bridge has.
@@ -75,6 +92,7 @@ class Uplinks:
         with self._undoing(f"cannot take {uplink} out of {bridge}") as undo:
             if self._link(self._index(uplink)).get("master") == self._index(bridge):
                 self._move(bridge, uplink, 0, undo, port=uplink)
+            self._kept.pop(bridge, None)
 
     @contextmanager
     def _undoing(self, what: str) -> Iterator[ExitStack]:
@@ -90,7 +108,7 @@ class Uplinks:
         here, there, uplink = self._index(source), self._index(target), self._index(port or source)
         addresses, routes = self._addresses(here), self._routes(source, here)
         if any(address["family"] == AF_INET6 for address in addresses):
-            allow_ipv6(target)
+            allow_ipv6(target, like=source)
         for address in addresses:
             self._add_address(there, address, undo)
         self._set_master(uplink, master, undo)
@@ -100,6 +118,19 @@ class Uplinks:
             self._remove_address(here, address, undo)
         if addresses or routes:
             log.info("uplink.moved", source=source, target=target, addresses=len(addresses), routes=len(routes))
+
+    def _restore(self, bridge: str, index: int, undo: ExitStack) -> None:
+        """Give a bridge that was made anew what the one before it had."""
+        kept = self._kept.get(bridge)
+        if kept is None or kept.index == index:
+            return
+        if any(address["family"] == AF_INET6 for address in kept.addresses):
+            allow_ipv6(bridge)
+        for address in kept.addresses:
+            self._add_address(index, address, undo)
+        for route in kept.routes:
+            self._netlink.route("replace", oif=index, **route)
+        log.info("uplink.restored", bridge=bridge, addresses=len(kept.addresses), routes=len(kept.routes))
 
     def _add_address(self, index: int, address: _Address, undo: ExitStack) -> None:
         try:
@@ -196,7 +227,10 @@ def _route(device: str, message: Any) -> _Route:
     route: _Route = {name: message[name] for name in ("family", "proto", "scope", "type", "tos")}
     route |= {"dst": f"{message.get('dst')}/{message['dst_len']}" if message.get("dst") else "default"}
     route |= {"table": message.get("table"), "flags": message["flags"] & _ONLINK}
-    for name in ("gateway", "prefsrc", "priority", "metrics"):
+    for name in ("gateway", "prefsrc", "priority"):
         if message.get(name) is not None:
             route[name] = message.get(name)
+    if message.get("metrics") is not None:
+        metrics = message.get("metrics")["attrs"]
+        route["metrics"] = {name.removeprefix("RTAX_").lower(): value for name, value in metrics}
     return route

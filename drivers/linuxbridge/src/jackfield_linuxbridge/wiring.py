@@ -63,39 +63,36 @@ class Wiring:
         """Do one pass; stale things go only if `sweep`. RetryLater if the devices cannot be listed."""
         observed = self._kernel.look()
         plan = make_plan(views, observed, self._layout)
-        failures = self._ensure_networks(plan, observed)
+        failures: dict[str, str] = {}
+        observed = self._ensure_networks(plan, observed, failures)
         if sweep:
             self._each(unplug_operations(plan, observed), "stale taps", failures)
         unfiltered = self._filter.reconcile([_filtered(port) for port in plan.ports if port.tap], sweep=sweep)
-        failures |= self._ensure_ports(plan, unfiltered)
-        self._ensure_forwarding(plan, failures)
+        failures |= unfiltered
+        self._ensure_ports(plan, failures)
+        self._ensure_forwarding(plan, observed, failures)
         if sweep:
             self._sweep(plan, observed, failures)
-        outcomes = [_outcome(port, {**unfiltered, **failures}) for port in plan.ports]
-        return PassOutcome(outcomes, {**unfiltered, **failures})
+        return PassOutcome([_outcome(port, failures) for port in plan.ports], failures)
 
-    def _ensure_networks(self, plan: Plan, observed: Observed) -> dict[str, str]:
-        failures: dict[str, str] = {}
-        for network_id, network in plan.networks.items():
-            self._each(network_operations(network, observed), network_id, failures)
-        return failures
+    def _ensure_networks(self, plan: Plan, observed: Observed, failures: dict[str, str]) -> Observed:
+        """Have the devices of all networks, and return how the host looks then."""
+        wanted = {key: network_operations(network, observed) for key, network in plan.networks.items()}
+        for network_id, operations in wanted.items():
+            self._each(operations, network_id, failures)
+        return self._kernel.look() if any(wanted.values()) else observed
 
-    def _ensure_ports(self, plan: Plan, unfiltered: Mapping[str, str]) -> dict[str, str]:
-        failures: dict[str, str] = {}
+    def _ensure_ports(self, plan: Plan, failures: dict[str, str]) -> None:
+        """Have the taps where they belong; one that cannot be wired as it should be stays out."""
         for port in plan.ports:
-            if port.view.id not in unfiltered or not port.bridge:
+            held_back = port.view.id in failures or port.view.network_id in failures
+            if not (port.bridge and held_back):
                 self._each(port_operations(port, self._layout), port.view.id, failures)
-        return failures
 
-    def _ensure_forwarding(self, plan: Plan, failures: dict[str, str]) -> None:
-        """Write the entries, now that every device has its number."""
-        tunnels = {
-            key: network for key, network in plan.networks.items() if network.view.network_type in ("vxlan", "gre")
-        }
-        observed = self._kernel.look() if tunnels else None
-        for network_id, network in tunnels.items():
+    def _ensure_forwarding(self, plan: Plan, observed: Observed, failures: dict[str, str]) -> None:
+        for network_id, network in plan.networks.items():
             try:
-                if observed is not None and network_id not in failures:
+                if network_id not in failures:
                     self._forwarding.ensure(network, observed)
             except DriverError as error:
                 failures[network_id] = error.reason

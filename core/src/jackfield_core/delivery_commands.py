@@ -13,14 +13,17 @@ from jackfield_core.console import (
     counted,
     operator_settings,
     print_json,
+    words,
 )
 from jackfield_core.driver_tables import print_deliveries
 from jackfield_core.types import Kind
 
 delivery = typer.Typer(no_args_is_help=True, help="Look at what drivers are still owed, and have it tried at once.")
 
-OfDriver = Annotated[str | None, typer.Option("--driver", help="Only what this driver is owed.")]
-OfResource = Annotated[str | None, typer.Option("--resource", help="Only debts for the resource of this id.")]
+OfDriver = Annotated[str | None, typer.Option("--driver", callback=words, help="Only what this driver is owed.")]
+OfResource = Annotated[
+    str | None, typer.Option("--resource", callback=words, help="Only debts for the resource of this id.")
+]
 
 
 @delivery.command("list")

@@ -16,6 +16,7 @@ from jackfield_core.console import (
     operator_settings,
     print_json,
     progress,
+    words,
 )
 from jackfield_core.driver_resync import resyncing
 from jackfield_core.types import Kind
@@ -24,13 +25,15 @@ actions = typer.Typer()
 actions.add_typer(resyncing)
 
 KindOption = Annotated[Kind | None, typer.Option(help="Only debts for resources of this kind.")]
-IdOption = Annotated[str | None, typer.Option("--id", help="Only the debt for the resource of this id.")]
+IdOption = Annotated[
+    str | None, typer.Option("--id", callback=words, help="Only the debt for the resource of this id.")
+]
 
 
 @actions.command("quarantine")
 def driver_quarantine(
     name: DriverArgument,
-    reason: Annotated[str, typer.Option(help="Why: users who need the driver are told.")],
+    reason: Annotated[str, typer.Option(callback=words, help="Why: users who need the driver are told.")],
     config_file: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

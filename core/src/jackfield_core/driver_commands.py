@@ -19,6 +19,7 @@ from jackfield_core.console import (
     operator_settings,
     print_json,
     progress,
+    words,
 )
 from jackfield_core.db.base import now
 from jackfield_core.driver_actions import actions
@@ -68,7 +69,7 @@ def driver_show(name: DriverArgument, config_file: ConfigOption = None, json: Js
 
 @driver.command("lag")
 def driver_lag(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Only this driver.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", callback=words, help="Only this driver.")] = None,
     over: Annotated[
         float | None, typer.Option(min=0, help="End with 1 if a debt is older than so many seconds.")
     ] = None,
@@ -114,7 +115,9 @@ def driver_pending(
 @driver.command("diff")
 def driver_diff(
     name: DriverArgument,
-    id: Annotated[str | None, typer.Argument(metavar="ID", help="Only the resource of this id.")] = None,
+    id: Annotated[
+        str | None, typer.Argument(metavar="ID", callback=words, help="Only the resource of this id.")
+    ] = None,
     config_file: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

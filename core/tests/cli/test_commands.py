@@ -139,6 +139,24 @@ def test_settings_are_printed_without_the_password(tmp_path: Path) -> None:
     assert json.loads(output)["database"]["url"] == "postgresql://jackfield:***@db/jackfield"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["delivery", "list", "--limit", str(10**20)],
+        ["delivery", "list", "--resource", "\udcff"],
+        ["driver", "quarantine", "ovs", "--reason", "leaf \udcff burns"],
+        ["driver", "show", "\udcff"],
+    ],
+)
+def test_argument_that_no_database_takes_is_named(config_file: Path, arguments: list[str]) -> None:
+    """A number of twenty digits, or bytes that are no text, end with a sentence and not with a trace."""
+    status, output = run(*arguments, "--config", config_file)
+
+    assert status == 2, output
+    assert "Invalid value for" in output
+    assert "Traceback" not in output
+
+
 def test_version_is_printed() -> None:
     """An operator can ask which release is installed."""
     status, output = run("--version")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from jackfield_core.api.listing import Listing, read_fields, read_pairs
 from jackfield_core.api.message import NO_CONTENT, Answer, Request
-from jackfield_core.api.resource import Handler, View, check_id
+from jackfield_core.api.resource import Handler, View, read_id
 from jackfield_core.api.schemas import agent as schema
 from jackfield_core.api.schemas.envelope import Envelope
 from jackfield_core.api.schemas.values import flag
@@ -36,19 +36,19 @@ class Agents:
 
     async def show(self, request: Request, id: str) -> Answer:
         """Answer with one agent."""
-        check_id(self.name, id)
+        id = read_id(self.name, id)
         fields = read_fields(read_pairs(request.query_string)) if request.query_string else ()
         return self._one(request, await self._service.get(request.ctx, id), fields)
 
     async def update(self, request: Request, id: str) -> Answer:
         """Change one agent."""
-        check_id(self.name, id)
+        id = read_id(self.name, id)
         spec = self._change.one(request.body).body.spec()
         return self._one(request, await self._service.update(request.ctx, id, spec))
 
     async def delete(self, request: Request, id: str) -> Answer:
         """Forget one agent."""
-        check_id(self.name, id)
+        id = read_id(self.name, id)
         await self._service.delete(request.ctx, id)
         return NO_CONTENT
 

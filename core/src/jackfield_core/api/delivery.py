@@ -26,7 +26,7 @@ class Deliveries:
             "driver": status.of_drivers,
             "kind": status.of_kinds,
             "resource_id": status.of_resource_ids,
-            "network_id": status.on_networks,
+            "network_id": lambda values: status.on_networks(values, service.dialect),
             "owed": lambda values: status.is_owed([flag("owed", value) for value in values]),
         }
         self._listing = Listing({}, conditions, min(page_limit or PAGE, PAGE), elsewhere=("state",))

@@ -13,7 +13,7 @@ from msgspec import Struct
 from jackfield_core.api.faults import bad_request
 from jackfield_core.api.listing import read_pairs
 from jackfield_core.api.message import Answer, Request
-from jackfield_core.api.resource import Handler, check_id, encode
+from jackfield_core.api.resource import Handler, encode, read_id
 from jackfield_core.api.schemas import delivery, diagnosis
 from jackfield_core.api.schemas import driver as schema
 from jackfield_core.services.driver import DriverService
@@ -77,7 +77,7 @@ class Drivers:
         """Answer with what differs on a driver's devices, or with ``id`` with what would be done for one resource."""
         id = _options(request, "id").get("id")
         if id is not None:
-            check_id("resource", id)
+            read_id("resource", id)
         found = await self._service.diff(request.ctx, name, id)
         return _answer({"diff": schema.report(found)})
 

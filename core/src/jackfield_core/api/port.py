@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from jackfield_core.api import conditions
 from jackfield_core.api.listing import Condition, Listing
 from jackfield_core.api.message import Answer, Request
-from jackfield_core.api.resource import Deliveries, Resource, View, check_id, expected_revision
+from jackfield_core.api.resource import Deliveries, Resource, View, expected_revision, read_id
 from jackfield_core.api.schemas import delivery
 from jackfield_core.api.schemas import port as schema
 from jackfield_core.api.schemas.envelope import Envelope
@@ -50,7 +50,7 @@ class Ports(Resource[PortCreate, PortUpdate, Port]):
 
     async def update(self, request: Request, id: str) -> Answer:
         """Change one port; DHCP options that the request does not name stay as they are."""
-        check_id(self.name, id)
+        id = read_id(self.name, id)
         opened = self._body.one(request.body, self._vendors(request, is_creation=False))
         body, if_match = opened.body, expected_revision(request)
         spec = self._given(body.spec(), opened)

@@ -191,7 +191,7 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
 
     async def show(self, request: Request, id: str) -> Answer:
         """Answer with one resource."""
-        check_id(self.name, id)
+        id = read_id(self.name, id)
         fields = read_fields(read_pairs(request.query_string)) if request.query_string else ()
         shapes = self._view.shapes([await self._service.get(request.ctx, id)], request.ctx)
         own = await self._own(request, shapes, fields)
@@ -201,7 +201,7 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
 
     async def update(self, request: Request, id: str) -> Answer:
         """Change one resource."""
-        check_id(self.name, id)
+        id = read_id(self.name, id)
         opened = self._change.one(request.body, self._vendors(request, is_creation=False))
         spec = self._given(opened.body.spec(), opened)
         return await self._one(
@@ -210,7 +210,7 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
 
     async def delete(self, request: Request, id: str) -> Answer:
         """Delete one resource."""
-        check_id(self.name, id)
+        id = read_id(self.name, id)
         await self._service.delete(request.ctx, id, expected_revision(request))
         return NO_CONTENT
 
@@ -249,14 +249,15 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
         return msgspec.structs.replace(spec, attributes=self._attributes.read(opened.attributes))
 
 
-def check_id(name: str, id: str) -> None:
-    """Refuse what cannot be an id; clients ask for names in the place of ids before they search by name.
+def read_id(name: str, id: str) -> str:
+    """Return *id* as it is stored; clients ask for names in the place of ids before they search by name.
 
     Raises:
         NotFound: *id* is not a UUID.
     """
     if not _UUID.fullmatch(id):
         raise NotFound.of(name, id)
+    return id.lower()
 
 
 def expected_revision(request: Request) -> int | None:

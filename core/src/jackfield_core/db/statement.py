@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
+import msgspec
 import sqlalchemy as sa
 import sqlalchemy.exc
 from sqlalchemy.dialects import postgresql, sqlite
@@ -116,12 +117,26 @@ def among(column: sa.ColumnElement[Any], name: str, dialect: str) -> sa.ColumnEl
     The list travels as JSON, also to PostgreSQL: its driver looks at every element
     of an array for half a microsecond, to find out whether that is a list itself.
     """
-    values = sa.bindparam(name, type_=Json(tuple[str, ...]))
+    return within(column, _listed(sa.bindparam(name, type_=Json(tuple[str, ...])), dialect), dialect)
+
+
+def within(column: sa.ColumnElement[Any], rows: sa.SelectBase, dialect: str) -> sa.ColumnElement[bool]:
+    """Return the condition that *column* is in the few *rows*, which are looked up in an index one by one."""
     if dialect == "postgresql":
-        elements = sa.func.json_array_elements_text(sa.cast(values, postgresql.JSON)).column_valued()
-        return column == sa.any_(sa.func.array(sa.select(elements).scalar_subquery()))
-    listed = sa.func.json_each(values).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
+        # As an array: it takes any for ten elements, and rows of a function for many.
+        return column == sa.any_(sa.func.array(rows.scalar_subquery()))
+    return column.in_(rows)
+
+
+def elements(values: Sequence[str], dialect: str) -> sa.Select[tuple[str]]:
+    """Return *values* as rows, for a statement that is put together per request: one parameter for any number."""
+    return _listed(sa.literal(msgspec.json.encode(values).decode(), sa.Text), dialect)
+
+
+def _listed(values: sa.BindParameter[Any], dialect: str) -> sa.Select[tuple[str]]:
+    if dialect == "postgresql":
+        return sa.select(sa.func.json_array_elements_text(sa.cast(values, postgresql.JSON)).column_valued())
+    return sa.select(sa.func.json_each(values).table_valued("value").c.value)
 
 
 class _Compiled:

@@ -20,7 +20,7 @@ from jackfield_core.db.delivery import table
 from jackfield_core.db.delivery_state import IN_PROGRESS, NOT_TRIED, REFUSED, DeliveryState, Hearings
 from jackfield_core.db.driver_audit import UnreachableBackend
 from jackfield_core.db.query import storable
-from jackfield_core.db.statement import Statement, among
+from jackfield_core.db.statement import Statement, among, elements, within
 from jackfield_core.types import Kind
 
 
@@ -123,18 +123,18 @@ def of_kinds(kinds: Sequence[str]) -> sa.ColumnElement[bool]:
 def of_resource_ids(ids: Sequence[str]) -> sa.ColumnElement[bool]:
     """Return the condition that a delivery is about one of some resources."""
     # The primary key begins with the kind; with all of them named it is walked from place to place.
-    return table.c.kind.in_([*Kind]) & table.c.resource_id.in_([storable(id) for id in ids])
+    return table.c.kind.in_([*Kind]) & table.c.resource_id.in_(_in_any_case(ids))
 
 
-def on_networks(ids: Sequence[str]) -> sa.ColumnElement[bool]:
+def on_networks(ids: Sequence[str], dialect: str) -> sa.ColumnElement[bool]:
     """Return the condition that a delivery is about one of some networks, or about what stands on them."""
-    networks = [storable(id) for id in ids]
+    networks = _in_any_case(ids)
     there = sa.union_all(
-        *(sa.select(_text(id)) for id in networks),
-        sa.select(subnet.table.c.id).where(subnet.table.c.network_id.in_(networks)),
-        sa.select(port.table.c.id).where(port.table.c.network_id.in_(networks)),
+        elements(networks, dialect),
+        *(sa.select(one.c.id).where(one.c.network_id.in_(networks)) for one in (subnet.table, port.table)),
     )
-    return table.c.kind.in_([*Kind]) & table.c.resource_id.in_(there) & table.c.network_id.in_(networks)
+    is_there = within(table.c.resource_id, there, dialect)
+    return table.c.kind.in_([*Kind]) & is_there & table.c.network_id.in_(networks)
 
 
 def is_owed(wanted: Sequence[bool]) -> sa.ColumnElement[bool]:
@@ -192,6 +192,12 @@ def _driver(dialect: str) -> sa.ColumnElement[str]:
     """Return the driver as conditions that most rows fulfil compare it."""
     # SQLite knows nothing of how many do: it would walk the index by driver, all of it, and out of order.
     return sa.func.coalesce(table.c.driver, "") if dialect == "sqlite" else table.c.driver
+
+
+def _in_any_case(ids: Sequence[str]) -> Sequence[str]:
+    """Return *ids* as given, and in lower case, as our own are written; those that only a device knows need not be."""
+    given = [storable(id) for id in ids]
+    return [*dict.fromkeys([*given, *map(str.lower, given)])]
 
 
 def _text(value: str) -> sa.ColumnElement[str]:

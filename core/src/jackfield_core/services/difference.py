@@ -81,7 +81,8 @@ async def report(
             shown = _shown(found, await owed(database, driver.name))
         else:
             found, notes = None, []
-            shown = await resource(database, driver.name, id)
+            # Our ids are lower-case, those that only a device knows need not be.
+            shown = await resource(database, driver.name, id) or await resource(database, driver.name, id.lower())
             notes += [] if shown else [f"driver {driver.name} is not told of {id}"]
         steps, unsaid = await _foreseen(database, subject, shown, settings.nodes.agent_down_time)
     differences = [_different(sample, id, steps.get((sample.kind, sample.resource_id), ())) for sample in shown]

@@ -52,6 +52,7 @@ class StatusService:
     def __init__(self, unit_of_work: UnitOfWork, heard: Callable[[], Hearings]) -> None:
         self._unit_of_work = unit_of_work
         self._heard = heard
+        self.dialect = unit_of_work.dialect
 
     async def get(self, ctx: RequestContext, id: str) -> DeliveryStatus:
         """Return one delivery.
@@ -63,7 +64,10 @@ class StatusService:
         if not ctx.is_admin or place is None:
             raise NotFound.of("delivery", id)
         async with self._unit_of_work.reading() as tables:
-            delivery = await StatusTable(tables.connection).find(place)
+            deliveries = StatusTable(tables.connection)
+            # Our own ids are lower-case, which a client need not know; those that devices name may be anything.
+            ours = place._replace(resource_id=place.resource_id.lower())
+            delivery = await deliveries.find(place) or (await deliveries.find(ours) if ours != place else None)
         if delivery is None:
             raise NotFound.of("delivery", id)
         return status_of(delivery, self._heard(), now())

@@ -77,18 +77,6 @@ async def test_addresses_are_free_when_their_port_is_purged(unit_of_work, tree, 
         assert await tables.addresses.in_use(subnet.id) == []
 
 
-async def test_addresses_are_released_one_by_one_or_all(unit_of_work, tree, ports):
-    """An update frees what the port no longer has, and nothing of other ports."""
-    subnet = tree.subnets[0]
-    async with unit_of_work() as tx:
-        await tx.addresses.reserve([(at(subnet, place), ports[0].id) for place in (4, 5, 6)])
-        await tx.addresses.reserve([(at(subnet, 7), ports[1].id)])
-        await tx.addresses.release(ports[0].id, ["192.0.2.5", "192.0.2.7"])
-        assert sorted(await tx.addresses.in_use(subnet.id)) == ["192.0.2.4", "192.0.2.6", "192.0.2.7"]
-        await tx.addresses.release(ports[0].id)
-        assert await tx.addresses.in_use(subnet.id) == ["192.0.2.7"]
-
-
 async def test_an_address_without_its_port_cannot_be_committed(unit_of_work, tree):
     """Addresses may be taken before the port's row is there, but not without it."""
     with pytest.raises(sqlalchemy.exc.IntegrityError):

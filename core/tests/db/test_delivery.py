@@ -9,6 +9,7 @@ from jackfield_core.db import delivery
 from jackfield_core.db.base import now
 from jackfield_core.db.claim import Failure, Settled
 from jackfield_core.db.delivery import Entry, table
+from jackfield_core.db.forgetting import forget_kinds
 from jackfield_core.types import Kind
 from msgspec.structs import replace
 
@@ -384,11 +385,12 @@ async def test_everything_is_owed_again_page_by_page(ledger, monkeypatch, page):
     assert sorted(ids(await ledger.list())) == ["n1", "n2", "p1", "p2", "p3", "s1"]
 
 
-async def test_kinds_without_interest_are_forgotten(ledger):
+async def test_kinds_without_interest_are_forgotten(ledger, unit_of_work):
     """A driver that stops wanting subnets is owed none, not even their end."""
     await ledger.record_new([a_network(), a_subnet()])
 
-    await ledger.drop_kinds("ovs", ["subnet"])
+    async with unit_of_work() as tx:
+        await forget_kinds(tx, "ovs", ["subnet"], (), ())
 
     assert ids(await ledger.list(owed=None)) == ["n1"]
 

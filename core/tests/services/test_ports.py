@@ -84,13 +84,16 @@ async def test_mac_address_is_given_once(services: Services, ctx: RequestContext
 
 
 async def test_update_exchanges_addresses(services: Services, ctx: RequestContext, network_id: str) -> None:
-    """Addresses that are asked for stay or come, others are free for the next port."""
-    port = await services.ports.create(ctx, a_port(network_id, fixed_ips=(FixedIpRequest(ip_address="192.0.2.5"),)))
+    """Addresses that are asked for stay or come, others go; they are still the port's until the driver has heard."""
+    five, six, seven = (FixedIpRequest(ip_address=f"192.0.2.{number}") for number in (5, 6, 7))
+    port = await services.ports.create(ctx, a_port(network_id, fixed_ips=(five, six)))
 
-    changed = await services.ports.update(ctx, port.id, PortUpdate(fixed_ips=(FixedIpRequest(ip_address="192.0.2.6"),)))
+    changed = await services.ports.update(ctx, port.id, PortUpdate(fixed_ips=(six, seven)))
 
-    assert [one.ip_address for one in changed.fixed_ips] == ["192.0.2.6"]
-    await services.ports.create(ctx, a_port(network_id, fixed_ips=(FixedIpRequest(ip_address="192.0.2.5"),)))
+    assert [one.ip_address for one in changed.fixed_ips] == ["192.0.2.6", "192.0.2.7"]
+    with pytest.raises(Conflict, match="already allocated"):
+        await services.ports.create(ctx, a_port(network_id, fixed_ips=(five,)))
+    await services.ports.update(ctx, port.id, PortUpdate(fixed_ips=(five, six)))
 
 
 async def test_host_comes_and_goes(services: Services, ctx: RequestContext, network_id: str) -> None:

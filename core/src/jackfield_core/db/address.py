@@ -1,21 +1,24 @@
 """Addresses in use: the ledger that makes each address of a subnet unique.
 
 An address is taken by inserting its row and freed by removing it; there is no
-table of free addresses and no lock on the subnet. *position* counts from the
+table of free addresses and no lock on the subnet. One that an update took from
+its port keeps its row until drivers have heard of that (:mod:`.leaving`). *position* counts from the
 subnet's first address, so that the next free one can be found by the order of
 an index; it is null where an address lies too far out to be counted (SLAAC).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jackfield_core.db import port
+from jackfield_core.db import leaving, port, subnet
 from jackfield_core.db.base import Id, metadata
+from jackfield_core.db.leaving import Leaving, address_is_leaving, thing
 from jackfield_core.db.query import storable
-from jackfield_core.db.statement import Insert, Statement, among
+from jackfield_core.db.statement import Insert, Statement
 
 MAX_POSITION = (1 << 63) - 1
 
@@ -48,9 +51,6 @@ class Address(Struct, frozen=True):
 _RESERVE = Insert(
     table, lambda insert: insert.on_conflict_do_nothing().returning(table.c.subnet_id, table.c.ip_address)
 )
-_of_port = sa.delete(table).where(table.c.port_id == sa.bindparam("port_id"))
-_RELEASE = Statement(lambda dialect: _of_port.where(among(table.c.ip_address, "addresses", dialect)))
-_RELEASE_ALL = Statement(_of_port)
 
 
 def _gaps() -> sa.Select[int, int]:
@@ -84,6 +84,23 @@ def _gaps() -> sa.Select[int, int]:
 _GAPS = Statement(_gaps())
 
 
+def _of_former_subnets() -> sa.Select[Any]:
+    left = (
+        (leaving.table.c.resource_id == table.c.port_id)
+        & (leaving.table.c.subnet_id == table.c.subnet_id)
+        & (leaving.table.c.thing == table.c.ip_address)
+    )
+    return (
+        sa.select(table.c.ip_address, table.c.port_id, *leaving.COLUMNS)
+        .join(subnet.table, subnet.table.c.id == table.c.subnet_id)
+        .outerjoin(leaving.table, left)
+        .where(subnet.table.c.network_id == sa.bindparam("a_network_id"), subnet.table.c.deleted_at.is_not(None))
+    )
+
+
+_OF_FORMER_SUBNETS = Statement(_of_former_subnets())
+
+
 class AddressTable:
     """Addresses in use, seen through one connection."""
 
@@ -114,13 +131,6 @@ class AddressTable:
         found = await _RESERVE.rows(self._connection, rows)
         return {(subnet_id, ip_address) for subnet_id, ip_address in found}
 
-    async def release(self, port_id: str, addresses: Sequence[str] | None = None) -> None:
-        """Free the addresses of a port: those given, or all of them."""
-        if addresses is None:
-            await _RELEASE_ALL.run(self._connection, {"port_id": port_id})
-        else:
-            await _RELEASE.run(self._connection, {"port_id": port_id, "addresses": [*addresses]})
-
     async def gaps(self, subnet_id: str, low: int, high: int, *, limit: int) -> list[tuple[int, int]]:
         """Return up to *limit* ranges of free positions within ``low..high``, lowest first, both ends included.
 
@@ -137,6 +147,7 @@ class AddressTable:
             .where(
                 table.c.subnet_id == subnet_id,
                 port.table.c.deleted_at.is_(None),
+                ~address_is_leaving(table),
                 port.table.c.device_owner.not_in(except_owners),
             )
             .limit(1)
@@ -147,6 +158,11 @@ class AddressTable:
         """Return the id of the port that holds an address, or None."""
         statement = sa.select(table.c.port_id).where(table.c.subnet_id == subnet_id, table.c.ip_address == ip_address)
         return (await self._connection.execute(statement)).scalar_one_or_none()
+
+    async def of_former_subnets(self, network_id: str) -> list[tuple[str, str, Leaving | None]]:
+        """Return addresses still in use on deleted subnets of a network, with their port, and its leave if it lives."""
+        rows = await _OF_FORMER_SUBNETS.rows(self._connection, {"a_network_id": network_id})
+        return [(ip_address, port_id, thing(left) if left[0] else None) for ip_address, port_id, *left in rows]
 
     async def in_use(self, subnet_id: str) -> list[str]:
         """Return all addresses in use on a subnet."""
@@ -170,5 +186,5 @@ def with_address(values: Sequence[tuple[str, str]]) -> sa.ColumnElement[bool]:
             )
         else:
             match = table.c[name].in_(wanted)
-        conditions.append(port.table.c.id.in_(sa.select(table.c.port_id).where(match)))
+        conditions.append(port.table.c.id.in_(sa.select(table.c.port_id).where(match, ~address_is_leaving(table))))
     return sa.and_(*conditions)

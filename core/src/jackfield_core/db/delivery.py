@@ -233,18 +233,6 @@ class DeliveryTable:
         waiting = sa.update(table).where(table.c.owed, table.c.due_at > at, *named(driver, kind, resource_id))
         return (await self._connection.execute(waiting.values(due_at=at))).rowcount
 
-    async def drop_kinds(self, driver: str, kinds: Sequence[str], ended_kinds: Sequence[str] = ()) -> set[str]:
-        """Forget what a driver turned out not to want: *kinds*, and the end of *ended_kinds*.
-
-        Returns:
-            The networks on which somebody's end was forgotten.
-        """
-        unwanted = table.c.kind.in_(kinds) | (table.c.tombstone & table.c.kind.in_(ended_kinds))
-        statement = (
-            sa.delete(table).where(table.c.driver == driver, unwanted).returning(table.c.network_id, table.c.tombstone)
-        )
-        return {row.network_id for row in await self._connection.execute(statement) if row.tombstone}
-
 
 _key = sa.tuple_(table.c.kind, table.c.resource_id)
 

@@ -1,5 +1,7 @@
 """The end of resources: rows that nobody is owed any more go for good.
 
+So does what updates took away from resources that live (:mod:`.leaving`).
+
 Several drivers may let go of the last things on a network at the same moment.
 Each must see what the others did, or all of them would leave the purge to
 somebody else: so whoever settles an end first holds the networks concerned.
@@ -10,7 +12,8 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jackfield_core.db import address, delivery, network, port, subnet
+from jackfield_core.db import address, delivery, network, port, segment, subnet
+from jackfield_core.db.leaving import Leaving, LeavingTable
 from jackfield_core.db.statement import Row, Statement, among
 from jackfield_core.db.vendor_attribute import VendorAttributeTable
 from jackfield_core.types import Kind
@@ -66,6 +69,15 @@ _NETWORKS = _purge(
     ~_ending_subnet,
 )
 
+_FREE_ADDRESS = Statement(
+    sa.delete(address.table).where(
+        address.table.c.subnet_id == sa.bindparam("a_subnet_id"),
+        address.table.c.ip_address == sa.bindparam("an_ip_address"),
+        address.table.c.port_id == sa.bindparam("a_port_id"),
+    )
+)
+_FREE_SEGMENTS = Statement(lambda dialect: sa.delete(segment.table).where(among(segment.table.c.id, "ids", dialect)))
+
 
 class EndTable:
     """Deleted resources, seen through one connection; those of the *attributed* kinds may have vendor attributes."""
@@ -73,6 +85,7 @@ class EndTable:
     def __init__(self, connection: AsyncConnection, attributed: Collection[Kind]) -> None:
         self._connection = connection
         self._attributed = attributed
+        self._leaving = LeavingTable(connection)
 
     async def hold(self, network_ids: Collection[str]) -> None:
         """Keep everybody else from settling ends on these networks until the commit.
@@ -81,6 +94,12 @@ class EndTable:
         both before rows of the ledger, as services do it.
         """
         await self._run(_HOLD, network_ids)
+
+    async def settle_updates(self, ids: Collection[str] | None = None) -> set[str]:
+        """Free what resources, by default all, let go of and nobody has to hear of any more; return their networks."""
+        things = await (self._leaving.settle_all() if ids is None else self._leaving.settle(ids))
+        await self._free(things)
+        return {one.network_id for one in things}
 
     async def purge(self, network_ids: Collection[str], port_ids: Collection[str] | None = None) -> None:
         """Remove what is deleted and owed to nobody: *port_ids* (by default all), and the rest, of these networks.
@@ -96,9 +115,22 @@ class EndTable:
         await self._purge(Kind.NETWORK, _NETWORKS, network_ids)
 
     async def _purge(self, kind: Kind, statement: Statement, ids: Collection[str]) -> None:
-        gone = await self._run(statement, ids)
+        gone = [id for (id,) in await self._run(statement, ids)]
+        if gone and kind is not Kind.SUBNET:
+            await self._leaving.drop(gone)
         if gone and kind in self._attributed:
-            await VendorAttributeTable(self._connection).purge(kind, [id for (id,) in gone])
+            await VendorAttributeTable(self._connection).purge(kind, gone)
+
+    async def _free(self, things: Sequence[Leaving]) -> None:
+        addresses = [
+            {"a_subnet_id": one.subnet_id, "an_ip_address": one.thing, "a_port_id": one.resource_id}
+            for one in things
+            if one.subnet_id
+        ]
+        if addresses:
+            await _FREE_ADDRESS.run_many(self._connection, addresses)
+        if segments := [one.thing for one in things if one.kind is Kind.NETWORK]:
+            await self._run(_FREE_SEGMENTS, segments)
 
     async def _run(self, statement: Statement, ids: Collection[str]) -> Sequence[Row]:
         return await statement.rows(self._connection, {"ids": [*ids]})

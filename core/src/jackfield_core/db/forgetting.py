@@ -6,6 +6,8 @@ held. Ports that waited for nobody else become ACTIVE. What the device may still
 hold is nobody's business any more, until an audit finds it. A resource that
 lives is owed to the driver again with its next change, or when the driver
 introduces itself.
+
+A driver gives up by itself what it does not want to hear of any more.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,6 +16,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from jackfield_core.db import leaving
 from jackfield_core.db.delivery import named, table
 from jackfield_core.db.ending import EndTable
 from jackfield_core.db.statement import among
@@ -53,7 +56,8 @@ async def force_forget(
     await ends.hold(network_ids)
     await tables.ports.hold(waiting)
     forgotten = await _drop(tables.connection, wanted, network_ids)
-    await ends.purge({one.network_id for one in forgotten if one.tombstone})
+    left = await ends.settle_updates([one.resource_id for one in forgotten])
+    await ends.purge(left.union(one.network_id for one in forgotten if one.tombstone))
     await tables.ports.refresh_status(waiting, [*required])
     given = Given(len(forgotten), sum(one.tombstone for one in forgotten))
     await tables.operator_actions.add(
@@ -65,6 +69,23 @@ async def force_forget(
         detail=f"{given.debts} debts, {given.ends} of them for what was deleted",
     )
     return given
+
+
+async def forget_kinds(
+    tables: Tables, driver: str, kinds: Collection[str], ended_kinds: Collection[str], attributed: Collection[Kind]
+) -> None:
+    """Forget what a driver turned out not to want: *kinds*, and the end of *ended_kinds*; what waited for it goes."""
+    unwanted = table.c.kind.in_(kinds) | (table.c.tombstone & table.c.kind.in_(ended_kinds))
+    keeps = table.c.tombstone | sa.exists().where(leaving.table.c.resource_id == table.c.resource_id)
+    kept = sa.select(table.c.network_id).where(table.c.driver == driver, unwanted, keeps).distinct()
+    network_ids = [*(await tables.connection.execute(kept)).scalars()]
+    ends = EndTable(tables.connection, attributed)
+    if network_ids:
+        await ends.hold(network_ids)
+    await tables.connection.execute(sa.delete(table).where(table.c.driver == driver, unwanted))
+    if network_ids:
+        await ends.settle_updates()
+        await ends.purge(network_ids)
 
 
 class _Forgotten(Struct, frozen=True):

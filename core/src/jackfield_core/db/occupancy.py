@@ -11,13 +11,16 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db import address
+from jackfield_core.db.leaving import address_is_leaving
 from jackfield_core.db.port import Port, PortTable, table
 from jackfield_core.db.statement import Statement
 
 # One order for everybody, so that two transactions never wait in a circle.
 _LIVE = PortTable.selection.where(table.c.deleted_at.is_(None)).order_by(table.c.id).with_for_update(of=table)
 _holds_address = sa.exists().where(
-    address.table.c.port_id == table.c.id, address.table.c.subnet_id == sa.bindparam("a_subnet_id")
+    address.table.c.port_id == table.c.id,
+    address.table.c.subnet_id == sa.bindparam("a_subnet_id"),
+    ~address_is_leaving(address.table),
 )
 
 _ON_NETWORK = Statement(_LIVE.where(table.c.network_id == sa.bindparam("a_network_id")))
@@ -25,7 +28,6 @@ _ON_SUBNET = Statement(_LIVE.where(_holds_address))
 _WRITE = Statement(
     sa.update(table).where(table.c.id == sa.bindparam("an_id")), ["fixed_ips", "revision_number", "updated_at"]
 )
-_VACATE = Statement(sa.delete(address.table).where(address.table.c.subnet_id == sa.bindparam("a_subnet_id")))
 
 
 class OccupancyTable:
@@ -56,7 +58,3 @@ class OccupancyTable:
             for port in ports
         ]
         await _WRITE.run_many(self._connection, written)
-
-    async def vacate(self, subnet_id: str) -> None:
-        """Free all addresses of a subnet."""
-        await _VACATE.run(self._connection, {"a_subnet_id": subnet_id})

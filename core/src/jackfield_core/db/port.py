@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from jackfield_core.db import delivery
 from jackfield_core.db.base import Id, Json, Name, metadata
+from jackfield_core.db.leaving import mac_is_leaving
 from jackfield_core.db.notice import NO_VIF, NoticeTable, Vif, server_of
 from jackfield_core.db.resource import ResourceTable
 from jackfield_core.db.statement import Insert, Statement, among
@@ -156,7 +157,7 @@ _BINDING_COLUMNS = tuple(column for column in binding_table.c if column.name != 
 _WIDTH = len(table.c)
 
 
-_ADD = Insert(table, lambda insert: insert.on_conflict_do_nothing().returning(table.c.id))
+_ADD = Insert(table, lambda insert: insert.on_conflict_do_nothing().returning(table.c.id, mac_is_leaving()))
 _BIND = Insert(binding_table, lambda insert: insert)
 _ADD_LEVELS = Insert(level_table, lambda insert: insert)
 _UPDATE_BINDING = Statement(
@@ -256,9 +257,11 @@ class PortTable(ResourceTable[Port]):
     async def add(self, *ports: Port) -> Sequence[str]:
         """Insert *ports* with their bindings; return the ids of those whose MAC address was free.
 
-        Waits for a transaction that is about to take the same MAC address.
+        Waits for a transaction that is about to take the same MAC address. If
+        one was not free the caller does not commit.
         """
-        added = {row[0] for row in await _ADD.rows(self._connection, [self.values(port) for port in ports])}
+        rows = await _ADD.rows(self._connection, [self.values(port) for port in ports])
+        added = {id for id, is_leaving in rows if not is_leaving}
         bindings = [_binding_values(port) for port in ports if port.id in added]
         if bindings:
             await _BIND.run(self._connection, bindings)

@@ -1,7 +1,8 @@
 """Segments, what they reserve, and the ranges that they are taken from.
 
 A segment's number is reserved by the primary key of ``segment_allocation``: a
-row exists for what is in use, and for nothing else. Ranges are rows too, so an
+row exists for what is in use, and for nothing else. A segment that was removed
+keeps its row until drivers have heard of that (:mod:`.leaving`). Ranges are rows too, so an
 operator changes them at run time; those from the settings are marked and
 follow the settings at every start.
 """
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db import network
 from jackfield_core.db.base import Id, Name, metadata
+from jackfield_core.db.leaving import segment_is_leaving
 from jackfield_core.db.query import ListQuery, select_page, storable
 from jackfield_core.db.statement import Insert, Statement, among
 
@@ -103,10 +105,11 @@ class SegmentRange(Struct, frozen=True):
     is_default: bool
 
 
-_FIND = Statement(sa.select(table).where(table.c.id == sa.bindparam("id")))
+_present = sa.select(table).where(~segment_is_leaving(table))
+_FIND = Statement(_present.where(table.c.id == sa.bindparam("id")))
 _OF_NETWORKS = Statement(
-    lambda dialect: (
-        sa.select(table).where(among(table.c.network_id, "ids", dialect)).order_by(table.c.network_id, table.c.position)
+    lambda dialect: _present.where(among(table.c.network_id, "ids", dialect)).order_by(
+        table.c.network_id, table.c.position
     )
 )
 _INSERT = Insert(table, lambda insert: insert)
@@ -160,7 +163,7 @@ class SegmentTable:
     async def list(self, query: ListQuery) -> Sequence[Segment]:
         """Return one page of segments of live networks."""
         live = sa.select(network.table.c.id).where(network.table.c.deleted_at.is_(None))
-        selection = sa.select(table).where(table.c.network_id.in_(live))
+        selection = _present.where(table.c.network_id.in_(live))
         statement = await select_page(self._connection, selection, query, self.filters, table.c.id, "segment")
         rows = [Segment(*row) for row in await self._connection.execute(statement)]
         return rows[::-1] if query.page_reverse else rows
@@ -180,10 +183,6 @@ class SegmentTable:
     async def update(self, segment: Segment) -> None:
         """Write all columns of *segment*."""
         await self._connection.execute(sa.update(table).where(table.c.id == segment.id), _values(segment))
-
-    async def delete(self, id: str) -> None:
-        """Remove the segment; its number is free again."""
-        await self._connection.execute(sa.delete(table).where(table.c.id == id))
 
     async def reserve(
         self, network_type: str, physical_network: str | None, segmentation_id: int | None, segment_id: str
@@ -245,4 +244,5 @@ def _values(value: Struct) -> dict[str, Any]:
 def networks_with(column: str, values: Iterable[object]) -> sa.ColumnElement[bool]:
     """Return the condition for networks that have a segment with one of *values* in *column*."""
     wanted = [storable(value) if isinstance(value, str) else value for value in values]
-    return network.table.c.id.in_(sa.select(table.c.network_id).where(table.c[column].in_(wanted)))
+    holders = sa.select(table.c.network_id).where(table.c[column].in_(wanted), ~segment_is_leaving(table))
+    return network.table.c.id.in_(holders)

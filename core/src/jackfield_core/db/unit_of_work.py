@@ -28,6 +28,7 @@ from jackfield_core.db.engine import Database
 from jackfield_core.db.fault import FaultTable
 from jackfield_core.db.feed import FeedTable
 from jackfield_core.db.inactive_binding import InactiveBindingTable
+from jackfield_core.db.leaving import LeavingTable
 from jackfield_core.db.network import Network, NetworkTable
 from jackfield_core.db.notice import Notice, NoticeTable
 from jackfield_core.db.operator_action import OperatorActionTable
@@ -104,6 +105,7 @@ class Tables:
         self.ports = PortTable(connection)
         self.inactive_bindings = InactiveBindingTable(connection)
         self.addresses = AddressTable(connection)
+        self.leaving = LeavingTable(connection)
         self.agents = AgentTable(connection)
         self.drivers = DriverTable(connection)
         self.attribute_schemas = AttributeSchemaTable(connection)
@@ -174,6 +176,8 @@ class Transaction(Tables):
         if written := _written(self.changes):
             await self.vendor_attributes.save(written)
         await self._notice()
+        if self.leaving.noted:
+            await self._free()
         if self._touched:
             await self.feed.add(self._touched)
         if waiting := [change.current.id for change in self.changes if _may_turn_active(change)]:
@@ -191,6 +195,12 @@ class Transaction(Tables):
             if isinstance(port := change.current, Port) and change.action is Action.DELETE:
                 await notices.bury(port.id, port.network_id, port.vif)
 
+    async def _free(self) -> None:
+        """Free what was let go of in this transaction and concerns nobody."""
+        ends = EndTable(self.connection, self._creditors.attributed())
+        if networks := await ends.settle_updates(self.leaving.noted):
+            await ends.purge(networks, ())
+
     async def _bury(self, change: Change, drivers: Sequence[str]) -> None:
         """Remove a resource for good, or hide it until its last driver has let go."""
         table = self._table(change.kind)
@@ -199,6 +209,7 @@ class Transaction(Tables):
             await table.mark_deleted(id)
         elif change.kind is Kind.PORT:
             await table.purge([id])
+            await self.leaving.drop([id])
             if change.kind in self._creditors.attributed():
                 await self.vendor_attributes.purge(change.kind, [id])
         else:

@@ -16,8 +16,8 @@ import structlog
 from jackfield_core.attributes.catalogue import Catalogue
 from jackfield_core.db.backfill import owe_what_exists
 from jackfield_core.db.base import now
-from jackfield_core.db.ending import EndTable
 from jackfield_core.db.engine import Database, sweep
+from jackfield_core.db.forgetting import forget_kinds
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.mechanism.answers import Handshake, NoVerdict
 from jackfield_core.mechanism.record import introduced
@@ -89,9 +89,7 @@ def _was_delivered_elsewhere(handshake: Handshake) -> bool:
 async def _forget_unwanted(tables: Tables, name: str, handshake: Handshake, attributed: Collection[Kind]) -> None:
     wanted = {kind for action in Action for kind in _kinds(handshake, action)}
     endless = [kind for kind in wanted if kind not in _kinds(handshake, Action.DELETE)]
-    network_ids = await tables.deliveries.drop_kinds(name, [kind for kind in Kind if kind not in wanted], endless)
-    if network_ids:
-        await EndTable(tables.connection, attributed).purge(network_ids)
+    await forget_kinds(tables, name, [kind for kind in Kind if kind not in wanted], endless, attributed)
 
 
 def _kinds(handshake: Handshake, action: Action) -> Sequence[Kind]:

@@ -3,8 +3,8 @@
 Done changes settle their debts, by the name of the claim and not row by row.
 What has grown meanwhile stays owed, with what the driver now has as its new
 original. Failures go back with a reason and a pause. Resources that were deleted
-and are owed to nobody any more go for good, and ports of which every driver has
-now heard may become ACTIVE.
+and are owed to nobody any more go for good, what updates took away is free, and
+ports of which every driver has now heard may become ACTIVE.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -69,16 +69,20 @@ async def settle(
     ended = {item.debt.network_id for item in done if item.debt.tombstone}
     met = [item.debt.resource_id for item in done if _is_first_meeting(item.debt)]
     judged = _judged(items, outcomes) if driver in required else {}
+    updated = [item.debt.resource_id for item in done if not item.debt.tombstone]
+    left = await tables.leaving.networks(updated) if updated else set()
     # Networks before ports before the ledger, in the order of services.
     ends = EndTable(tables.connection, attributed)
-    if networks := ended.union(judged.get(Kind.NETWORK, ())):
+    if networks := ended.union(left, judged.get(Kind.NETWORK, ())):
         await ends.hold(networks)
     if ports := {*met, *judged.get(Kind.PORT, ())}:
         await tables.ports.hold(ports)
     count, settled = await _acknowledge(tables, driver, claim, done, outcomes, failed)
     written = count + (await give_back(tables, claim, failures) if failures else 0)
-    if ended:
-        await ends.purge(ended, [one.resource_id for one in settled if one.tombstone and one.kind == Kind.PORT])
+    if left:
+        await ends.settle_updates(updated)
+    if ended or left:
+        await ends.purge(ended | left, [one.resource_id for one in settled if one.tombstone and one.kind == Kind.PORT])
     if met:
         await tables.ports.refresh_status(met, required)
     for kind, ids in judged.items():

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from jackfield_core.binding.binder import Binder, BindingOutcome, BindingRequest
 from jackfield_core.context import RequestContext
+from jackfield_core.db.leaving import Leaving
 from jackfield_core.db.port import Port
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.tree import NetworkTree
@@ -136,6 +137,9 @@ class PortService:
         trees = _newest(trees, outcomes)
         tree = trees[after.network_id]
         async with self._unit_of_work() as tx:
+            if after.mac_address != before.mac_address:
+                # Whoever takes the address that is left waits here, and sees then that it is not free yet.
+                await tx.networks.find_for_update(after.network_id)
             await self._trees.hold(tx, trees)
             await _expect(tx, before)
             after = _bound(after, outcomes)
@@ -200,11 +204,16 @@ class PortService:
         self, tx: Transaction, before: Port, after: Port, tree: NetworkTree, requested: Sequence[FixedIpRequest]
     ) -> Port:
         """Exchange the addresses of a port, keeping those that are still asked for, and their order if all are."""
-        wanted = PortAddresses(after.id, after.mac_address, after.device_owner, tuple(requested), held=before.fixed_ips)
+        left = await tx.leaving.addresses(after.id)
+        held = (*before.fixed_ips, *left)
+        wanted = PortAddresses(after.id, after.mac_address, after.device_owner, tuple(requested), held=held)
         fixed_ips = (await self._allocator.assign(tx, tree, [wanted]))[after.id]
-        gone = [fixed_ip.ip_address for fixed_ip in before.fixed_ips if fixed_ip not in fixed_ips]
-        if gone:
-            await tx.addresses.release(after.id, gone)
+        await tx.leaving.take_back(after.id, *(one for one in left if one in fixed_ips))
+        await tx.leaving.add(
+            Leaving(Kind.PORT, after.id, after.network_id, after.revision_number, one.ip_address, one.subnet_id)
+            for one in before.fixed_ips
+            if one not in fixed_ips
+        )
         return after if {*fixed_ips} == {*before.fixed_ips} else replace(after, fixed_ips=fixed_ips)
 
 
@@ -275,14 +284,26 @@ async def _write(tx: Transaction, before: Port, after: Port) -> None:
     """Update the row of a port.
 
     Raises:
-        Conflict: Another port of the network has the new MAC address.
+        Conflict: Another port of the network has the new MAC address, or has not let go of it on all devices.
     """
+    if after.mac_address != before.mac_address:
+        await _exchange_mac(tx, before, after)
     try:
         await tx.ports.update(after)
     except sqlalchemy.exc.IntegrityError as error:
         if after.mac_address != before.mac_address:
             raise _mac_in_use(after) from error
         raise
+
+
+async def _exchange_mac(tx: Transaction, before: Port, after: Port) -> None:
+    """Let go of the MAC address that a port had, and see that nobody else is about to let go of the new one."""
+    holder = await tx.leaving.holder(after.network_id, after.mac_address)
+    if holder not in (None, after.id):
+        raise _mac_in_use(after)
+    await tx.leaving.take_back(after.id, after.mac_address)
+    mac_address = before.mac_address
+    await tx.leaving.add([Leaving(Kind.PORT, after.id, after.network_id, after.revision_number, mac_address)])
 
 
 def _mac_in_use(port: Port) -> Conflict:

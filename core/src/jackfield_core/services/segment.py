@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from jackfield_core.context import RequestContext
+from jackfield_core.db.leaving import Leaving
+from jackfield_core.db.network import Network
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.segment import Segment
 from jackfield_core.db.tree import NetworkTree
@@ -16,7 +18,7 @@ from jackfield_core.services import revision
 from jackfield_core.services.attempts import retried
 from jackfield_core.services.network import change, hold
 from jackfield_core.services.spec import SegmentCreate, SegmentUpdate
-from jackfield_core.types import Action
+from jackfield_core.types import Action, Kind
 
 
 class SegmentService:
@@ -69,7 +71,10 @@ class SegmentService:
 
     @retried
     async def delete(self, ctx: RequestContext, id: str, if_match: int | None = None) -> None:
-        """Remove a segment that no port is bound to and no subnet is tied to."""
+        """Remove a segment that no port is bound to and no subnet is tied to.
+
+        Its number is free again when every driver has heard of that.
+        """
         segment = await self.get(ctx, id)
         async with self._unit_of_work() as tx:
             tree = await hold(tx, segment.network_id)
@@ -79,14 +84,15 @@ class SegmentService:
                     f"Segment '{id}' cannot be deleted: a subnet is tied to it or a port is bound to it.",
                     type="SegmentInUse",
                 )
-            await tx.segments.delete(id)
-            await self._change_network(tx, tree, tuple(one for one in tree.segments if one.id != id))
+            after = await self._change_network(tx, tree, tuple(one for one in tree.segments if one.id != id))
+            await tx.leaving.add([Leaving(Kind.NETWORK, after.id, after.id, after.revision_number, id)])
 
-    async def _change_network(self, tx: Transaction, tree: NetworkTree, segments: tuple[Segment, ...]) -> None:
-        """Raise the network's revision and tell the drivers of the network as it is now."""
+    async def _change_network(self, tx: Transaction, tree: NetworkTree, segments: tuple[Segment, ...]) -> Network:
+        """Raise the network's revision, tell the drivers of the network as it is now, and return it."""
         after = NetworkTree(revision.changed(tree.network), segments, tree.subnets)
         await tx.networks.update(after.network)
         await self._mechanism.precommit(tx.record(await change(tx, Action.UPDATE, after, tree)))
+        return after.network
 
 
 async def _is_bound(tx: Transaction, segment: Segment) -> bool:

@@ -12,6 +12,7 @@ an update. docs/decisions/0010 says why.
 from collections.abc import Sequence
 
 from jackfield_core.db.address import MAX_POSITION, Address
+from jackfield_core.db.leaving import Leaving
 from jackfield_core.db.occupancy import OccupancyTable
 from jackfield_core.db.port import Port
 from jackfield_core.db.subnet import Subnet
@@ -51,8 +52,14 @@ async def take_back(tx: Transaction, tree: NetworkTree, subnet: Subnet) -> None:
     if any(port.device_owner in ROUTER_OWNERS for port in ports):
         raise in_use(subnet.id)
     if ports:
-        await table.vacate(subnet.id)
-        await _record(tx, tree, ports, [_without(port, subnet) for port in ports])
+        after = [_without(port, subnet) for port in ports]
+        await tx.leaving.add(
+            Leaving(Kind.PORT, one.id, one.network_id, one.revision_number, address.ip_address, subnet.id)
+            for before, one in zip(ports, after, strict=True)
+            for address in before.fixed_ips
+            if address.subnet_id == subnet.id
+        )
+        await _record(tx, tree, ports, after)
 
 
 def in_use(subnet_id: str) -> Conflict:

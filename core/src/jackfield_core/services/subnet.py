@@ -14,6 +14,7 @@ from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
 from jackfield_core.errors import Invalid, NotFound
 from jackfield_core.ipam import pools
+from jackfield_core.ipam.inheritance import inherit
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.services import revision, self_made
 from jackfield_core.services.attempts import retried
@@ -46,6 +47,7 @@ class SubnetService:
                 tree = trees[subnet.network_id]
                 _check_fits(subnet, tree)
                 await tx.subnets.add(subnet)
+                await inherit(tx, subnet)
                 tree = trees[subnet.network_id] = await _with_subnets(tx, tree, (*tree.subnets, subnet))
                 changes.append(Change(Kind.SUBNET, Action.CREATE, subnet, None, tree, new_attributes=spec.attributes))
             for id, tree in trees.items():

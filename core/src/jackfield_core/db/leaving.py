@@ -1,0 +1,178 @@
+"""What an update took away, and devices still have.
+
+An address or a MAC address of a port, or a segment of a network, is not free
+when a user has taken it away: devices go on with it until they have heard of
+that. So it keeps its row, as if it were in use, and is noted here with the
+revision that let go of it. When no driver is owed that revision any more, the
+note goes, and what it names is free. If nobody is owed it in the first place,
+that is at the commit; if the resource ends before, with the resource.
+
+Users do not see what is leaving. Whoever let go of it may have it back at any
+time, because drivers hear of a resource as it is by then.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jackfield_core.db import delivery
+from jackfield_core.db.base import Id, metadata
+from jackfield_core.db.statement import Insert, Statement, among
+from jackfield_core.types import FixedIp, Kind
+
+table = sa.Table(
+    "leaving",
+    metadata,
+    # The port or network that let go.
+    sa.Column("resource_id", Id, primary_key=True),
+    # Empty for what is no address.
+    sa.Column("subnet_id", Id, primary_key=True),
+    # An address, a MAC address, or the id of a segment.
+    sa.Column("thing", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("network_id", Id, nullable=False),
+    # The first revision of the resource without it.
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Index("ix_leaving_network_id_thing", "network_id", "thing"),
+)
+
+
+class Leaving(Struct, frozen=True):
+    """Something that a port or network let go of with its *revision*; *subnet_id* is that of an address."""
+
+    kind: Kind
+    resource_id: str
+    network_id: str
+    revision: int
+    thing: str
+    subnet_id: str = ""
+
+
+COLUMNS = [table.c[name] for name in Leaving.__struct_fields__]
+
+
+class LeavingTable:
+    """What is leaving, seen through one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.noted: set[str] = set()
+        """Ids of the resources that let go of something in this transaction."""
+
+    async def add(self, things: Iterable[Leaving]) -> None:
+        """Note what resources let go of; their rows are changed by the caller, at the revisions that are named."""
+        rows = [{name: getattr(one, name) for name in Leaving.__struct_fields__} for one in things]
+        if rows:
+            await _ADD.run(self._connection, rows)
+            self.noted.update(row["resource_id"] for row in rows)
+
+    async def addresses(self, port_id: str) -> list[FixedIp]:
+        """Return the addresses that a port let go of."""
+        return [FixedIp(*row) for row in await _ADDRESSES.rows(self._connection, {"a_resource_id": port_id})]
+
+    async def holder(self, network_id: str, mac_address: str) -> str | None:
+        """Return the id of the port of a network that let go of a MAC address, or None."""
+        values = {"a_network_id": network_id, "a_thing": mac_address}
+        port_id: str | None = await _HOLDER.value(self._connection, values)
+        return port_id
+
+    async def take_back(self, resource_id: str, *things: str | FixedIp) -> None:
+        """Forget that a resource let go of *things*, because it has them again."""
+        rows = [
+            {"a_resource_id": resource_id, "a_subnet_id": subnet_id, "a_thing": thing}
+            for subnet_id, thing in (
+                ("", one) if isinstance(one, str) else (one.subnet_id, one.ip_address) for one in things
+            )
+        ]
+        if rows:
+            await _TAKE_BACK.run_many(self._connection, rows)
+
+    async def networks(self, ids: Collection[str]) -> set[str]:
+        """Return the networks of those resources that let go of something; mostly there is nothing to look through."""
+        return {network_id for (network_id,) in await _NETWORKS.rows(self._connection, {"ids": [*ids]})}
+
+    async def settle(self, ids: Collection[str]) -> Sequence[Leaving]:
+        """Return what resources let go of, and no driver has to hear of any more; it is the caller's to free it."""
+        return [thing(row) for row in await _SETTLE.rows(self._connection, {"ids": [*ids]})]
+
+    async def settle_all(self) -> Sequence[Leaving]:
+        """Return the same of all resources: a driver may have lost its interest in many."""
+        return [thing(row) for row in await _SETTLE_ALL.rows(self._connection, {})]
+
+    async def drop(self, ids: Collection[str]) -> None:
+        """Forget what resources let go of that are gone themselves."""
+        await _DROP.run(self._connection, {"ids": [*ids]})
+
+
+def address_is_leaving(addresses: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Return the condition that a row of *addresses* in use is there only until drivers have heard."""
+    return sa.exists().where(
+        table.c.resource_id == addresses.c.port_id,
+        table.c.subnet_id == addresses.c.subnet_id,
+        table.c.thing == addresses.c.ip_address,
+    )
+
+
+def segment_is_leaving(segments: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Return the condition that a row of *segments* is there only until drivers have heard."""
+    return sa.exists().where(
+        table.c.resource_id == segments.c.network_id, table.c.subnet_id == "", table.c.thing == segments.c.id
+    )
+
+
+def mac_is_leaving() -> sa.ColumnElement[bool]:
+    """Return the condition that another port has yet to let go of the MAC address of a new row of ports."""
+    new = {name: sa.literal_column(f"port.{name}") for name in ("id", "network_id", "mac_address")}
+    return sa.exists().where(
+        table.c.network_id == new["network_id"], table.c.thing == new["mac_address"], table.c.resource_id != new["id"]
+    )
+
+
+def thing(row: Sequence[Any]) -> Leaving:
+    """Return what a row of :data:`COLUMNS` says."""
+    kind, *rest = row
+    return Leaving(Kind(kind), *rest)
+
+
+_of_resource = table.c.resource_id == sa.bindparam("a_resource_id")
+# An empty table answers at once, however many ids there are.
+_is_any = sa.exists(sa.select(sa.literal_column("1")).select_from(table.alias("anything")))
+_is_awaited = sa.exists().where(
+    delivery.table.c.kind == table.c.kind,
+    delivery.table.c.resource_id == table.c.resource_id,
+    delivery.table.c.owed,
+    ~delivery.table.c.orphan,
+    delivery.table.c.rank < delivery.NOTICE_RANK,
+    delivery.table.c.acknowledged_revision.is_(None) | (delivery.table.c.acknowledged_revision < table.c.revision),
+)
+
+
+def _of_resources(dialect: str) -> sa.ColumnElement[bool]:
+    return _is_any & among(table.c.resource_id, "ids", dialect)
+
+
+_ADD = Insert(
+    table,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=["resource_id", "subnet_id", "thing"], set_={"revision": insert.excluded.revision}
+    ),
+    columns=Leaving.__struct_fields__,
+)
+_ADDRESSES = Statement(sa.select(table.c.subnet_id, table.c.thing).where(_of_resource, table.c.subnet_id != ""))
+_HOLDER = Statement(
+    sa.select(table.c.resource_id).where(
+        table.c.network_id == sa.bindparam("a_network_id"), table.c.thing == sa.bindparam("a_thing")
+    )
+)
+_TAKE_BACK = Statement(
+    sa.delete(table).where(
+        _of_resource, table.c.subnet_id == sa.bindparam("a_subnet_id"), table.c.thing == sa.bindparam("a_thing")
+    )
+)
+_NETWORKS = Statement(lambda dialect: sa.select(table.c.network_id).where(_of_resources(dialect)).distinct())
+_SETTLE = Statement(lambda dialect: sa.delete(table).where(_of_resources(dialect), ~_is_awaited).returning(*COLUMNS))
+_SETTLE_ALL = Statement(sa.delete(table).where(~_is_awaited).returning(*COLUMNS))
+_DROP = Statement(lambda dialect: sa.delete(table).where(_of_resources(dialect)))

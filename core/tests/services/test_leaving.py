@@ -1,0 +1,288 @@
+"""What nobody has any more is free when the drivers that knew of it have heard, and not before.
+
+The drivers of these tests are rows of the ledger: a test says when one of them
+has acknowledged what it is owed.
+"""
+
+import uuid
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from jackfield_core import config
+from jackfield_core.binding.binder import Binder
+from jackfield_core.context import RequestContext
+from jackfield_core.db import address, leaving, port, segment, subnet
+from jackfield_core.db.engine import Database
+from jackfield_core.db.forgetting import force_forget, forget_kinds
+from jackfield_core.db.port import Port
+from jackfield_core.db.unit_of_work import Tables, UnitOfWork
+from jackfield_core.dispatch.backoff import Backoff
+from jackfield_core.dispatch.settlement import settle
+from jackfield_core.errors import Conflict
+from jackfield_core.ipam.allocator import Allocator
+from jackfield_core.mechanism.answers import PLAINLY_DONE
+from jackfield_core.mechanism.loading import Item
+from jackfield_core.mechanism.manager import MechanismManager
+from jackfield_core.mechanism.registry import Registry
+from jackfield_core.segments.manager import SegmentManager
+from jackfield_core.services.network import NetworkService
+from jackfield_core.services.port import PortService
+from jackfield_core.services.segment import SegmentService
+from jackfield_core.services.spec import NetworkCreate, PortCreate, PortUpdate, SegmentCreate, SubnetCreate
+from jackfield_core.services.subnet import SubnetService
+from jackfield_core.services.trees import NetworkTrees
+from jackfield_core.types import FixedIpRequest, Kind, SegmentSpec
+from msgspec import UNSET
+
+CTX = RequestContext(project_id="project")
+CIDR = "192.0.2.0/28"
+MAC = "fa:16:3e:00:00:0{}"
+
+
+class Cloud:
+    """Services over a ledger, and what drivers say to it."""
+
+    def __init__(self, database: Database, work: UnitOfWork, settings: config.Settings) -> None:
+        registry = Registry(settings)
+        mechanism = MechanismManager(registry, settings.mechanism)
+        segments = SegmentManager(settings.segments)
+        trees = NetworkTrees(work)
+        self.database = database
+        self.work = work
+        self.settings = settings
+        self.networks = NetworkService(work, segments, mechanism)
+        self.segments = SegmentService(work, segments, mechanism)
+        self.subnets = SubnetService(work, mechanism)
+        binder = Binder(registry, mechanism, segments, work, settings)
+        self.ports = PortService(work, trees, Allocator(), binder, mechanism, base_mac=settings.base_mac)
+
+    async def network(self) -> str:
+        return (await self.networks.create(CTX, NetworkCreate(project_id="project"))).network.id
+
+    async def subnet(self, network_id: str, cidr: str = CIDR, **values: Any) -> str:
+        spec = SubnetCreate(network_id=network_id, project_id="project", ip_version=4, cidr=cidr, **values)
+        return (await self.subnets.create(CTX, spec)).id
+
+    async def port(self, network_id: str, ip_address: str | None, mac_address: str) -> Port:
+        """Create a port with this address, with none if it is empty, or with what the network gives it."""
+        fixed_ips = (FixedIpRequest(ip_address=ip_address),) if ip_address else UNSET if ip_address is None else ()
+        return await self.ports.create(
+            CTX,
+            PortCreate(network_id=network_id, project_id="project", mac_address=mac_address, fixed_ips=fixed_ips),
+        )
+
+    async def readdress(self, id: str, ip_address: str) -> None:
+        fixed_ips = (FixedIpRequest(ip_address=ip_address),) if ip_address else ()
+        await self.ports.update(CTX, id, PortUpdate(fixed_ips=fixed_ips))
+
+    async def segment(self, network_id: str, vlan: int) -> str:
+        spec = SegmentCreate(network_id=network_id, spec=SegmentSpec("vlan", "leaf1", vlan))
+        return (await self.segments.create(CTX, spec)).id
+
+    async def pay(self, driver: str, limit: int = 1000) -> None:
+        """Have a driver acknowledge all that it is owed, in batches of *limit*."""
+        while await self._pay(driver, limit):
+            pass
+
+    async def _pay(self, driver: str, limit: int) -> int:
+        name = str(uuid.uuid4())
+        async with self.database.writing() as connection:
+            due = await Tables(connection).claims.claim(
+                driver, name=name, limit=limit, lease=60, earlier=(), later=(), hold=0
+            )
+        items = [Item(debt, None) for debt in due]
+        outcomes = {debt.resource_id: PLAINLY_DONE for debt in due}
+        async with self.database.writing() as connection:
+            backoff = Backoff(self.settings.dispatcher)
+            settled = await settle(Tables(connection), driver, name, items, outcomes, (), (), backoff)
+        assert settled.refused == 0
+        return len(items)
+
+    async def forget(self, driver: str) -> None:
+        async with self.work() as tx:
+            await force_forget(tx, driver, required=())
+
+    async def held(self, network_id: str) -> set[str]:
+        """Return all that is in use: addresses and MAC addresses of the network, and VLANs."""
+        statements = (
+            sa.select(address.table.c.ip_address),
+            sa.select(port.table.c.mac_address),
+            sa.select(leaving.table.c.thing).where(leaving.table.c.kind == Kind.PORT, leaving.table.c.subnet_id == ""),
+            sa.select(sa.cast(segment.allocation.c.segmentation_id, sa.Text)).where(
+                segment.allocation.c.network_type == "vlan"
+            ),
+        )
+        async with self.database.reading() as connection:
+            return {thing for one in statements for (thing,) in await connection.execute(one)}
+
+    async def count(self, table: sa.Table) -> int:
+        async with self.database.reading() as connection:
+            return (await connection.execute(sa.select(sa.func.count()).select_from(table))).scalar_one()
+
+
+@pytest.fixture
+async def cloud(database: Database, database_url: str, unit_of_work: UnitOfWork, creditors: Any) -> Cloud:
+    """Give services whose drivers are "a" and "b"."""
+    creditors.drivers = ["a", "b"]
+    settings = config.Settings(
+        database=config.Database(url=database_url),
+        segments=config.Segments(
+            vlan=config.TypeDriverSettings(ranges=["leaf1:100:103"]),
+            vxlan=config.TypeDriverSettings(ranges=["1000:1999"]),
+        ),
+    )
+    cloud = Cloud(database, unit_of_work, settings)
+    async with unit_of_work() as tx:
+        await SegmentManager(settings.segments).bootstrap(tx)
+    return cloud
+
+
+@pytest.fixture
+async def network_id(cloud: Cloud) -> str:
+    """Create a network with a subnet, known to all drivers."""
+    id = await cloud.network()
+    await cloud.subnet(id)
+    for driver in "ab":
+        await cloud.pay(driver)
+    return id
+
+
+async def test_an_address_that_an_update_takes_away(cloud: Cloud, network_id: str) -> None:
+    """It goes to nobody else before the last driver has heard of the update."""
+    one = await cloud.port(network_id, "192.0.2.5", MAC.format(1))
+    for driver in "ab":
+        await cloud.pay(driver)
+    await cloud.readdress(one.id, "192.0.2.6")
+    await cloud.pay("a")
+
+    with pytest.raises(Conflict, match="already allocated"):
+        await cloud.port(network_id, "192.0.2.5", MAC.format(2))
+    await cloud.pay("b")
+
+    assert (await cloud.port(network_id, "192.0.2.5", MAC.format(2))).fixed_ips[0].ip_address == "192.0.2.5"
+
+
+async def test_a_port_may_have_back_what_it_let_go_of(cloud: Cloud, network_id: str) -> None:
+    """Its address and its MAC address are its own again at once, and stay so when drivers hear of all that."""
+    one = await cloud.port(network_id, "192.0.2.5", MAC.format(1))
+    await cloud.readdress(one.id, "")
+    await cloud.ports.update(CTX, one.id, PortUpdate(mac_address=MAC.format(2)))
+    await cloud.readdress(one.id, "192.0.2.5")
+    await cloud.ports.update(CTX, one.id, PortUpdate(mac_address=MAC.format(1)))
+
+    for driver in "ab":
+        await cloud.pay(driver)
+
+    assert await cloud.held(network_id) == {"192.0.2.5", MAC.format(1)}
+
+
+async def test_a_mac_address_that_an_update_takes_away(cloud: Cloud, network_id: str) -> None:
+    """Neither a new port nor another one gets it before the last driver has heard."""
+    one = await cloud.port(network_id, "", MAC.format(1))
+    two = await cloud.port(network_id, "", MAC.format(2))
+    await cloud.ports.update(CTX, one.id, PortUpdate(mac_address=MAC.format(3)))
+    await cloud.pay("a")
+
+    with pytest.raises(Conflict, match=MAC.format(1)):
+        await cloud.port(network_id, "", MAC.format(1))
+    with pytest.raises(Conflict, match=MAC.format(1)):
+        await cloud.ports.update(CTX, two.id, PortUpdate(mac_address=MAC.format(1)))
+    await cloud.pay("b")
+
+    assert (await cloud.ports.update(CTX, two.id, PortUpdate(mac_address=MAC.format(1)))).mac_address == MAC.format(1)
+
+
+async def test_a_segment_that_is_removed(cloud: Cloud, network_id: str) -> None:
+    """Users do not see it any more; its VLAN is another's when the last driver has heard of it."""
+    id = await cloud.segment(network_id, 100)
+    other = await cloud.network()
+    for driver in "ab":
+        await cloud.pay(driver)
+    await cloud.segments.delete(CTX, id)
+    await cloud.pay("a")
+
+    assert [one.network_type for one in (await cloud.networks.get(CTX, network_id)).segments] == ["vxlan"]
+    with pytest.raises(Conflict, match="100"):
+        await cloud.segment(other, 100)
+    await cloud.pay("b")
+
+    await cloud.segment(other, 100)
+    assert await cloud.count(segment.table) == 3
+
+
+async def test_what_concerns_nobody_is_free_at_once(cloud: Cloud, network_id: str, creditors: Any) -> None:
+    """Without a driver to tell there is nothing to wait for."""
+    creditors.drivers = []
+    one = await cloud.port(network_id, "192.0.2.5", MAC.format(1))
+    id = await cloud.segment(network_id, 100)
+
+    await cloud.readdress(one.id, "192.0.2.6")
+    await cloud.ports.update(CTX, one.id, PortUpdate(mac_address=MAC.format(2)))
+    await cloud.segments.delete(CTX, id)
+
+    assert await cloud.held(network_id) == {"192.0.2.6", MAC.format(2)}
+
+
+@pytest.mark.parametrize("gives_up", ["the operator", "the driver"])
+async def test_debts_that_are_given_up_keep_nothing(cloud: Cloud, network_id: str, gives_up: str) -> None:
+    """What only waited for a driver is free when an operator forgets its debts, or it wants to hear of nothing."""
+    one = await cloud.port(network_id, "192.0.2.5", MAC.format(1))
+    await cloud.readdress(one.id, "192.0.2.6")
+    id = await cloud.segment(network_id, 100)
+    await cloud.segments.delete(CTX, id)
+    await cloud.pay("a")
+
+    if gives_up == "the operator":
+        await cloud.forget("b")
+    else:
+        async with cloud.work() as tx:
+            await forget_kinds(tx, "b", [*Kind], (), ())
+
+    assert await cloud.held(network_id) == {"192.0.2.6", MAC.format(1)}
+
+
+async def test_a_subnet_that_comes_back_finds_addresses_in_use(cloud: Cloud, network_id: str) -> None:
+    """Of the former subnet a port is still ending, and another one still leaving its address: both are taken."""
+    ending = await cloud.port(network_id, "192.0.2.5", MAC.format(1))
+    moving = await cloud.port(network_id, "192.0.2.6", MAC.format(2))
+    for driver in "ab":
+        await cloud.pay(driver)
+    await cloud.ports.delete(CTX, ending.id)
+    await cloud.readdress(moving.id, "")
+    (former,) = (await cloud.networks.get(CTX, network_id)).subnets
+    await cloud.subnets.delete(CTX, former.id)
+    await cloud.subnet(network_id)
+    await cloud.pay("a")
+
+    for taken in ("192.0.2.5", "192.0.2.6"):
+        with pytest.raises(Conflict, match="already allocated"):
+            await cloud.port(network_id, taken, MAC.format(3))
+    await cloud.readdress(moving.id, "192.0.2.6")
+    await cloud.pay("a")
+    await cloud.pay("b")
+
+    await cloud.port(network_id, "192.0.2.5", MAC.format(3))
+    assert await cloud.held(network_id) == {"192.0.2.5", "192.0.2.6", MAC.format(2), MAC.format(3)}
+    assert await cloud.count(subnet.table) == 1
+
+
+async def test_self_made_addresses_go_with_their_subnet(cloud: Cloud) -> None:
+    """The subnet waits for the ports that are to lose their addresses, and goes with the last acknowledgement."""
+    id = await cloud.network()
+    spec = SubnetCreate(
+        network_id=id, project_id="project", ip_version=6, cidr="2001:db8::/64", ipv6_address_mode="slaac"
+    )
+    slaac = await cloud.subnets.create(CTX, spec)
+    for number in (1, 2):
+        await cloud.port(id, None, MAC.format(number))
+    for driver in "ab":
+        await cloud.pay(driver)
+    await cloud.subnets.delete(CTX, slaac.id)
+    await cloud.pay("a")
+    tables = (subnet.table, address.table, leaving.table)
+    assert [await cloud.count(table) for table in tables] == [1, 2, 2]
+
+    await cloud.pay("b", limit=1)
+
+    assert [await cloud.count(table) for table in tables] == [0, 0, 0]

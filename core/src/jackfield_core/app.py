@@ -47,6 +47,7 @@ from jackfield_core.services.agent import AgentService
 from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.driver import DriverService
 from jackfield_core.services.hearing import heard
+from jackfield_core.services.implementation_details import ImplementationDetailsService
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.numbers import DriverNumbers
 from jackfield_core.services.port import PortService
@@ -207,6 +208,7 @@ class Application:
             subnets=SubnetService(work, mechanism),
             ports=ports,
             port_bindings=PortBindingService(work, ports, trees, binder, mechanism),
+            implementation_details=ImplementationDetailsService(work, down_time=self.settings.nodes.agent_down_time),
             segments=SegmentService(work, segments, mechanism),
             agents=AgentService(work, down_time=self.settings.nodes.agent_down_time),
             drivers=DriverService(self.database, self.settings, self.wake_for_operator, hear),

@@ -22,6 +22,7 @@ from jackfield_core.services.agent import AgentService
 from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.driver import DriverService
 from jackfield_core.services.hearing import heard
+from jackfield_core.services.implementation_details import ImplementationDetailsService
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.port_binding import PortBindingService
@@ -92,6 +93,7 @@ async def services(settings: config.Settings, database: Database, registry: Regi
         subnets=SubnetService(work, mechanism),
         ports=ports,
         port_bindings=PortBindingService(work, ports, trees, binder, mechanism),
+        implementation_details=ImplementationDetailsService(work, down_time=75),
         segments=SegmentService(work, segments, mechanism),
         agents=AgentService(work, down_time=75),
         drivers=DriverService(database, settings),

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from jackfield_core import config
+from jackfield_core.api import implementation_details
 from jackfield_core.api.access import Access
 from jackfield_core.api.agent import Agents
 from jackfield_core.api.delivery import Deliveries
@@ -72,6 +73,8 @@ def create_api(
         Agents(services.agents, page_limit=page_limit),
         Deliveries(services.status, page_limit=page_limit),
         drivers,
+        implementation_details.of_networks(services.implementation_details),
+        implementation_details.of_ports(services.implementation_details),
         Extensions(extensions),
     ]
     parts = {drivers.collection: drivers.on_part, "ports": PortBindings(services.port_bindings).on_part}

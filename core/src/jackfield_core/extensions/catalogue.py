@@ -77,6 +77,12 @@ EXTENSIONS: Sequence[Extension] = (
         updated="2026-11-21T18:00:00-00:00",
     ),
     Extension(
+        alias="jackfield-implementation-details",
+        name="Implementation details",
+        description="What a compute node needs to plug an interface of a network or port, on a host of its choice.",
+        updated="2026-11-21T21:00:00-00:00",
+    ),
+    Extension(
         alias="jackfield-vendor-attributes",
         name="Attributes of vendors",
         description="Attributes of networks, subnets and ports that a mechanism driver declares, as driver:name.",

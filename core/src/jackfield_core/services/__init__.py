@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from jackfield_core.services.agent import AgentService
 from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.driver import DriverService
+from jackfield_core.services.implementation_details import ImplementationDetailsService
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.port_binding import PortBindingService
@@ -23,6 +24,7 @@ class Services:
     subnets: SubnetService
     ports: PortService
     port_bindings: PortBindingService
+    implementation_details: ImplementationDetailsService
     segments: SegmentService
     agents: AgentService
     drivers: DriverService

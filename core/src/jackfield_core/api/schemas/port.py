@@ -1,9 +1,10 @@
 """Ports on the wire.
 
-The host of a port and how it is plugged there are ``binding:`` attributes.
-``binding:failures`` is ours, and for administrators: which mechanism driver did
-not bind the port, at which level, and in its words why. So is
-``jackfield:wiring``: what the host, or the driver that plugs the port, said last.
+The host of a port and how it is plugged there are ``binding:`` attributes, and
+for administrators and services; users see the VNIC type. ``binding:failures`` is
+ours: which mechanism driver did not bind the port, at which level, and in its
+words why. So is ``jackfield:wiring``: what the host, or the driver that plugs the
+port, said last.
 """
 
 from collections.abc import Iterable, Sequence
@@ -172,7 +173,7 @@ class WiringOut(Struct, frozen=True):
 
 
 class PortOut(Struct, frozen=True):
-    """A port as administrators see it."""
+    """A port as administrators and services see it; UNSET is what others do not."""
 
     id: str
     name: str
@@ -189,11 +190,11 @@ class PortOut(Struct, frozen=True):
     port_security_enabled: bool
     allowed_address_pairs: Sequence[AddressPair]
     extra_dhcp_opts: Sequence[DhcpOption]
-    host: str = field(name="binding:host_id")
+    host: str | UnsetType = field(name="binding:host_id")
     vnic_type: str = field(name="binding:vnic_type")
-    profile: dict[str, Any] = field(name="binding:profile")
-    vif_type: str = field(name="binding:vif_type")
-    vif_details: dict[str, Any] = field(name="binding:vif_details")
+    profile: dict[str, Any] | UnsetType = field(name="binding:profile")
+    vif_type: str | UnsetType = field(name="binding:vif_type")
+    vif_details: dict[str, Any] | UnsetType = field(name="binding:vif_details")
     failures: Sequence[dict[str, Any]] | UnsetType = field(name="binding:failures")
     wiring: WiringOut | UnsetType = field(name="jackfield:wiring")
     revision_number: int
@@ -202,7 +203,7 @@ class PortOut(Struct, frozen=True):
 
 
 def render(port: Port) -> PortOut:
-    """Return a port as administrators see it."""
+    """Return a port as administrators and services see it."""
     binding = port.binding
     created_at = moment(port.created_at)
     # Positional, and times only once where they are the same: lists of thousands come through here.
@@ -236,8 +237,10 @@ def render(port: Port) -> PortOut:
 
 
 def render_for_users(port: Port) -> PortOut:
-    """Return a port as those see it who are no administrators: what drivers say of hosts is not for them."""
-    return msgspec.structs.replace(render(port), failures=UNSET, wiring=UNSET)
+    """Return a port as everybody else sees it: where it is, and what is plugged there, is not for them."""
+    return msgspec.structs.replace(
+        render(port), host=UNSET, profile=UNSET, vif_type=UNSET, vif_details=UNSET, failures=UNSET, wiring=UNSET
+    )
 
 
 def merged_options(current: Sequence[DhcpOption], bodies: Sequence[DhcpOptionBody] | None) -> tuple[DhcpOption, ...]:

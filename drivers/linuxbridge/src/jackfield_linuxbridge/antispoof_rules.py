@@ -1,7 +1,7 @@
 """The rules, the same on every host: what a port may say is in the sets, not here.
 
 Frames are judged as they enter a bridge, before it learns from them. `prerouting` sees them all but
-those for a reserved group address (LLDP, 802.1X), of which a bridge learns as well: these pass `input`.
+those for a reserved group address (802.1X), of which a bridge learns as well: these pass `input`.
 A device that is not in `ports` is no guest's and not judged.
 
 Each frame costs one look into `ports` and some fifteen rules, however many ports there are.

@@ -23,7 +23,7 @@ from jackfield_core.nodes.service import NodeService
 from jackfield_core.types import Action, BindingLevel, FixedIp, Kind, Status
 from msgspec.structs import replace
 
-DEADLINE = 10.0
+DEADLINE = 30.0
 """Seconds until a test gives up waiting."""
 
 
@@ -275,14 +275,17 @@ class Site:
         """Return the first true result of *condition*."""
         return await eventually(condition)
 
-    async def agent(self, host: str, driver: str = "ovs") -> ScriptedAgent:
-        """Dial in; the agent has said nothing yet."""
-        channel = await self._stack.enter_async_context(grpc.aio.insecure_channel(self.service.address))
+    async def agent(self, host: str, driver: str = "ovs", *, service: NodeService | None = None) -> ScriptedAgent:
+        """Dial in; the agent has said nothing yet. *service* is another process of the core."""
+        address = (service or self.service).address
+        channel = await self._stack.enter_async_context(grpc.aio.insecure_channel(address))
         return ScriptedAgent(node_pb2_grpc.NodeServiceStub(channel).Sync(), host, driver)
 
-    async def synced(self, host: str, driver: str = "ovs", **hello: Any) -> ScriptedAgent:
+    async def synced(
+        self, host: str, driver: str = "ovs", *, service: NodeService | None = None, **hello: Any
+    ) -> ScriptedAgent:
         """Return an agent that holds everything that its host has to carry."""
-        agent = await self.agent(host, driver)
+        agent = await self.agent(host, driver, service=service)
         await agent.hello(**hello)
         await agent.sync()
         return agent

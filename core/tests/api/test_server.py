@@ -43,6 +43,8 @@ async def test_version_names_its_collections(api: Any, path: str) -> None:
         "segments",
         "agents",
         "deliveries",
+        "network-implementation-details",
+        "port-implementation-details",
         "drivers",
         "extensions",
     }

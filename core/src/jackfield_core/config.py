@@ -273,6 +273,9 @@ class Settings(BaseSettings):
     """What this process does; the database is all that processes share."""
     base_mac: str = "fa:16:3e"
     """First three bytes of generated MAC addresses."""
+    deployment_id: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,64}$")
+    """Mark of this deployment on what drivers make; empty: the UUID that its database has kept since it was made.
+    A database that was copied to make a second cloud needs another one than the first."""
     api: Api = Api()
     database: Database = Database()
     nodes: Nodes = Nodes()

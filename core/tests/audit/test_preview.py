@@ -92,7 +92,7 @@ async def test_visitor_sees_what_the_cores_see(scene: Any) -> None:
     _, (lost, *_) = await core.world()
     driver.lose(lost)
 
-    async with subject.visit(core.database, core.settings.drivers[0], 2.0) as visited:
+    async with subject.visit(core.database, core.settings.drivers[0], core.settings) as visited:
         findings = await compare(core.database, visited, agent_down_time=75)
 
     assert [finding.resource_id for finding in findings.found] == [lost]
@@ -105,5 +105,5 @@ async def test_visitor_finds_nobody_where_nobody_serves(scene: Any) -> None:
     await driver.down()
 
     with pytest.raises(NoVerdict, match="no process serves"):
-        async with subject.visit(core.database, core.settings.drivers[0], 2.0):
+        async with subject.visit(core.database, core.settings.drivers[0], core.settings):
             pass

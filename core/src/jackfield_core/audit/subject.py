@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from jackfield_core import config
 from jackfield_core.attributes.catalogue import Attributes, Catalogue, load_declarations
+from jackfield_core.db.deployment import deployment_id
 from jackfield_core.db.driver import Interest
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
@@ -66,12 +67,8 @@ def of(entry: DriverEntry) -> Subject | None:
 
 
 @contextlib.asynccontextmanager
-async def visit(
-    database: Database, driver: config.Driver, timeout: float, *, deployment_id: str = "jackfield"
-) -> AsyncIterator[Subject]:
+async def visit(database: Database, driver: config.Driver, settings: config.Settings) -> AsyncIterator[Subject]:
     """Connect to the process that the cores call, as a visitor: nobody takes over and nothing is stored.
-
-    *timeout* is that of a handshake, in seconds.
 
     Raises:
         NoVerdict: No process serves, or the driver is in quarantine.
@@ -82,7 +79,8 @@ async def visit(
         declarations = await load_declarations(tables)
     if record is not None and record.quarantined_at is not None:
         raise NoVerdict(driver.name, f"it is quarantined: {record.quarantine_reason}", attempted=False)
-    introduction = handshake.introduction(str(uuid.uuid4()), deployment_id)
+    own_mark = await deployment_id(database, settings.deployment_id)
+    introduction, timeout = handshake.introduction(str(uuid.uuid4()), own_mark), settings.mechanism.handshake_timeout
     seen = await look(driver.name, driver.addresses, record, introduction, timeout)
     serving = next((sight for sight in seen if sight.serves), None)
     if record is None or serving is None:

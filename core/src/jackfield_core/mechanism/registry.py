@@ -15,6 +15,7 @@ from prometheus_client import Counter
 
 from jackfield_core import config
 from jackfield_core.attributes.catalogue import Catalogue, load_declarations
+from jackfield_core.db.deployment import DeploymentTable
 from jackfield_core.db.driver import Interest
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.mechanism.answers import Garbage, Handshake
@@ -37,8 +38,8 @@ _EVERYTHING = tuple(Interest(kind, tuple(Action), ("postcommit",)) for kind in K
 class Registry:
     """All configured drivers, in order.
 
-    *deployment_id* is the same for all processes of a deployment; drivers mark
-    with it what they own. *health_interval* is in seconds.
+    Drivers mark what they own with the mark of the deployment, which the settings
+    or the database tell. *health_interval* is in seconds.
     """
 
     def __init__(
@@ -46,13 +47,13 @@ class Registry:
         settings: config.Settings,
         *,
         memory: Memory | None = None,
-        deployment_id: str = "jackfield",
         health_interval: float = 5.0,
     ) -> None:
         self._memory = memory or Memory()
         self._settings = settings.mechanism
         self._health_interval = health_interval
-        self._introduction = introduction(str(uuid.uuid4()), deployment_id)
+        self._deployment_id = settings.deployment_id
+        self._instance_id = str(uuid.uuid4())
         self._entries = tuple(
             DriverEntry(driver, position, settings.mechanism) for position, driver in enumerate(settings.drivers)
         )
@@ -100,7 +101,8 @@ class Registry:
         self._subscribers.append(callback)
 
     async def load(self, tables: Tables) -> None:
-        """Read what drivers said of themselves when they were last seen."""
+        """Read who we are, and what drivers said of themselves when they were last seen."""
+        self._deployment_id = self._deployment_id or await DeploymentTable(tables.connection).id()
         self.attributes.load(await load_declarations(tables))
         records = await tables.drivers.list()
         for entry in self._entries:
@@ -109,10 +111,10 @@ class Registry:
 
     async def start(self) -> None:
         """Start to keep the drivers connected; return at once, whether they are there or not."""
+        # Without a database, as in a test of connections, nothing outlives the process.
+        hello = introduction(self._instance_id, self._deployment_id or str(uuid.uuid4()))
         for entry in self._entries:
-            keeper = Keeper(
-                entry, self._settings, self._introduction, self._introduced, self.refresh, self._health_interval
-            )
+            keeper = Keeper(entry, self._settings, hello, self._introduced, self.refresh, self._health_interval)
             self._tasks.append(asyncio.create_task(keeper.run(), name=f"driver {entry.name}"))
         self._tasks.append(asyncio.create_task(self._keep_refreshing(), name="records of drivers"))
 

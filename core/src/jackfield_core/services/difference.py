@@ -75,7 +75,7 @@ async def report(
     Raises:
         NoVerdict: No process of the driver serves, or its listing did not come to its end.
     """
-    async with visit(database, driver, settings.mechanism.handshake_timeout) as subject:
+    async with visit(database, driver, settings) as subject:
         if id is None:
             found, notes = await _compared(database, subject, settings.nodes.agent_down_time, progress)
             shown = _shown(found, await owed(database, driver.name))

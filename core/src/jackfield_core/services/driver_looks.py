@@ -150,7 +150,7 @@ class DriverLooks:
             return await Tables(connection).audits.find(name) or DriverAudit(name)
 
     async def _look(self, drivers: Sequence[config.Driver], *, others: bool) -> Sequence[Inspection]:
-        seen = await inspect(self._database, drivers, self._settings.mechanism.handshake_timeout, others=others)
+        seen = await inspect(self._database, drivers, self._settings, others=others)
         # They are owed something too, and are no drivers.
         return [one for one in seen if one.name not in self._notifiers]
 

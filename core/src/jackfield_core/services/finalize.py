@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jackfield_core import config
+from jackfield_core.db.deployment import deployment_id
 from jackfield_core.db.driver import DriverRecord, DriverTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.operator_action import OperatorActionTable
@@ -28,7 +29,6 @@ from jackfield_core.mechanism.client import HANDSHAKE, MAX_MESSAGE_BYTES, Driver
 from jackfield_core.mechanism.kept import Terms
 from jackfield_core.mechanism.look import Sight, look
 from jackfield_core.mechanism.states import Rewritten
-from jackfield_core.services.inspection import DEPLOYMENT
 
 SETTLE = 7.0
 """Seconds until all processes of the core have told the driver: they look every second, and speak every five."""
@@ -80,7 +80,7 @@ async def finalize_driver(
         NoVerdict: The driver went away or answered garbage; what is rewritten so far stays so.
     """
     record = await _record(database, name)
-    sight = await _serving(settings, record)
+    sight = await _serving(database, settings, record)
     version = sight.writes_state_version
     if version is None or record.state_version is None or "states" not in record.features:
         raise NotFinalized(f'driver "{name}" keeps no states in the core: there is nothing to finalise')
@@ -89,7 +89,7 @@ async def finalize_driver(
         await asyncio.sleep(settle)
     client = DriverClient(name, sight.endpoint)
     try:
-        introduced = await _introduce(settings, client, name, version)
+        introduced = await _introduce(database, settings, client, name, version)
         rewritten, kept = await _Run(database, client, introduced, name, version).rewrite(progress)
     finally:
         await client.close()
@@ -104,10 +104,10 @@ async def _record(database: Database, name: str) -> DriverRecord:
     return record
 
 
-async def _serving(settings: config.Settings, record: DriverRecord) -> Sight:
+async def _serving(database: Database, settings: config.Settings, record: DriverRecord) -> Sight:
     """Return the process that the cores call."""
     driver = next(one for one in settings.drivers if one.name == record.name)
-    hello = handshake.introduction(str(uuid.uuid4()), DEPLOYMENT)
+    hello = handshake.introduction(str(uuid.uuid4()), await deployment_id(database, settings.deployment_id))
     seen = await look(driver.name, driver.addresses, record, hello, settings.mechanism.handshake_timeout)
     for sight in seen:
         if sight.serves:
@@ -129,9 +129,12 @@ async def _pin(database: Database, name: str, version: int, request_id: str) -> 
         await OperatorActionTable(connection).add("finalize", name, request_id=request_id, detail=before)
 
 
-async def _introduce(settings: config.Settings, client: DriverClient, name: str, version: int) -> Handshake:
+async def _introduce(
+    database: Database, settings: config.Settings, client: DriverClient, name: str, version: int
+) -> Handshake:
     """Introduce each other, as on every connection; the driver hears the version that counts from now on."""
-    request = handshake.told(handshake.introduction(str(uuid.uuid4()), DEPLOYMENT), version)
+    own_mark = await deployment_id(database, settings.deployment_id)
+    request = handshake.told(handshake.introduction(str(uuid.uuid4()), own_mark), version)
     response = await client.call(HANDSHAKE, request, settings.mechanism.handshake_timeout)
     try:
         return handshake.read(name, request, response)

@@ -13,13 +13,12 @@ from msgspec import Struct
 
 from jackfield_core import config
 from jackfield_core.db.delivery_state import Doubt, Hearing
+from jackfield_core.db.deployment import deployment_id
 from jackfield_core.db.driver import DriverRecord, DriverTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.lag import Lag, LagTable
 from jackfield_core.mechanism.handshake import introduction
 from jackfield_core.mechanism.look import Sight, look
-
-DEPLOYMENT = "jackfield"
 
 LISTS = "list_owned"
 """Feature of drivers that can tell what their devices hold."""
@@ -61,17 +60,18 @@ class Inspection(Struct, frozen=True):
 
 
 async def inspect(
-    database: Database, drivers: Sequence[config.Driver], timeout: float, *, others: bool = False
+    database: Database, drivers: Sequence[config.Driver], settings: config.Settings, *, others: bool = False
 ) -> Sequence[Inspection]:
     """Look at every address of *drivers*, and at what the database holds.
 
-    *timeout* is in seconds. With *others* those are told of too that are owed
+    *drivers* are those of the *settings*, or some of them. With *others* those are told of too that are owed
     something and not in the settings.
     """
     async with database.reading() as connection:
         records = await DriverTable(connection).list()
         lags = await LagTable(connection).list()
-    hello = introduction(str(uuid.uuid4()), DEPLOYMENT)
+    hello = introduction(str(uuid.uuid4()), await deployment_id(database, settings.deployment_id))
+    timeout = settings.mechanism.handshake_timeout
     sights = await asyncio.gather(
         *(look(driver.name, driver.addresses, records.get(driver.name), hello, timeout) for driver in drivers)
     )

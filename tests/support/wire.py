@@ -93,15 +93,16 @@ def arrivals(speaker: Wire, listener: Wire, cases: Sequence[Case], witness: Case
     while waiting and time.monotonic() < deadline:
         for case in waiting:
             speaker.send(case.make(frames.mark(sent[case])))
-        heard |= _until_witnessed(speaker, listener, witness, deadline)
+        heard |= _until_witnessed(speaker, listener, witness)
         waiting = [case for case in cases if case.passes and sent[case] not in heard]
-    heard |= _until_witnessed(speaker, listener, witness, deadline)
+    heard |= _until_witnessed(speaker, listener, witness)
     return {case.name: number in heard for case, number in sent.items()}
 
 
-def _until_witnessed(speaker: Wire, listener: Wire, witness: Case, deadline: float) -> set[int]:
+def _until_witnessed(speaker: Wire, listener: Wire, witness: Case) -> set[int]:
     heard: set[int] = set()
     number = next(_numbers)
+    deadline = time.monotonic() + _SECONDS * PATIENCE
     while number not in heard:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{witness.name} does not arrive: is the port wired?")

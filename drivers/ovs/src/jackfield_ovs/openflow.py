@@ -64,6 +64,14 @@ class Ofctl:
         # diff-flows takes a file for a bridge unless its name is a path, so "-" will not do.
         return self._run(bridge, ["diff-flows"], "/dev/stdin", flows, accept=(0, 2)).splitlines()
 
+    def look_into_fragments(self, bridge: str) -> None:
+        """Have the bridge see ports and ICMPv6 types in the first fragment of a packet, as it does in a whole one.
+
+        Otherwise a guest gets past rules about them with fragments. ovs-vswitchd forgets it when it restarts.
+        """
+        if "nx-match" not in self._call(bridge, ["get-frags"]):
+            self._call(bridge, ["set-frags"], "nx-match")
+
     def bundle(self, bridge: str, changes: Iterable[object]) -> None:
         """Apply the lines `add …`, `delete_strict …` at once or not at all."""
         self._run(bridge, ["--bundle", "add-flows"], "-", changes, accept=(0,))
@@ -76,11 +84,16 @@ class Ofctl:
         lines: Iterable[object],
         accept: Sequence[int],
     ) -> str:
+        return self._call(bridge, verb, file, input="".join(f"{line}\n" for line in lines), accept=accept)
+
+    def _call(
+        self, bridge: str, verb: list[str], *arguments: str, input: str = "", accept: Sequence[int] = (0,)
+    ) -> str:
         command = ["ovs-ofctl", "-O", "OpenFlow13", "--no-names", *self._tls, *verb]
         try:
             done = subprocess.run(
-                [*command, self.address(bridge), file],
-                input="".join(f"{line}\n" for line in lines),
+                [*command, self.address(bridge), *arguments],
+                input=input,
                 capture_output=True,
                 text=True,
                 timeout=self._timeout,
@@ -96,9 +109,10 @@ class Ofctl:
 class BridgeFlows:
     """Keeps our flows on one bridge."""
 
-    def __init__(self, ofctl: Ofctl, bridge: str) -> None:
-        """Know nothing yet of what the bridge holds."""
+    def __init__(self, ofctl: Ofctl, bridge: str, *, fragments: bool = False) -> None:
+        """Know nothing yet of what the bridge holds; `fragments` are looked into if our flows judge them."""
         self._ofctl = ofctl
+        self._fragments = fragments
         self._bridge = bridge
         self._held: dict[FlowKey, str] | None = None
         self._swept = False
@@ -129,6 +143,8 @@ class BridgeFlows:
         return len(changes)
 
     def _against_switch(self, wanted: dict[FlowKey, str], sweep: bool) -> list[str]:
+        if self._fragments:
+            self._ofctl.look_into_fragments(self._bridge)
         flows = [Flow(*key, actions) for key, actions in wanted.items()]
         difference = self._ofctl.diff(self._bridge, flows)
         added = [line[1:] for line in difference if line.startswith("+")]

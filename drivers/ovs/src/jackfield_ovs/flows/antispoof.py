@@ -1,14 +1,19 @@
 """Anti-spoofing: a guest speaks only for the addresses that its port was given.
 
-Three tables in a row, and what no rule lets through is dropped.
+Four tables in a row, and what no rule lets through is dropped.
+0. No frame carries a second VLAN tag: behind a tag without a VLAN it would come out on a flat network.
 1. The source MAC address is the port's, or that of an allowed address pair.
-2. Nobody announces what is not his: ARP (RFC 826) by sender MAC and IP, neighbour
-   advertisements (RFC 4861) by target. Guests neither serve DHCP nor advertise routers.
+2. Nobody announces what is not his: ARP (RFC 826) by sender MAC and IP, neighbour advertisements
+   (RFC 4861) by target. Guests neither answer as DHCP servers nor advertise routers.
 3. The source IP address is one of the port's; asking for an address is allowed before one is
    had (DHCP from 0.0.0.0, duplicate address detection and MLD from ::, RFC 4862 and 3810).
 
 A port without any address is on a network without subnets, where there is no truth to hold its
-words against: then only its MAC address is checked, and the servers are still kept out.
+words against: then only its MAC address is checked, and the servers are still kept out. A port
+without port security passes table 0 of its own kind alone; NORMAL drops what has a VLAN.
+
+The rules about ports and ICMPv6 types see the first fragment of a packet only if the bridge looks into
+fragments (`openflow`). A packet whose headers end before that is dropped (RFC 7112).
 """
 
 from __future__ import annotations
@@ -16,23 +21,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jackfield_ovs.addresses import canonical_block, canonical_mac, link_local
+from jackfield_sdk.addresses import canonical_block, canonical_mac, link_local
+
 from jackfield_ovs.flows.flow import DROP, Flow
 
-SOURCE_MAC = FIRST = 24
+UNTAGGED = FIRST = 23
+SOURCE_MAC = 24
 ANNOUNCED = 25
 SOURCE_IP = 26
+TRUSTED = 27
 PASSED = 60
 
+_MAC = f"goto_table:{SOURCE_MAC}"
 _ANNOUNCE = f"goto_table:{ANNOUNCED}"
 _SOURCE = f"goto_table:{SOURCE_IP}"
 _PASS = f"goto_table:{PASSED}"
 
-# ICMPv6 types that a host sends from the unspecified address: router solicitation, neighbour
-# solicitation for duplicate address detection, MLDv1 report and done, MLDv2 report.
-_UNSPECIFIED_TYPES = (133, 135, 131, 132, 143)
-_ADVERTISEMENT = 136
-_ROUTER_ADVERTISEMENT = 134
+# Ethernet types of VLAN tags (IEEE 802.1Q); as the type of a frame they stand behind another tag.
+_TAGS = ("0x8100", "0x88a8")
+
+# What is said to the clients of DHCP and DHCPv6, from whatever port, and by routers.
+_ROUTER_ADVERTISEMENT, _SOLICITATION, _ADVERTISEMENT = 134, 135, 136
+_OF_SERVERS = ("udp,tp_dst=68", "udp6,tp_dst=546", f"icmp6,icmp_type={_ROUTER_ADVERTISEMENT}")
+
+# IPv6 packets whose upper header is not where it can be judged. The user-space datapath knows no protocol of them
+# then, the kernel's says that there is no next header, or reads a type of 0, which does not exist.
+_CUT_SHORT = ("ipv6,nw_proto=0", "ipv6,ip_frag=first,nw_proto=59", "icmp6,ip_frag=first,icmp_type=0")
+
+# ICMPv6 types that a host sends from the unspecified address, beside neighbour solicitations for
+# duplicate address detection: router solicitation, MLDv1 report and done, MLDv2 report.
+_UNSPECIFIED_TYPES = (133, 131, 132, 143)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +95,16 @@ def rules(mac_address: str, ip_addresses: tuple[str, ...], pairs: tuple[tuple[st
 
 
 def common_flows() -> Iterator[Flow]:
-    """Yield the rules that hold for every port with port security."""
+    """Yield the rules that hold for every port."""
+    for table, onward in ((UNTAGGED, _MAC), (TRUSTED, _PASS)):
+        yield from (Flow(table, 10, f"dl_type={tag}", DROP) for tag in _TAGS)
+        yield Flow(table, 0, "", onward)
     for table in (SOURCE_MAC, ANNOUNCED, SOURCE_IP):
         yield Flow(table, 0, "", DROP)
-    yield Flow(ANNOUNCED, 50, "udp,tp_src=67,tp_dst=68", DROP)
-    yield Flow(ANNOUNCED, 50, "udp6,tp_src=547,tp_dst=546", DROP)
-    yield Flow(ANNOUNCED, 50, f"icmp6,icmp_type={_ROUTER_ADVERTISEMENT}", DROP)
-    yield Flow(ANNOUNCED, 20, "arp", DROP)
-    yield Flow(ANNOUNCED, 20, f"icmp6,icmp_type={_ADVERTISEMENT}", DROP)
+    for match in (*_OF_SERVERS, *_CUT_SHORT):
+        yield Flow(ANNOUNCED, 50, match, DROP)
+    for match in ("arp", "rarp", f"icmp6,icmp_type={_ADVERTISEMENT}"):
+        yield Flow(ANNOUNCED, 20, match, DROP)
     yield Flow(ANNOUNCED, 10, "", _SOURCE)
 
 
@@ -92,6 +112,9 @@ def guest_flows(ofport: int, allowed: Rules) -> Iterator[Flow]:
     """Yield the rules of one port."""
     for mac in allowed.mac_addresses:
         yield Flow(SOURCE_MAC, 10, f"in_port={ofport},dl_src={mac}", _ANNOUNCE)
+        # A hypervisor announces with a RARP request where a machine has moved to.
+        moved = f"rarp,in_port={ofport},dl_src={mac},arp_op=3,arp_sha={mac}"
+        yield Flow(ANNOUNCED, 30, moved, _PASS)
     if not allowed.addresses:
         yield from _without_addresses(ofport, allowed)
         return
@@ -102,7 +125,7 @@ def guest_flows(ofport: int, allowed: Rules) -> Iterator[Flow]:
 
 def _without_addresses(ofport: int, allowed: Rules) -> Iterator[Flow]:
     for mac in allowed.mac_addresses:
-        yield Flow(ANNOUNCED, 30, f"arp,in_port={ofport},arp_sha={mac}", _PASS)
+        yield Flow(ANNOUNCED, 30, f"arp,in_port={ofport},dl_src={mac},arp_sha={mac}", _PASS)
     yield Flow(ANNOUNCED, 30, f"icmp6,in_port={ofport},icmp_type={_ADVERTISEMENT}", _PASS)
     yield Flow(SOURCE_IP, 10, f"in_port={ofport}", _PASS)
 
@@ -110,7 +133,7 @@ def _without_addresses(ofport: int, allowed: Rules) -> Iterator[Flow]:
 def _before_an_address(ofport: int, allowed: Rules) -> Iterator[Flow]:
     for mac in allowed.mac_addresses:
         # An ARP probe claims nothing: its sender address is zero (RFC 5227).
-        probe = f"arp,in_port={ofport},arp_op=1,arp_spa=0.0.0.0,arp_sha={mac}"
+        probe = f"arp,in_port={ofport},dl_src={mac},arp_op=1,arp_spa=0.0.0.0,arp_sha={mac}"
         yield Flow(ANNOUNCED, 30, probe, _PASS)
     request = f"udp,in_port={ofport},nw_src=0.0.0.0,tp_src=68,tp_dst=67"
     yield Flow(SOURCE_IP, 10, request, _PASS)
@@ -133,6 +156,8 @@ def _ipv6(ofport: int, address: Address) -> Iterator[Flow]:
     mac = address.mac_address
     target = "" if address.is_any else f",nd_target={address.block}"
     source = "" if address.is_any else f",ipv6_src={address.block}"
-    advertisement = f"icmp6,in_port={ofport},dl_src={mac},icmp_type={_ADVERTISEMENT}{target}"
-    yield Flow(ANNOUNCED, 30, advertisement, _SOURCE)
-    yield Flow(SOURCE_IP, 10, f"ipv6,in_port={ofport},dl_src={mac}{source}", _PASS)
+    of_guest = f"in_port={ofport},dl_src={mac}"
+    yield Flow(ANNOUNCED, 30, f"icmp6,{of_guest},icmp_type={_ADVERTISEMENT}{target}", _SOURCE)
+    detection = f"icmp6,{of_guest},ipv6_src=::,icmp_type={_SOLICITATION}{target}"
+    yield Flow(SOURCE_IP, 10, detection, _PASS)
+    yield Flow(SOURCE_IP, 10, f"ipv6,{of_guest}{source}", _PASS)

@@ -1,7 +1,7 @@
 """The integration bridge: guests on one side, patch ports on the other, local VLANs between.
 
-Table 0 asks where a frame comes from. A wired guest's frame passes anti-spoofing, if its port
-has port security, and then the bridge switches it like any learning switch inside the local VLAN
+Table 0 asks where a frame comes from. A wired guest's frame passes anti-spoofing, which is strict
+if its port has port security, and then the bridge switches it like any learning switch inside the local VLAN
 of its port. A frame from a physical network gets the local VLAN of its network. Everything else
 is dropped: a port that nobody wired is dead, whatever its VLAN says.
 """
@@ -62,7 +62,7 @@ def _from_physical(uplink: Uplink) -> Iterator[Flow]:
 
 
 def _from_guest(guest: Guest) -> Iterator[Flow]:
-    first = SWITCH if guest.rules is None else antispoof.FIRST
+    first = antispoof.TRUSTED if guest.rules is None else antispoof.FIRST
     yield Flow(CLASSIFY, 10, f"in_port={guest.ofport}", f"goto_table:{first}")
     if guest.rules is not None:
         yield from antispoof.guest_flows(guest.ofport, guest.rules)

@@ -155,7 +155,8 @@ class Wiring:
 
     def _flows_of(self, bridge: str) -> BridgeFlows:
         if bridge not in self._flows:
-            self._flows[bridge] = BridgeFlows(self._ofctl, bridge)
+            judges = bridge == self._layout.integration_bridge
+            self._flows[bridge] = BridgeFlows(self._ofctl, bridge, fragments=judges)
         return self._flows[bridge]
 
 

@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)/tests
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup node vm lock demo test test-vm lint types proto generate lab bench chaos clean
+.PHONY: help setup node os-vif vm lock demo test test-vm lint types proto generate lab bench chaos clean
 
 help: ## Show this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ setup: ## Install what the other targets need, and say what
 node: setup ## Install Node.js and the packages of the driver in Node.js
 	@tools/node
 
+os-vif: setup ## Install os-vif, for the test that plugs with it
+	@tools/os-vif
+
 vm: setup ## Install qemu, and unpack a kernel for it
 	@tools/vm
 
@@ -25,7 +28,7 @@ lock: setup ## Take the newest releases of all packages into requirements.lock
 demo: setup ## Run the main job: two hosts, two machines, one ping
 	@$(BIN)/python -m demo
 
-test: setup node vm lint types proto ## Run every check and every test
+test: setup node os-vif vm lint types proto ## Run every check and every test
 	@tools/test
 
 test-vm: vm ## Run in a virtual machine the tests that this machine's kernel cannot run

@@ -1,9 +1,9 @@
 """Plugs an interface as a compute service does: with os-vif, and what the API says of the port.
 
-A program of its own, ``python -m e2e.lab.os_vif_plug plug|unplug PORT.json SETTINGS.conf``, because
-os-vif works on the network namespace that it runs in, and its library stays in its process. It knows
-of the host nothing but the endpoint of its OVSDB, which stands in the settings; all else comes from
-the port's implementation details.
+A program of its own, ``python os_vif_plug.py plug|unplug PORT.json SETTINGS.conf``, because os-vif
+works on the network namespace that it runs in, and lives in a virtual environment of its own. So it
+imports nothing of ours. It knows of the host nothing but the endpoint of its OVSDB, which stands in
+the settings; all else comes from the port's implementation details.
 """
 
 import json
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import os_vif
-from e2e.lab.names import tap_name
 from os_vif import objects
 from oslo_config import cfg
 from vif_plug_ovs import privsep
@@ -28,7 +27,7 @@ def vif_of(details: Mapping[str, Any]) -> Any:
     return objects.vif.VIFOpenVSwitch(
         id=details["id"],
         address=details["mac_address"],
-        vif_name=tap_name(details["id"]),
+        vif_name=f"tap{details['id']}"[:14],
         bridge_name=told["bridge_name"],
         plugin="ovs",
         has_traffic_filtering=told["port_filter"],

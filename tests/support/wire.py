@@ -87,8 +87,8 @@ def arrivals(speaker: Wire, listener: Wire, cases: Sequence[Case], witness: Case
     Frames that should arrive are sent again for up to 20 s, those that should not only once.
     """
     sent = {case: next(_numbers) for case in cases}
+    heard = _until_witnessed(speaker, listener, witness)
     deadline = time.monotonic() + _SECONDS * PATIENCE
-    heard: set[int] = set()
     waiting = list(cases)
     while waiting and time.monotonic() < deadline:
         for case in waiting:

@@ -4,7 +4,8 @@ It speaks the wire itself, because no SDK would let it lose what it holds, or
 break off in the middle of a listing.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,13 @@ from jackfield_core.types import Kind
 
 async def _nothing() -> None:
     """Do nothing."""
+
+
+async def _no_more() -> AsyncIterator[None]:
+    """Tell nothing."""
+    nothing: tuple[None, ...] = ()
+    for each in nothing:
+        yield each
 
 
 class Held(NamedTuple):
@@ -62,6 +70,11 @@ class Owner(grpc.GenericRpcHandler):
         """How a listing ends after its first half."""
         self.before_listing = self.in_listing = _nothing
         """Awaited before a listing looks at the devices, and after it has looked, before it tells."""
+        self.in_mid_listing: Callable[[], AsyncIterator[None]] = _no_more
+        """Iterated between the halves of a listing: it tells a page without resources for each turn."""
+        self.is_deaf = False
+        """True if it answers no health check."""
+        self.checks = 0
         self.refuses = False
         """True if it fails at everything that it is told."""
         self.told: list[Any] = []
@@ -122,6 +135,8 @@ class Owner(grpc.GenericRpcHandler):
         await self.in_listing()
         half = len(owned) // 2
         yield reconcile_pb2.ListOwnedResponse(owned=owned[:half]).SerializeToString()
+        async for _ in self.in_mid_listing():
+            yield reconcile_pb2.ListOwnedResponse().SerializeToString()
         if self.breaks_with is not None:
             await context.abort(self.breaks_with, "as told")
         page = reconcile_pb2.ListOwnedResponse(owned=owned[half:], unreachable=self.unreachable)
@@ -147,6 +162,9 @@ class Owner(grpc.GenericRpcHandler):
         return [] if held == [wanted] else [f"change {kind}"]
 
     async def _check(self, _request: Any) -> Message:
+        self.checks += 1
+        if self.is_deaf:
+            await asyncio.Event().wait()
         answer: Message = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
         return answer
 

@@ -55,13 +55,14 @@ async def compare(
         raise NoVerdict(subject.name, "it does not tell what is on its devices", code="UNIMPLEMENTED", attempted=False)
     expectation = await expect(database, subject, share)
     tally = Tally(expectation)
-    await _read(subject, tally, progress)
-    known_kinds = tally.kinds.union(listed_kinds)
-    found = [
-        *await _missing(database, subject, tally, known_kinds, agent_down_time),
-        *await _changed(database, subject, tally),
-        *await suspects.orphans(database, subject, tally),
-    ]
+    with subject.client.kept():
+        await _read(subject, tally, progress)
+        known_kinds = tally.kinds.union(listed_kinds)
+        found = [
+            *await _missing(database, subject, tally, known_kinds, agent_down_time),
+            *await _changed(database, subject, tally),
+            *await suspects.orphans(database, subject, tally),
+        ]
     held, gone = tally.held()
     return Findings(
         driver=subject.name,

@@ -7,8 +7,9 @@ the library, which would turn an undecodable one into ``None`` and a log line.
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -111,6 +112,11 @@ class DriverClient:
         self._channel = grpc.aio.insecure_channel(endpoint, options=_options(endpoint))
         self._methods: dict[str, Any] = {rpc.name: self._channel.unary_unary(rpc.path) for rpc in _ALL}
         self._waited_for: set[Any] = set()
+        self.told_at = 0.0
+        """When a stream that has to end last brought something (``time.monotonic()``)."""
+        self._keepers = 0
+        self._not_kept = asyncio.Event()
+        self._not_kept.set()
         self._seconds = {rpc.name: SECONDS.labels(name, rpc.name) for rpc in _ALL}
         self._answered = {rpc.name: CALLS.labels(name, rpc.name, "OK") for rpc in _ALL}
 
@@ -162,6 +168,8 @@ class DriverClient:
             raise NoVerdict(self._name, f"the channel is not usable: {error}", attempted=False) from None
         try:
             while (answer := await self._next(rpc, call, silence)) is not None:
+                if timeout is not None:
+                    self.told_at = time.monotonic()
                 yield answer
             self._count(rpc.name, "OK")
         finally:
@@ -186,6 +194,27 @@ class DriverClient:
             raise NoVerdict(self._name, f"the channel is not usable: {error}", attempted=False) from None
         except asyncio.CancelledError:
             _raise_unless_closed(self._name)
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the channel from being closed because the driver is slow: streams that take long go on."""
+        self._keepers += 1
+        self._not_kept.clear()
+        try:
+            yield
+        finally:
+            self._keepers -= 1
+            if not self._keepers:
+                self._not_kept.set()
+
+    @property
+    def is_kept(self) -> bool:
+        """True while somebody needs the channel, see :meth:`kept`."""
+        return self._keepers > 0
+
+    async def not_kept(self) -> None:
+        """Return when nobody needs the channel any more, see :meth:`kept`."""
+        await self._not_kept.wait()
 
     async def disconnected(self) -> None:
         """Return when the connection that is there now is gone."""

@@ -8,9 +8,16 @@ written is another one. Then the next life begins. Every process is introduced
 before it is called, because every life dials for itself. When one connection
 hands over to another, the old one serves until the new one does, and then ends
 what is in flight.
+
+A driver that lists a hundred thousand ports may be too busy for a health check,
+and so may be the core that reads them. A listing that goes on is as good a sign of
+life. And a connection that is lost for slowness, while a listing waits for more,
+is kept for that listing alone: nobody else calls there, and it is dialled anew.
 """
 
 import asyncio
+import time
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
@@ -104,7 +111,7 @@ class Endpoint:
             return NoVerdict(self._entry.name, str(error), code="INTERNAL")
         finally:
             if self._handing_over is not client:
-                await client.close()
+                await self._part_with(client)
         return None
 
     async def _introduce(self, client: DriverClient, *, with_schemas: bool = False) -> Handshake:
@@ -171,11 +178,12 @@ class Endpoint:
         return pinned is not None and connection.handshake.writes_state_version not in (None, pinned)
 
     async def _is_alive(self, connection: Connection) -> bool:
+        began = time.monotonic()
         try:
             response = await connection.client.call(HEALTH, health_pb2.HealthCheckRequest(), self._health_timeout)
         except NoVerdict as error:
-            # A driver without the health service has answered all the same.
-            return error.code == "UNIMPLEMENTED"
+            # A driver without the health service has answered all the same, and so has one that is busy telling.
+            return error.code == "UNIMPLEMENTED" or connection.client.told_at >= began
         self._succession.drains(connection, response.status == health_pb2.HealthCheckResponse.NOT_SERVING)
         return True
 
@@ -201,10 +209,20 @@ class Endpoint:
     def _release_previous(self) -> None:
         """Let the connection that was handed over end its calls, without waiting for it."""
         if self._handing_over is not None:
-            task = asyncio.ensure_future(_farewell(self._handing_over))
-            self._farewells.add(task)
-            task.add_done_callback(self._farewells.discard)
+            self._leave_to(_farewell(self._handing_over))
             self._handing_over = None
+
+    async def _part_with(self, client: DriverClient) -> None:
+        """Close a connection that is lost, or leave it to the listing that still reads from it."""
+        if client.is_kept:
+            self._leave_to(_last_words(client))
+        else:
+            await client.close()
+
+    def _leave_to(self, farewell: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(farewell)
+        self._farewells.add(task)
+        task.add_done_callback(self._farewells.discard)
 
     async def _close_all(self) -> None:
         self._release_previous()
@@ -218,6 +236,13 @@ def _essence(introduced: Handshake) -> Handshake:
     """Leave out what changes all the time and is nobody's business but the operator's, and what the core knew."""
     backends = tuple(structs.replace(backend, health="", message="") for backend in introduced.backends)
     return structs.replace(introduced, backends=backends, schemas=None, told_state_version=None)
+
+
+async def _last_words(client: DriverClient) -> None:
+    try:
+        await client.not_kept()
+    finally:
+        await client.close()
 
 
 async def _farewell(client: DriverClient) -> None:

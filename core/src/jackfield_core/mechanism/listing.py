@@ -22,6 +22,8 @@ SILENCE = 120.0
 """Seconds that a driver may take for the next part of a stream: a device with a slow console is read meanwhile."""
 LONGEST = 1800.0
 """Seconds that a whole stream may take."""
+SLICE = 500
+"""Resources of a listing that are read before others get their turn."""
 _ID_LENGTH = 36
 _NAME_LENGTH = 255
 _HIGHEST = 2**62
@@ -62,13 +64,15 @@ async def list_owned(client: DriverClient, kinds: Collection[Kind] = ()) -> Asyn
     request = reconcile_pb2.ListOwnedRequest(kinds=[KINDS[kind] for kind in kinds])
     async with contextlib.aclosing(client.stream(LIST_OWNED, request, SILENCE, LONGEST)) as pages:
         async for page in pages:
-            yield Page(
-                [_owned(each) for each in page.owned if each.kind in KIND_OF and _is_id(each.id)],
-                [
-                    UnreachableBackend(clean(each.backend, _NAME_LENGTH), clean(each.reason, 1000))
-                    for each in page.unreachable
-                ],
-            )
+            unreachable = [
+                UnreachableBackend(clean(each.backend, _NAME_LENGTH), clean(each.reason, 1000))
+                for each in page.unreachable
+            ]
+            yield Page([], unreachable)
+            # A driver may put a hundred thousand into one message, and others want their turn meanwhile.
+            for start in range(0, len(page.owned), SLICE):
+                owned = page.owned[start : start + SLICE]
+                yield Page([_owned(each) for each in owned if each.kind in KIND_OF and _is_id(each.id)], ())
 
 
 async def diff(client: DriverClient, batch: Batch) -> AsyncGenerator[Foreseen, None]:

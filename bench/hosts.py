@@ -40,7 +40,8 @@ _PLACED = """
     SELECT port.id, port.network_id, port.mac_address, port.fixed_ips, port_binding.host
     FROM port JOIN port_binding ON port_binding.port_id = port.id WHERE port.deleted_at IS NULL
 """
-_BINDERS_LEDGER = "SELECT NOT EXISTS (SELECT FROM delivery WHERE owed)"
+_PAID = "SELECT NOT EXISTS (SELECT FROM delivery WHERE owed)"
+_AUDITED = "SELECT count(*) = 1 FROM driver_audit WHERE finished_at IS NOT NULL AND leased_until IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ class Hosts:
             self._open.push_async_callback(self.database.close)
             self.agents = Agents(await self._crowd(stack.nodes))
             self.client = await self._client(host_name(0))
+            await self._until(_AUDITED)
             await self.until_paid()
         except BaseException:
             await self._open.aclose()
@@ -160,9 +162,7 @@ class Hosts:
 
     async def until_paid(self) -> None:
         """Return when every driver has been told everything."""
-        async with asyncio.timeout(_PATIENCE):
-            while not await self.database.fetchval(_BINDERS_LEDGER):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await self._until(_PAID)
 
     async def check(self) -> None:
         """Compare what every agent holds with the database.
@@ -177,6 +177,11 @@ class Hosts:
                     raise RuntimeError(
                         f"{host} holds something else than it has to: {_first_difference(holdings, expected[host])}"
                     )
+
+    async def _until(self, question: str) -> None:
+        async with asyncio.timeout(_PATIENCE):
+            while not await self.database.fetchval(question):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
     async def _heard(self, concerned: frozenset[str]) -> list[tuple[float, str, list[str]]]:
         """Return the pushes that follow a create, once all hosts concerned got theirs and a moment has passed."""

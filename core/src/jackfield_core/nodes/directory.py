@@ -39,14 +39,14 @@ class Directory:
         _discard(self._by_network, network_id, stream)
 
     def touch(self, entries: Sequence[FeedEntry]) -> None:
-        """Let the streams that are concerned look at what changed, those of the hosts that are named first."""
-        touched: dict[AgentStream, dict[str, None]] = {}
-        for index, key in ((self._by_host, "host"), (self._by_network, "network_id")):
+        """Let the streams that are concerned look at what changed, those of the hosts that are named at once."""
+        for index, key, is_urgent in ((self._by_host, "host", True), (self._by_network, "network_id", False)):
+            touched: dict[AgentStream, dict[str, None]] = {}
             for entry in entries:
                 for stream in index.get(getattr(entry, key), ()):
                     touched.setdefault(stream, {})[entry.network_id] = None
-        for stream, network_ids in touched.items():
-            stream.touch(network_ids)
+            for stream, network_ids in touched.items():
+                stream.touch(network_ids, is_urgent=is_urgent)
 
 
 def _discard(index: dict[str, set[AgentStream]], key: str, stream: AgentStream) -> None:

@@ -63,6 +63,8 @@ class Reports:
 
     async def add(self, reports: Sequence[WiringReport]) -> None:
         """Keep reports until they are stored; wait while there is no room for more."""
+        if not reports:
+            return
         async with self._room:
             await self._room.wait_for(lambda: len(self._ports) < ROOM)
         for report in reports:
@@ -70,8 +72,7 @@ class Reports:
             waiting = self._ports.get(key)
             if not (report.only_if_not_up and waiting and waiting.wiring == "up"):
                 self._ports[key] = report
-        if reports:
-            self._arrived.set()
+        self._arrived.set()
 
     def beat(self, agent_id: str, host: str, **values: Any) -> None:
         """Note a sign of life, and columns of the agent that changed."""

@@ -64,6 +64,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         self._arrivals = Arrivals(unit_of_work)
         self._carriages = Carriages(unit_of_work)
         self._directory = Directory()
+        self._turn = asyncio.Lock()
         self._follower = Follower(
             unit_of_work, self._concern, self._look_at_everything, poll_interval=settings.poll_interval
         )
@@ -116,7 +117,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         self._on_agent_change(agent.host)
         await until_done(self._follow, "nodes.feed_unread")
         place = Place(agent.host, agent.driver, agent.tunnel_ip)
-        stream = AgentStream(place, self._carriages, context.write, self._directory)
+        stream = AgentStream(place, self._carriages, context.write, self._directory, self._turn)
         async with self._open(agent, stream) as replaced:
             # What was kept of networks for others has to be as new as what this agent may have heard elsewhere.
             await self._follower.catch_up()

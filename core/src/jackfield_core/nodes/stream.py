@@ -10,9 +10,12 @@ skips intermediate states and never the last one.
 
 A network is looked at when there is room in the next push, and not earlier. So
 what an agent that does not read costs is one push, and which versions it holds.
+A change of a big network makes hundreds of streams look; they take turns, so
+that requests have theirs in between, and the host that a port came to goes first.
 """
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,15 +52,20 @@ class Held:
 
 
 class AgentStream:
-    """What one agent holds, kept equal to what its host has to carry."""
+    """What one agent holds, kept equal to what its host has to carry.
 
-    def __init__(self, place: Place, carriages: Carriages, send: Send, watch: Watch) -> None:
+    Whoever has *turn* may look; streams that are in a hurry do not wait for it.
+    """
+
+    def __init__(self, place: Place, carriages: Carriages, send: Send, watch: Watch, turn: asyncio.Lock) -> None:
         self.place = place
         self.held: dict[str, Held] = {}
         self._strangers = Pile()
         self._carriages = carriages
         self._send = send
         self._watch = watch
+        self._turn = turn
+        self._is_urgent = False
         self._touched: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._nonces = itertools.count(1)
@@ -76,12 +84,13 @@ class AgentStream:
                 self._strangers.add([node_pb2.Removal(kind=view.kind, id=view.id)])
         self.touch(self.held)
 
-    def touch(self, network_ids: Iterable[str]) -> None:
+    def touch(self, network_ids: Iterable[str], *, is_urgent: bool = False) -> None:
         """Look at these networks as soon as the agent has acknowledged what is under way."""
         for id in network_ids:
             # From now on, not from when it was read: changes meanwhile must not be missed.
             self._watch.begin(self, id)
             self._touched[id] = None
+        self._is_urgent |= is_urgent
         self._wake.set()
 
     def acknowledge(self, nonce: str) -> None:
@@ -111,24 +120,26 @@ class AgentStream:
         while self._strangers:
             await self._push(self._strangers, is_last=False)
         touched, self._touched = [*reversed(self._touched)], {}
+        is_urgent, self._is_urgent = self._is_urgent, False
         pile, is_begun = Pile(), always
         while touched or pile or is_begun:
             while touched and not pile.is_full:
-                await self._look(touched, pile)
+                await self._look(touched, pile, is_urgent=is_urgent)
             if not (pile or is_begun):
                 return
             await self._push(pile, is_last=not touched)
             # Whoever was pushed a part is told when that was all.
             is_begun = bool(touched)
 
-    async def _look(self, touched: list[str], pile: Pile) -> None:
+    async def _look(self, touched: list[str], pile: Pile, *, is_urgent: bool) -> None:
         """Compare the last networks of *touched* and take them away, until *pile* is full."""
         carriages = await self._carriages.get(touched[-LOOK_SIZE:])
-        for id in reversed(touched[-LOOK_SIZE:]):
-            pile.add(self._difference(id, carriages.get(id)))
-            touched.pop()
-            if pile.is_full:
-                return
+        async with contextlib.nullcontext() if is_urgent else self._turn:
+            for id in reversed(touched[-LOOK_SIZE:]):
+                pile.add(self._difference(id, carriages.get(id)))
+                touched.pop()
+                if pile.is_full:
+                    return
 
     async def _push(self, pile: Pile, *, is_last: bool) -> None:
         nonce = str(next(self._nonces))

@@ -15,7 +15,7 @@ only what is different.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from jackfield.node.v1 import node_pb2
@@ -60,22 +60,21 @@ class Carriage:
         # The ports behind each tunnel endpoint, by segment and endpoint; the ends of a tunnel may share a host.
         self._behind: dict[str, dict[str, list[PlacedPort]]] = {}
         self._bases: dict[str, bytes] = {}
-        self._fragments: dict[str, dict[str, bytes]] = {}
+        self._fragments: dict[tuple[str, str], bytes] = {}
+        self._rows: dict[str, Row] = {}
+        self.size = 0
+        """Number of ports."""
         self._views: dict[str, View] = {}
         self._add(ports)
-
-    @property
-    def size(self) -> int:
-        """Number of ports."""
-        return sum(map(len, self._on_host.values()))
 
     def exchange(self, hosts: Iterable[str], ports: Iterable[PlacedPort]) -> None:
         """Let *ports* be all that is on *hosts*."""
         for port in [port for host in hosts for port in self._on_host.pop(host, ())]:
+            self.size -= 1
             self._views.pop(port.id, None)
             if port.tunnel_ip:
                 self._behind[port.segment_id][port.tunnel_ip].remove(port)
-                self._fragments.get(port.segment_id, {}).pop(port.tunnel_ip, None)
+                self._forget(port.segment_id, port.tunnel_ip)
         self._add(ports)
 
     def network(self, place: Place) -> View | None:
@@ -96,10 +95,16 @@ class Carriage:
     def _add(self, ports: Iterable[PlacedPort]) -> None:
         for port in ports:
             if port.segment_id in self._segments:
+                self.size += 1
                 self._on_host.setdefault(port.host, []).append(port)
                 if port.tunnel_ip:
                     self._behind.setdefault(port.segment_id, {}).setdefault(port.tunnel_ip, []).append(port)
-                    self._fragments.get(port.segment_id, {}).pop(port.tunnel_ip, None)
+                    self._forget(port.segment_id, port.tunnel_ip)
+
+    def _forget(self, segment_id: str, endpoint: str) -> None:
+        """Encode what hosts are told of an endpoint anew."""
+        self._fragments.pop((segment_id, endpoint), None)
+        self._rows.pop(segment_id, None)
 
     def _view_of(self, port: PlacedPort) -> View:
         view = self._views.get(port.id)
@@ -112,21 +117,33 @@ class Carriage:
             self._bases[segment.id] = _network_view(self._network, segment).SerializeToString(deterministic=True)
         if not _is_tunnel(segment):
             return self._bases[segment.id]
-        fragments = self._fragments_of(segment.id)
-        others = (part for endpoint, part in fragments.items() if endpoint != own_endpoint)
-        return b"".join((self._bases[segment.id], *others))
+        return self._bases[segment.id] + self._row(segment.id).but(own_endpoint)
 
-    def _fragments_of(self, segment_id: str) -> dict[str, bytes]:
+    def _row(self, segment_id: str) -> "Row":
         """Return what hosts are told of each tunnel endpoint on a segment, in order of the endpoints."""
-        behind = self._behind.get(segment_id, {})
-        known = self._fragments.get(segment_id, {})
-        reached = {endpoint: ports for endpoint, ports in behind.items() if ports}
-        if known.keys() != reached.keys():
-            known = {
-                endpoint: known.get(endpoint) or _fragment(endpoint, reached[endpoint]) for endpoint in sorted(reached)
-            }
-            self._fragments[segment_id] = known
-        return known
+        if segment_id not in self._rows:
+            behind = self._behind.get(segment_id, {})
+            endpoints = sorted(endpoint for endpoint, ports in behind.items() if ports)
+            for endpoint in endpoints:
+                if (segment_id, endpoint) not in self._fragments:
+                    self._fragments[segment_id, endpoint] = _fragment(endpoint, behind[endpoint])
+            self._rows[segment_id] = Row(endpoints, [self._fragments[segment_id, endpoint] for endpoint in endpoints])
+        return self._rows[segment_id]
+
+
+class Row:
+    """Fragments of a view in order, each of one tunnel endpoint."""
+
+    def __init__(self, endpoints: Sequence[str], fragments: Sequence[bytes]) -> None:
+        self._place = {endpoint: place for place, endpoint in enumerate(endpoints)}
+        self._fragments = fragments
+
+    def but(self, endpoint: str | None) -> bytes:
+        """Return all fragments but that of *endpoint*."""
+        place = self._place.get(endpoint or "")
+        if place is None:
+            return b"".join(self._fragments)
+        return b"".join((*self._fragments[:place], *self._fragments[place + 1 :]))
 
 
 def _is_tunnel(segment: Segment) -> bool:

@@ -13,7 +13,7 @@ BROADCAST = "ff:ff:ff:ff:ff:ff"
 ALL_NODES_MAC = "33:33:00:00:00:01"
 ALL_NODES = "ff02::1"
 
-IPV4, ARP, RARP, IPV6, VLAN, STACKED = 0x0800, 0x0806, 0x8035, 0x86DD, 0x8100, 0x88A8
+IPV4, ARP, RARP, IPV6, VLAN, STACKED, LLDP = 0x0800, 0x0806, 0x8035, 0x86DD, 0x8100, 0x88A8, 0x88CC
 UDP, ICMPV6, HOP_BY_HOP, FRAGMENT, DESTINATION_OPTIONS = 17, 58, 0, 44, 60
 
 # An option of six bytes of padding (RFC 8200, 4.2), as hop-by-hop and destination options headers have it.

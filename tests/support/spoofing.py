@@ -54,6 +54,7 @@ STRANGER_LINK_LOCAL = "fe80::f816:3eff:fe66:6666"
 NOTHING, NOTHING_V6 = "0.0.0.0", "::"
 
 BPDU_GROUP = "01:80:c2:00:00:00"
+LLDP_GROUP = "01:80:c2:00:00:0e"
 PORT_AUTHENTICATION_GROUP = "01:80:c2:00:00:03"
 
 # Don't Fragment is 0x4000; More Fragments; an offset of 8 bytes.

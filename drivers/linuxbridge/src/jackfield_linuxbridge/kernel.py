@@ -12,6 +12,7 @@ import structlog
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from jackfield_linuxbridge.antispoof_learning import ignore_link_local_groups
 from jackfield_linuxbridge.desired import Device
 from jackfield_linuxbridge.difference import Change, Make, Operation, Remove, ReturnUplink, TakeUplink
 from jackfield_linuxbridge.errors import code_of, kernel_error
@@ -78,6 +79,8 @@ class Kernel:
         except (NetlinkError, OSError) as error:
             raise kernel_error(f"cannot make {device.kind} device {device.name}", error) from error
         refuse_ipv6(device.name)
+        if device.kind == "bridge":
+            ignore_link_local_groups(device.name)
         log.info("device.made", device=device.name, kind=device.kind)
 
     def _change(self, change: Change) -> None:

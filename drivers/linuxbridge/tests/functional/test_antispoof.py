@@ -14,12 +14,13 @@ import pytest
 from jackfield_linuxbridge.antispoof import Filter, FilteredPort
 from jackfield_linuxbridge.antispoof_nft import Nftables, Transaction
 from jackfield_sdk import AddressPair
-from linuxbridge_lab import Namespace, run
+from linuxbridge_lab import Namespace, eventually, run
+from linuxbridge_views import a_network, a_port
 from pyroute2 import netns
 from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST
 from pyroute2.netlink.nfnetlink import nftsocket
 from support import spoofing
-from support.frames import mark
+from support.frames import IPV4, LLDP, ethernet, ipv4, mark, udp
 from support.spoofing import Case
 from support.wire import Wire, arrivals, marked
 
@@ -147,6 +148,31 @@ def test_a_bridge_learns_nothing_from_a_lie(room: Room, group: str) -> None:
         learned.append(spoofing.STRANGER_MAC in room.learned())
 
     assert learned == [True, False]
+
+
+def test_the_agents_bridges_learn_nothing_from_lldp(lab: Any) -> None:
+    """A guest that sends LLDP frames from its neighbour's MAC address gets none of the neighbour's frames."""
+    host = lab.host()
+    agent = lab.agent(host)
+    network = a_network("net", "local", mtu=1400)
+    ports = [a_port(1, network=network), a_port(2, network=network)]
+    guests = [lab.guest(host, port) for port in ports]
+    agent.network(network)
+    for port, guest in zip(ports, guests, strict=True):
+        guest.plug()
+        agent.port(port)
+        agent.wait_for(port.id, "up")
+    eventually(lambda: guests[0].pings("192.168.7.2"), "the guests talk")
+
+    with Wire(guests[0].name, "eth0") as suspect, Wire(guests[1].name, "eth0") as peer:
+        suspect.send(ethernet(LLDP, bytes(46), ports[1].mac_address, spoofing.LLDP_GROUP))
+        # Nobody answers a broadcast, so the neighbour's address is not learned again.
+        suspect.send(ethernet(IPV4, ipv4("192.168.7.1", udp(5000, 5000, mark(0))), ports[0].mac_address))
+        peer.heard_until(0)
+        shown = host.exec("bridge", "fdb", "show", "dynamic", "dev", guests[0].tap)
+
+    assert ports[0].mac_address in shown
+    assert ports[1].mac_address not in shown
 
 
 def test_pairs_come_and_go(room: Room) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from jackfield.driver.v1 import change_pb2
 from jackfield_core.mechanism.answers import Garbage
+from jackfield_core.services.numbers import DriverNumbers
 from jackfield_core.types import Kind
 
 STRANGER = "5c0a6f1e-0000-4000-8000-0000000000{:02}"
@@ -223,6 +224,43 @@ async def test_quarantine_takes_the_word_back(scene: Any) -> None:
     await scene.eventually(lambda: core.registry.entry("a").is_quarantined)
 
     assert [(row.owed, row.orphan, row.claim) for row in await core.rows_of(stranger)] == [(False, True, None)]
+
+
+async def test_held_orphan_is_removed_at_the_revision_that_it_has_by_then(scene: Any) -> None:
+    """Somebody else may go on changing it; every audit takes note of that."""
+    driver = await scene.driver()
+    core = await scene.core(driver, orphan_limit=0, orphan_percent=0)
+    await core.world(1)
+    stranger = driver.keep(Kind.PORT, STRANGER.format(1), revision=7)
+    await core.repair(await core.compare())
+    driver.keep(Kind.PORT, stranger, revision=30)
+
+    findings = await core.compare()
+    await core.repair(findings)
+    await core.agree()
+    await core.until_paid()
+
+    assert [(one.resource_id, one.revision) for one in findings.grown] == [(stranger, 30)]
+    [told] = [change for change in driver.told if change.id == stranger]
+    assert told.revision == 31
+    assert (await core.compare()).grown == []
+
+
+async def test_held_orphans_are_counted_as_they_are_now(scene: Any) -> None:
+    """The number for alerts does not wait for the next audit."""
+    driver = await scene.driver()
+    core = await scene.core(driver, orphan_limit=0, orphan_percent=0)
+    await core.world(1)
+    for place in range(2):
+        driver.keep(Kind.PORT, STRANGER.format(place))
+    await core.audit()
+    numbers = DriverNumbers(core.database, core.registry)
+    before = (await numbers.stored())[1]["a"].held_orphans
+
+    await core.agree()
+    await core.until_paid()
+
+    assert (before, (await numbers.stored())[1]["a"].held_orphans) == (2, 0)
 
 
 async def test_held_orphan_that_has_gone_is_forgotten(scene: Any) -> None:

@@ -74,6 +74,7 @@ async def compare(
         listed_kinds=known_kinds,
         held=held,
         gone=gone,
+        grown=[one for one in held if one.resource_id in tally.grown[one.kind]],
     )
 
 

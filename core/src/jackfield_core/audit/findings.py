@@ -37,8 +37,8 @@ class Findings(Struct, frozen=True):
     *compared* how many rows of the ledger it was held against. *found* has
     networks before subnets before ports. What *unreachable* backends hold is
     unknown: with any of them nothing is missing. *held* are orphans found
-    before that still are there and wait for an operator, *gone* those that are
-    not there any more.
+    before that still are there and wait for an operator, *grown* those of them
+    whose revision is higher now, *gone* those that are not there any more.
     """
 
     driver: str
@@ -50,6 +50,7 @@ class Findings(Struct, frozen=True):
     listed_kinds: frozenset[str] = frozenset()
     held: Sequence[Finding] = ()
     gone: Sequence[Finding] = ()
+    grown: Sequence[Finding] = ()
 
     def of(self, difference: Difference) -> Sequence[Finding]:
         """Return the findings of one sort."""

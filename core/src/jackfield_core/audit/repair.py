@@ -43,6 +43,7 @@ async def apply(database: Database, subject: Subject, findings: Findings, settin
     orphans = findings.of(Difference.ORPHAN)
     removes = are_few(findings, settings)
     await _drop(database, findings)
+    await _raise(database, findings)
     await _note(database, subject.name, orphans, owed=removes)
     removed = len(orphans) if removes else 0
     return Repair(missing, changed, removed, len(orphans) - removed + len(findings.held))
@@ -82,6 +83,14 @@ async def _drop(database: Database, findings: Findings) -> None:
                 await OrphanTable(connection).drop_held(
                     findings.driver, kind, [finding.resource_id for finding in batch]
                 )
+
+
+async def _raise(database: Database, findings: Findings) -> None:
+    """Note the revisions of orphans that wait for an operator, if they have grown meanwhile."""
+    for batch in batches(findings.grown):
+        grown = [Orphan(finding.kind, finding.resource_id, finding.revision) for finding in batch]
+        async with database.writing() as connection:
+            await OrphanTable(connection).raise_held(findings.driver, grown)
 
 
 def _by_kind(findings: Sequence[Finding]) -> Mapping[Kind, Sequence[Finding]]:

@@ -35,6 +35,8 @@ class Tally:
         """How many resources were listed so far, each of them counted once."""
         self.unknown: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
         """Ids that the ledger has no row for, with the highest revision that is listed."""
+        self.grown: dict[Kind, set[str]] = {kind: set() for kind in Kind}
+        """Orphans that wait for an operator, and are listed at a higher revision than when they were found."""
         self.unreachable: dict[str, UnreachableBackend] = {}
         """By name of the backend."""
 
@@ -58,6 +60,9 @@ class Tally:
             return
         self.listed += id not in self._seen[kind]
         self._seen[kind].add(id)
+        if owned.revision > self._expectation.held[kind].get(id, owned.revision):
+            self._expectation.held[kind][id] = owned.revision
+            self.grown[kind].add(id)
         if self._expectation.differs(owned):
             self._changed[kind].add(id)
 

@@ -79,6 +79,15 @@ class OrphanTable:
         """Hold all orphans whose end a driver is owed, until an operator agrees; return how many there were."""
         return await _HOLD.run(self._connection, {"a_driver": driver})
 
+    async def raise_held(self, driver: str, orphans: Sequence[Orphan]) -> None:
+        """Note that held orphans are listed at higher revisions than before: their end has to be higher still."""
+        rows = [{"a_driver": driver, "a_kind": one.kind, "an_id": one.id, "above": one.revision + 1} for one in orphans]
+        await _RAISE.run_many(self._connection, rows)
+
+    async def held_by_driver(self) -> dict[str, int]:
+        """Return how many orphans wait for an operator now, of each driver that has any."""
+        return {row[0]: row[1] for row in await _HELD.rows(self._connection, {})}
+
     async def drop_held(self, driver: str, kind: Kind, ids: Sequence[str]) -> None:
         """Forget orphans that wait for an operator and are not there any more."""
         await _DROP.run(self._connection, {"a_driver": driver, "a_kind": kind, "ids": [*ids]})
@@ -116,6 +125,27 @@ _HOLD = Statement(
     .where(_of_driver, table.c.orphan, table.c.owed)
     .values(owed=False, owed_since=sa.null(), claim=sa.null(), leased_until=sa.null(), **PAID)
 )
+_above = sa.bindparam("above", type_=sa.BigInteger)
+_RAISE = Statement(
+    sa.update(table)
+    .where(
+        _of_driver,
+        _of_kind,
+        table.c.resource_id == sa.bindparam("an_id"),
+        _is_held,
+        table.c.desired_revision < _above,
+    )
+    .values(desired_revision=_above)
+)
+
+
+def _held(dialect: str) -> sa.Select[tuple[str, int]]:
+    # To the letter the condition of the partial index: nothing else is looked at.
+    is_orphan: sa.ColumnElement[bool] = sa.literal_column("orphan" if dialect == "postgresql" else "orphan = 1")
+    return sa.select(table.c.driver, sa.func.count()).where(is_orphan, ~table.c.owed).group_by(table.c.driver)
+
+
+_HELD = Statement(_held)
 _DROP = Statement(
     lambda dialect: sa.delete(table).where(_of_driver, _of_kind, _is_held, among(table.c.resource_id, "ids", dialect))
 )

@@ -7,6 +7,7 @@ from jackfield_core.db.base import now
 from jackfield_core.db.driver_audit import DriverAudit, DriverAuditTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.lag import LagTable
+from jackfield_core.db.orphan import OrphanTable
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.observability.debts import Audit, Condition, Debts
 
@@ -24,13 +25,16 @@ class DriverNumbers:
         async with self._database.reading() as connection:
             lags = await LagTable(connection).list()
             audits = await DriverAuditTable(connection).list()
+            held = await OrphanTable(connection).held_by_driver()
         at = now()
         owed = {
             name: Debts(lag.age(at), lag.owed, lag.failing, lag.refused, lag.ending, lag.most_attempts)
             for name, lag in lags.items()
         }
         finished = {
-            name: _audit(audit, audit.finished_at) for name, audit in audits.items() if audit.finished_at is not None
+            name: _audit(audit, audit.finished_at, held.get(name, 0))
+            for name, audit in audits.items()
+            if audit.finished_at is not None
         }
         return {name: Debts() for name in self._names} | owed, finished
 
@@ -42,13 +46,14 @@ class DriverNumbers:
         }
 
 
-def _audit(audit: DriverAudit, finished_at: datetime) -> Audit:
+def _audit(audit: DriverAudit, finished_at: datetime, held_orphans: int) -> Audit:
+    """Return the numbers of the last audit; what is held is counted now, because it may have gone meanwhile."""
     return Audit(
         audit.listed,
         audit.missing,
         audit.changed,
         audit.orphans,
-        audit.held_orphans,
+        held_orphans,
         len(audit.unreachable),
         finished_at.replace(tzinfo=UTC).timestamp(),
     )

@@ -102,6 +102,18 @@ async def test_the_feed_names_networks_and_hosts_that_have_to_look(unit_of_work,
     assert {entry.network_id for entry in entries} == {tree.network.id}
 
 
+async def test_the_feed_does_not_name_the_network_of_a_port_that_is_on_no_host(unit_of_work, rows):
+    """Nothing changes for the hosts that carry the network, so none of them has to look."""
+    async with unit_of_work() as tx:
+        tree = await rows.tree(tx)
+        port = rows.port(tree.network)
+        await tx.ports.add(port)
+        tx.record(Change(Kind.PORT, Action.CREATE, port, None, tree))
+
+    async with unit_of_work.reading() as tables:
+        assert await tables.feed.after(0) == []
+
+
 def replace_states(change, **states):
     change.states.update(states)
     return change

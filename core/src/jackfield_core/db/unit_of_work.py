@@ -138,7 +138,10 @@ class Transaction(Tables):
         """Note changes for the ledger and the hosts; return them."""
         self.changes.extend(changes)
         for change in changes:
-            self.touch(change.tree.network.id, *_hosts(change))
+            hosts = _hosts(change)
+            # A port that is on no host, and was on none, is of no concern to those that carry its network.
+            if hosts or change.kind is not Kind.PORT:
+                self.touch(change.tree.network.id, *hosts)
         return changes
 
     def touch(self, network_id: str, *hosts: str) -> None:

@@ -27,7 +27,7 @@ from typing import Any, Self
 from jackfield_sdk import NetworkView, PortView
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
-PROGRAMS = ("ovsdb-server", "ovs-vswitchd", "ovs-ofctl", "ip", "ping", "ethtool", "tcpdump")
+PROGRAMS = ("ovsdb-server", "ovs-vswitchd", "ovs-ofctl", "ip", "ping", "ethtool")
 COMMAND = str(Path(sys.executable).with_name("jackfield-ovs"))
 AGENT = Path(__file__).with_name("ovs_agent_process.py")
 
@@ -232,30 +232,6 @@ class Guest(Namespace):
         """Return True if the address answers one ping."""
         command = ["ping", "-n", "-c", "1", "-W", str(seconds), *options, address]
         return " 0% packet loss" in self.exec(*command, check=False)
-
-    def sends(self, frame: bytes) -> None:
-        """Send a raw Ethernet frame."""
-        program = (
-            "import socket, sys; s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW);"
-            "s.bind(('eth0', 0)); s.send(bytes.fromhex(sys.argv[1]))"
-        )
-        self.exec(sys.executable, "-c", program, frame.hex())
-
-    def hears(self, expression: str, say: Callable[[], object], *, seconds: float = 1.0) -> bool:
-        """Return True if a frame that matches the pcap expression arrives during or soon after `say`."""
-        command = ["tcpdump", "-i", "eth0", "-Q", "in", "-c", "1", "--immediate-mode", "-n", expression]
-        argv = ["ip", "netns", "exec", self.name, *command]
-        capture = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        with capture:
-            assert capture.stderr is not None
-            while "listening on" not in capture.stderr.readline():
-                assert capture.poll() is None
-            say()
-            try:
-                return capture.wait(seconds) == 0
-            except subprocess.TimeoutExpired:
-                capture.kill()
-                return False
 
     def start_pinging(self, address: str, *, count: int, every: float) -> subprocess.Popen[str]:
         command = ["ping", "-n", "-q", "-W", "1", "-i", str(every), "-c", str(count), address]

@@ -31,7 +31,7 @@ from jackfield_linuxbridge.difference import (
 )
 from jackfield_linuxbridge.forwarding import Forwarding
 from jackfield_linuxbridge.kernel import Kernel
-from jackfield_linuxbridge.layout import Layout
+from jackfield_linuxbridge.layout import Layout, tap_name
 from jackfield_linuxbridge.observed import Observed
 from jackfield_linuxbridge.plan import make_plan
 
@@ -67,7 +67,7 @@ class Wiring:
         observed = self._ensure_networks(plan, observed, failures)
         if sweep:
             self._each(unplug_operations(plan, observed), "stale taps", failures)
-        unfiltered = self._filter.reconcile([_filtered(port) for port in plan.ports if port.tap], sweep=sweep)
+        unfiltered = self._filter.reconcile([_filtered(port) for port in plan.ports], sweep=sweep)
         failures |= unfiltered
         self._ensure_ports(plan, failures)
         self._ensure_forwarding(plan, observed, failures)
@@ -119,7 +119,8 @@ def _filtered(port: PlannedPort) -> FilteredPort:
     trusted = view.device_owner.startswith(_TRUSTED_OWNER)
     return FilteredPort(
         id=view.id,
-        device=port.tap.name if port.tap else "",
+        # Before there is a tap: whoever makes it may put it into the bridge before the agent hears of it.
+        device=tap_name(view.id),
         mac_address=view.mac_address,
         ip_addresses=view.ip_addresses,
         allowed_address_pairs=view.allowed_address_pairs,

@@ -1,7 +1,7 @@
 """What the core's tests share: a fresh database of each kind, and rows to put into it.
 
 The schema is made once per session and kind, by the migrations; every test
-gets a copy of its own, which costs some milliseconds.
+gets a copy of its own, or of PostgreSQL one that is as good as new.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 from support.postgres import PostgresServer, postgres
+from support.stock import Stock
 
 __all__ = ["postgres"]
 
@@ -189,6 +190,12 @@ def postgres_template(postgres: PostgresServer) -> Any:
     return database
 
 
+@pytest.fixture(scope="session")
+def postgres_stock(postgres: PostgresServer, postgres_template: Any) -> Stock:
+    """Keep migrated PostgreSQL databases that tests use one after the other."""
+    return Stock(postgres, postgres_template)
+
+
 @pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give an empty, migrated database to one test, once of each kind."""
@@ -197,10 +204,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    database = server.create_database(template=request.getfixturevalue("postgres_template"))
+    stock: Stock = request.getfixturevalue("postgres_stock")
+    # Who looks at plans wants pages that nobody has written to.
+    database = stock.fresh() if request.node.get_closest_marker("planner") else stock.take()
     yield database.url
-    server.drop_database(database)
+    stock.give_back(database)
 
 
 @pytest.fixture(params=KINDS)

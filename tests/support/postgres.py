@@ -40,6 +40,8 @@ OPTIONS = [
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
+    # Plans and times depend on nobody who cleans up behind the scenes.
+    "autovacuum=off",
     "shared_buffers=64MB",
     "max_connections=200",
 ]

@@ -44,6 +44,7 @@ KEY = ("pk_delivery", "sqlite_autoindex_delivery_1", "ix_delivery_driver")
 """Indexes that name one row: that of the primary key, as either database calls it, and the same by driver."""
 
 
+@pytest.mark.planner
 @pytest.mark.parametrize(
     ("alias", "indexes"),
     [
@@ -60,6 +61,7 @@ async def test_what_a_debt_waits_for_is_found_by_its_own_index(plan, alias, inde
     assert any(index in line for index in indexes)
 
 
+@pytest.mark.planner
 async def test_what_is_due_is_read_in_order(plan):
     """However much is owed, a claim stops reading when it has enough: nothing has to be sorted before."""
     assert not [line for line in plan if "Sort" in line or "TEMP B-TREE FOR ORDER BY" in line]

@@ -228,6 +228,7 @@ async def test_deliveries_of_resources_and_one_by_its_place(unit_of_work: UnitOf
     ],
     ids=["refused", "held", "in_sync", "network", "resource", "driver"],
 )
+@pytest.mark.planner
 async def test_lists_walk_an_index(
     database: Database, unit_of_work: UnitOfWork, condition: Callable[[str], Any], index: str
 ) -> None:

@@ -20,12 +20,12 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from bench import audit, debts, floor, overhead, scale
+from bench import audit, debts, floor, hosts, overhead, scale
 from bench.client import Client, Phase
 from bench.stack import Stack, fabrics
 
 HOST = "bench-host"
-SECTIONS = ("requests", "overhead", "scale", "audit", "debts")
+SECTIONS = ("requests", "overhead", "scale", "audit", "debts", "hosts")
 
 
 def main() -> int:
@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--owed", type=int, default=5000, help="ports that a driver is owed (default 5000)")
     parser.add_argument("--debts", type=int, default=10_000, help="debts after an hour (default 10000)")
     parser.add_argument("--many", type=int, default=100_000, help="ports in a big world (default 100000)")
+    parser.add_argument("--hosts", type=int, default=1000, help="hosts with an agent, 20 ports each (default 1000)")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     # An agent of the SDK lives in this process; its log is not what is asked for.
@@ -52,6 +53,7 @@ def main() -> int:
     scales = asyncio.run(_scale(arguments)) if "scale" in arguments.sections else []
     audits = asyncio.run(_audit(arguments)) if "audit" in arguments.sections else []
     paid = asyncio.run(_debts(arguments)) if "debts" in arguments.sections else []
+    streams = asyncio.run(_hosts(arguments)) if "hosts" in arguments.sections else []
     if arguments.json:
         sections = {
             "requests": results,
@@ -59,9 +61,10 @@ def main() -> int:
             "scale": _rows(scales),
             "audit": _rows(audits),
             "debts": _rows(paid),
+            "hosts": _rows(streams),
         }
         arguments.json.write_text(json.dumps(sections, indent=1))
-    figures += [*scales, *audits, *paid]
+    figures += [*scales, *audits, *paid, *streams]
     return 1 if any(row["errors"] for row in results) or any(figure.is_over for figure in figures) else 0
 
 
@@ -107,6 +110,14 @@ async def _audit(arguments: argparse.Namespace) -> list[overhead.Figure]:
 async def _debts(arguments: argparse.Namespace) -> list[overhead.Figure]:
     """Measure how fast a driver is told what it missed, and what that costs users."""
     figures = await debts.measure(rounds=max(3, arguments.rounds // 10), debts=arguments.debts)
+    for figure in figures:
+        print(f"  {figure}")
+    return figures
+
+
+async def _hosts(arguments: argparse.Namespace) -> list[overhead.Figure]:
+    """Measure what many hosts cost, and how soon they hear; on PostgreSQL."""
+    figures = await hosts.measure(hosts=arguments.hosts, creates=arguments.rounds)
     for figure in figures:
         print(f"  {figure}")
     return figures

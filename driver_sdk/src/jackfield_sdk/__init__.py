@@ -40,6 +40,7 @@ from jackfield_sdk.context import (
 from jackfield_sdk.driver import MechanismDriver
 from jackfield_sdk.errors import DeviceConflict, DriverError, Effect, Infeasible, Rejected, RetryLater
 from jackfield_sdk.events import Events
+from jackfield_sdk.lane import LaneAgent, PassOutcome, PortOutcome, Views
 from jackfield_sdk.node import NodeAgent
 from jackfield_sdk.reporter import Reporter
 from jackfield_sdk.resources import (
@@ -106,6 +107,7 @@ __all__ = [
     "Infeasible",
     "Interest",
     "Kind",
+    "LaneAgent",
     "Line",
     "LldpNeighbour",
     "MechanismDriver",
@@ -117,9 +119,11 @@ __all__ = [
     "Nic",
     "NodeAgent",
     "Owned",
+    "PassOutcome",
     "Phase",
     "Port",
     "PortContext",
+    "PortOutcome",
     "PortState",
     "PortView",
     "Rejected",
@@ -136,6 +140,7 @@ __all__ = [
     "Unreachable",
     "Veto",
     "ViewKind",
+    "Views",
     "VifType",
     "bridge_vif_details",
     "host_mac_address",

@@ -15,14 +15,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from jackfield_sdk import PortView
 from linuxbridge_lab import AgentProcess, Guest, Host, Namespace, Pings, Underlay, what_is_missing
+from support.kernel import skip_or_choose
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what needs namespaces where there are none."""
     missing = what_is_missing()
     for item in items:
         if item.get_closest_marker("functional") and "linuxbridge" in str(item.path) and missing:
             item.add_marker(pytest.mark.skip(reason=missing))
+    skip_or_choose(config, items)
 
 
 _Made = TypeVar("_Made")

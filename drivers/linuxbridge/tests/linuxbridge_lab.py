@@ -24,6 +24,7 @@ from typing import Any, Self
 
 from jackfield_linuxbridge.layout import tap_name
 from jackfield_sdk import NetworkView, PortView
+from support.waiting import PATIENCE
 
 PROGRAMS = ("ip", "bridge", "ping")
 AGENT = Path(__file__).with_name("linuxbridge_agent_process.py")
@@ -47,7 +48,7 @@ def run(*command: str, check: bool = True) -> str:
 
 def eventually(condition: Callable[[], Any], what: str, *, seconds: float = 30.0) -> Any:
     """Return the condition's first true value."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while not (value := condition()):
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds} s: {what}")
@@ -148,7 +149,7 @@ class Guest(Namespace):
 
     def pings(self, address: str, *options: str, seconds: int = 1) -> bool:
         """Return True if the address answers one ping."""
-        command = ["ping", "-n", "-c", "1", "-W", str(seconds), *options, address]
+        command = ["ping", "-n", "-c", "1", "-W", str(seconds * PATIENCE), *options, address]
         return " 0% packet loss" in self.exec(*command, check=False)
 
 

@@ -29,14 +29,14 @@ class Side:
 def a_pair(lab: Any, network_type: str = "vxlan", **settings: Any) -> tuple[Side, Side]:
     """Return two sides whose guests reach each other."""
     hosts = lab.hosts(2)
-    network = a_network(network_type=network_type)
+    network = a_network(network_type=network_type, mtu=1400)
     ports = [a_port(number, network=network, ip_addresses=_addresses(number)) for number in (1, 2)]
     sides = [
         Side(
             host=hosts[this],
             guest=lab.guest(hosts[this], ports[this]),
             agent=lab.agent(hosts[this], **settings),
-            network=_seen_from(network, ports[other], hosts[other]) if network_type in ("vxlan", "gre") else network,
+            network=_seen_from(network, ports[other], hosts[other]),
             port=ports[this],
         )
         for this, other in ((0, 1), (1, 0))
@@ -55,4 +55,6 @@ def _addresses(number: int) -> tuple[str, ...]:
 
 
 def _seen_from(network: NetworkView, remote: PortView, host: Host) -> NetworkView:
-    return replace(network, mtu=1400, endpoints=(host.tunnel_ip,), forwarding=(entry(remote, host.tunnel_ip),))
+    if network.network_type not in ("vxlan", "gre"):
+        return network
+    return replace(network, endpoints=(host.tunnel_ip,), forwarding=(entry(remote, host.tunnel_ip),))

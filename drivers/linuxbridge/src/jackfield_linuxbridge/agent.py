@@ -11,10 +11,9 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 
 import structlog
-from jackfield_sdk import Facts, Infeasible, NetworkView, PortView
-from jackfield_sdk.lane import LaneAgent, PassOutcome, Views
+from jackfield_sdk import Facts, Infeasible, LaneAgent, NetworkView, PassOutcome, PortView, Views
+from jackfield_sdk.addresses import canonical_mac
 
-from jackfield_linuxbridge.addresses import canonical_mac
 from jackfield_linuxbridge.capabilities import unsupported
 from jackfield_linuxbridge.events import watch_links
 from jackfield_linuxbridge.obstacles import TUNNEL_TYPES, obstacle

@@ -34,6 +34,7 @@ class Kernel:
         """Open the socket in the calling thread, which has to make all other calls."""
         self._layout = layout
         self.netlink = IPRoute()
+        self._indexes: dict[str, int] = {}
         self._uplinks = Uplinks(self.netlink)
 
     def close(self) -> None:
@@ -47,7 +48,8 @@ class Kernel:
         except (NetlinkError, OSError) as error:
             raise kernel_error("cannot list the devices", error) from error
         names = {message["index"]: message.get("ifname") for message in messages}
-        links = (_link(message, names, self._layout) for message in messages)
+        links = [_link(message, names, self._layout) for message in messages]
+        self._indexes = {link.name: link.index for link in links}
         return Observed({link.name: link for link in links})
 
     def do(self, operation: Operation) -> None:
@@ -75,7 +77,9 @@ class Kernel:
             self.netlink.link(
                 "add", ifname=device.name, kind=device.kind, mtu=device.mtu, group=self._layout.group, **options
             )
-            self.netlink.link("set", index=self._index(device.name), ifalias=device.alias)
+            made = self.netlink.link("get", ifname=device.name)[0]["index"]
+            self._indexes[device.name] = made
+            self.netlink.link("set", index=made, ifalias=device.alias)
         except (NetlinkError, OSError) as error:
             raise kernel_error(f"cannot make {device.kind} device {device.name}", error) from error
         refuse_ipv6(device.name)
@@ -84,38 +88,48 @@ class Kernel:
         log.info("device.made", device=device.name, kind=device.kind)
 
     def _change(self, change: Change) -> None:
-        attributes = dict(change.attributes)
-        up = attributes.pop("up", False)
-        if "alias" in attributes:
-            attributes["ifalias"] = attributes.pop("alias")
+        arguments = _arguments(change)
         try:
             index = self._index(change.name)
             if change.bridge is not None:
-                attributes["master"] = self._index(change.bridge) if change.bridge else 0
+                arguments["master"] = self._index(change.bridge) if change.bridge else 0
                 refuse_ipv6(change.name)
-            if attributes:
-                kind = {"kind": change.kind} if change.kind else {}
-                self.netlink.link("set", index=index, **attributes, **kind)
+            up = arguments.pop("state", None) if change.isolated is not None else None
+            if arguments:
+                self.netlink.link("set", index=index, **arguments)
             if change.isolated is not None:
                 self.netlink.brport("set", index=index, isolated=int(change.isolated))
             if up:
-                self.netlink.link("set", index=index, state="up")
+                self.netlink.link("set", index=index, state=up)
         except (NetlinkError, OSError) as error:
             raise kernel_error(f"cannot change device {change.name}", error) from error
 
     def _remove(self, name: str) -> None:
         try:
             self.netlink.link("del", index=self._index(name))
+            self._indexes.pop(name, None)
         except (NetlinkError, OSError) as error:
             if code_of(error) != errno.ENODEV:
                 raise kernel_error(f"cannot remove device {name}", error) from error
         log.info("device.removed", device=name)
 
     def _index(self, name: str) -> int:
-        found = self.netlink.link_lookup(ifname=name)
-        if not found:
+        """Return a device's number as the last look saw it; of one that went since then the kernel knows none."""
+        if name not in self._indexes:
             raise OSError(errno.ENODEV, f"there is no device {name}")
-        return int(found[0])
+        return self._indexes[name]
+
+
+def _arguments(change: Change) -> dict[str, Any]:
+    """Return the arguments of one request that changes a link; the kernel brings it up last."""
+    arguments = dict(change.attributes)
+    if arguments.pop("up", False):
+        arguments["state"] = "up"
+    if "alias" in arguments:
+        arguments["ifalias"] = arguments.pop("alias")
+    if change.kind:
+        arguments["kind"] = change.kind
+    return arguments
 
 
 def _link(message: Any, names: dict[int, str], layout: Layout) -> ObservedLink:

@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from jackfield_sdk import NetworkView
-from jackfield_sdk.lane import Views
+from jackfield_sdk import NetworkView, Views
 
 from jackfield_linuxbridge.desired import Device, PlannedNetwork
 from jackfield_linuxbridge.layout import Layout

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from jackfield_sdk import NetworkView, PortState, PortView
-from jackfield_sdk.lane import Views
+from jackfield_sdk import NetworkView, PortState, PortView, Views
+from jackfield_sdk.addresses import canonical_ip, canonical_mac
 
-from jackfield_linuxbridge.addresses import canonical_ip, canonical_mac
 from jackfield_linuxbridge.desired import (
     BRIDGE_OPTIONS,
     FLOOD,

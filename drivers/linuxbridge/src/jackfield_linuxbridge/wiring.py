@@ -16,8 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import structlog
-from jackfield_sdk import DriverError, PortState
-from jackfield_sdk.lane import PassOutcome, PortOutcome, Views
+from jackfield_sdk import DriverError, PassOutcome, PortOutcome, PortState, Views
 
 from jackfield_linuxbridge.antispoof import Filter, FilteredPort
 from jackfield_linuxbridge.desired import Plan, PlannedPort

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jackfield_sdk import NetworkView, PortState
+from jackfield_sdk import NetworkView, PortState, Views
 
 from jackfield_ovs.flows import antispoof
 from jackfield_ovs.flows.flow import Flow
@@ -29,7 +29,6 @@ from jackfield_ovs.plan import (
     TUNNEL_TYPES,
     Plan,
     PlannedPort,
-    Views,
     remote_endpoints,
 )
 

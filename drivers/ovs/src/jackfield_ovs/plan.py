@@ -11,12 +11,12 @@ numbers. Nothing is planned for what is not there yet; the event of its appearan
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from jackfield_sdk import NetworkView, PortState, PortView
+from jackfield_sdk import NetworkView, PortState, PortView, Views
+from jackfield_sdk.addresses import canonical_ip, canonical_mac
 
 from jackfield_ovs import local_vlans
-from jackfield_ovs.addresses import canonical_ip, canonical_mac
 from jackfield_ovs.layout import (
     DEAD_VLAN,
     MARK,
@@ -34,14 +34,6 @@ TUNNEL_TYPES = frozenset({"vxlan", "gre", "geneve"})
 
 # IEEE 802.1Q, RFC 7348 and 8926 (24 bits), RFC 2890 (32 bits).
 SEGMENTATION_IDS = {"vlan": (1, 4094), "vxlan": (1, 2**24 - 1), "geneve": (1, 2**24 - 1), "gre": (1, 2**32 - 1)}
-
-
-@dataclass(frozen=True, slots=True)
-class Views:
-    """What the core wants on this host."""
-
-    networks: Mapping[str, NetworkView] = field(default_factory=dict)
-    ports: Mapping[str, PortView] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import structlog
-from jackfield_sdk import DriverError
+from jackfield_sdk import DriverError, Views
 
 from jackfield_ovs.forwarding import bridge_flows
 from jackfield_ovs.layout import Layout
 from jackfield_ovs.linger import Linger
 from jackfield_ovs.observed import Observed, ObservedInterface
 from jackfield_ovs.openflow import BridgeFlows, Ofctl
-from jackfield_ovs.plan import Plan, Views, make_plan
+from jackfield_ovs.plan import Plan, make_plan
 from jackfield_ovs.settings import OvsSettings
 from jackfield_ovs.vswitch import Change, Vswitch
 
@@ -48,6 +48,7 @@ class Wiring:
         self._ofctl = Ofctl(settings)
         self._flows: dict[str, BridgeFlows] = {}
         self._linger = Linger(settings.tunnel_linger)
+        self._plugged: tuple[ObservedInterface, ...] = ()
 
     def reconcile(self, views: Views, *, sweep: bool) -> Outcome:
         """Do one pass; stale things go only if `sweep`.
@@ -56,8 +57,9 @@ class Wiring:
         """
         observed = self._vswitch.look()
         self._forget_flushed(observed)
-        self._ensure_ports(make_plan(views, observed, self._layout), observed)
+        self._ensure_ports(make_plan(views, observed, self._layout), views, observed)
         observed = self._vswitch.look()
+        self._remember_plugged(observed)
         plan = make_plan(views, observed, self._layout)
         failures = self._ensure_flows(plan, views, observed, sweep)
         if not failures:
@@ -65,6 +67,19 @@ class Wiring:
             if sweep:
                 self._sweep(plan, views, observed)
         return Outcome(plan, failures)
+
+    def _remember_plugged(self, observed: Observed) -> None:
+        guests = observed.on_bridge(self._layout.integration_bridge)
+        self._plugged = tuple(interface for interface in guests if interface.iface_id)
+
+    def _plug_again(self, change: Change, views: Views, observed: Observed) -> None:
+        """Plug what a bridge that somebody deleted took with it; compute services plug a guest only once."""
+        if self._layout.integration_bridge in observed.bridges:
+            return
+        for interface in self._plugged:
+            if interface.iface_id in views.ports and interface.name not in observed.interfaces:
+                change.plug_again(interface)
+                log.info("port.plugged_again", interface=interface.name, bridge=interface.bridge)
 
     def forget(self, bridge: str) -> None:
         """Compare a bridge's flows with the switch in the next pass."""
@@ -83,10 +98,11 @@ class Wiring:
             if bridge.fail_mode != "secure" and name in (self._layout.integration_bridge, self._layout.tunnel_bridge):
                 self.forget(name)
 
-    def _ensure_ports(self, plan: Plan, observed: Observed) -> None:
+    def _ensure_ports(self, plan: Plan, views: Views, observed: Observed) -> None:
         layout = self._layout
         with self._vswitch.change(observed) as change:
             change.ensure_bridge(layout.integration_bridge, layout.datapath_type)
+            self._plug_again(change, views, observed)
             if layout.has_tunnels:
                 change.ensure_bridge(layout.tunnel_bridge, layout.datapath_type)
             self._ensure_controllers(change, observed)

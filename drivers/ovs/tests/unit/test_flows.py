@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from jackfield_ovs.addresses import canonical_block, canonical_mac, link_local
 from jackfield_ovs.flows import antispoof
 from jackfield_ovs.flows.flow import Flow
 from jackfield_ovs.flows.integration import Guest, Uplink, integration_flows
 from jackfield_ovs.flows.physical import physical_flows
 from jackfield_ovs.flows.tunnel import TunnelNetwork, TunnelPort, tunnel_flows
+from jackfield_sdk.addresses import canonical_block, canonical_mac, link_local
 
 MAC = "fa:16:3e:00:00:01"
 NETWORK = TunnelNetwork("vxlan", local_vlan=7, key=5001, flood=(3, 4), unicast=((MAC, 3),))

@@ -1,0 +1,139 @@
+"""An agent with one lane does passes when something happens, and tells what became of each port."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from jackfield_sdk import (
+    LaneAgent,
+    NetworkView,
+    PassOutcome,
+    PortOutcome,
+    PortState,
+    PortView,
+    Reporter,
+    RetryLater,
+    Views,
+)
+
+NETWORK = NetworkView("net", "1", "segment", "local")
+PORT = PortView("port", "1", "net", "fa:16:3e:00:00:01")
+
+
+class Host(LaneAgent):
+    """A host that is as the test says: `failure` for a pass that is incomplete, `error` for one that is impossible."""
+
+    def __init__(self) -> None:
+        super().__init__(debounce=0, retry_max=0.05)
+        self.failure = ""
+        self.error: Exception | None = None
+        self.passes: list[tuple[Views, bool]] = []
+        self.threads: set[str] = set()
+        self.is_open = False
+
+    def open(self) -> None:
+        self.threads.add(threading.current_thread().name)
+        self.is_open = True
+
+    def close(self) -> None:
+        self.threads.add(threading.current_thread().name)
+        self.is_open = False
+
+    def reconcile(self, views: Views, *, sweep: bool) -> PassOutcome:
+        self.threads.add(threading.current_thread().name)
+        self.passes.append((views, sweep))
+        if self.error:
+            raise self.error
+        ports = [PortOutcome(view, PortState.UP, failure=self.failure) for view in views.ports.values()]
+        return PassOutcome(ports, {"bridge": self.failure} if self.failure else {})
+
+
+@pytest.fixture
+async def host():
+    """Give a host whose agent has started."""
+    host = Host()
+    host.reporter = Reporter()
+    await host.start(host.reporter)
+    yield host
+    await host.stop()
+    assert not host.is_open
+    assert len(host.threads) == 1
+
+
+def told(host: Host) -> tuple[PortState, str] | None:
+    """Return what was last told of the port, since the last question."""
+    reports = host.reporter.take().ports
+    return (reports[0].state, reports[0].reason) if reports else None
+
+
+async def test_a_view_wakes_the_lane(host, eventually):
+    """A port that comes is in the next pass, and is told as that pass left it."""
+    await host.apply_network(NETWORK)
+    await host.apply_port(PORT)
+
+    await eventually(lambda: told(host) == (PortState.UP, ""))
+    assert host.devices == 1
+    views, sweep = host.passes[-1]
+    assert views == Views({"net": NETWORK}, {"port": PORT})
+    assert not sweep
+
+
+async def test_nothing_is_swept_before_the_core_has_said_everything(host, eventually):
+    """Passes may sweep from `in_sync` on."""
+    host.wake()
+    await eventually(lambda: len(host.passes) == 2)
+    await host.in_sync()
+    await eventually(lambda: len(host.passes) == 3)
+
+    assert [sweep for _, sweep in host.passes] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RetryLater("the switch is silent"), "the switch is silent"),
+        (KeyError("x"), "the agent has a fault; see its log"),
+    ],
+)
+async def test_a_pass_that_fails_is_repeated_and_ports_wait_with_the_reason(host, eventually, error, reason):
+    """As long as the host refuses the port is an error; as soon as it does not, the port is up, without a new event."""
+    host.error = error
+    await host.apply_port(PORT)
+    await eventually(lambda: told(host) == (PortState.ERROR, reason))
+
+    host.error = None
+    await eventually(lambda: told(host) == (PortState.UP, ""))
+
+
+async def test_a_port_that_was_up_stays_up_while_the_host_refuses(host, eventually):
+    """What was made for it is still there, so neither kind of failure is told of it, and both are repeated."""
+    await host.apply_port(PORT)
+    await eventually(lambda: told(host) == (PortState.UP, ""))
+    for failure, error in (("it is busy", None), ("", RetryLater("it is away"))):
+        host.failure, host.error = failure, error
+        passes = len(host.passes)
+        host.wake()
+        await eventually(lambda passes=passes: len(host.passes) > passes + 2)
+
+    assert told(host) is None
+    assert host.devices == 1
+
+
+async def test_a_new_port_that_could_not_be_made_is_an_error(host, eventually):
+    """What kept the pass from making it is its reason."""
+    host.failure = "the table is full"
+    await host.apply_port(PORT)
+
+    await eventually(lambda: told(host) == (PortState.ERROR, "the table is full"))
+
+
+async def test_a_port_that_was_removed_is_not_told_any_more(host, eventually):
+    """A view that is taken back is in no later pass."""
+    await host.apply_port(PORT)
+    await eventually(lambda: told(host) == (PortState.UP, ""))
+    await host.remove_port("port")
+    await eventually(lambda: host.passes[-1][0].ports == {})
+
+    assert told(host) is None
+    assert host.devices == 0

@@ -69,7 +69,7 @@ class PassOutcome:
 class LaneAgent(NodeAgent):
     """Base of a node agent that makes its host true in passes.
 
-    A subclass gives `reconcile`, and `open`, `close` and `watches` if it needs them.
+    A subclass gives `reconcile`, and `open`, `close`, `announce` and `watches` if it needs them.
     """
 
     def __init__(self, *, debounce: float, retry_max: float) -> None:
@@ -96,6 +96,13 @@ class LaneAgent(NodeAgent):
         DriverError if nothing could be tried; every port waits then.
         """
         raise NotImplementedError
+
+    def announce(self, ports: Sequence[PortView]) -> None:
+        """Tell switches elsewhere that ports have come up here, in the lane's thread.
+
+        Called once for each port that comes up, after that was reported. It is a courtesy that
+        saves time after a move: what it raises is logged, and it is not called again.
+        """
 
     def watches(self) -> Sequence[Coroutine[None, None, None]]:
         """Return what runs beside the lane until the agent stops, as what waits for events."""
@@ -182,8 +189,18 @@ class LaneAgent(NodeAgent):
             return False
         for what, reason in outcome.failures.items():
             log.warning("pass.incomplete", what=what, reason=reason)
+        before = set(self._up)
         self._report(outcome)
+        await self._announce([port.view for port in outcome.ports if port.view.id in self._up - before])
         return not outcome.failures
+
+    async def _announce(self, ports: Sequence[PortView]) -> None:
+        if not ports:
+            return
+        try:
+            await self._in_thread(lambda: self.announce(ports))
+        except Exception as error:
+            log.warning("ports.unannounced", count=len(ports), reason=str(error))
 
     def _report(self, outcome: PassOutcome) -> None:
         for port in outcome.ports:

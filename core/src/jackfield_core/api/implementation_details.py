@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from jackfield_core.api.faults import bad_request
 from jackfield_core.api.listing import read_fields, read_pairs
 from jackfield_core.api.message import Answer, Request
-from jackfield_core.api.resource import Handler, View
+from jackfield_core.api.resource import Handler, View, read_id
 from jackfield_core.api.schemas import implementation_details as schema
 from jackfield_core.context import RequestContext
 from jackfield_core.services.implementation_details import ImplementationDetailsService, NetworkDetails, PortDetails
@@ -20,7 +20,8 @@ class ImplementationDetails(Generic[DetailsT]):
 
     on_collection: Mapping[str, Handler] = {}
 
-    def __init__(self, look: Look[DetailsT], view: View[DetailsT]) -> None:
+    def __init__(self, kind: str, look: Look[DetailsT], view: View[DetailsT]) -> None:
+        self._kind = kind
         self._look = look
         self._view = view
         self.collection = view.collection
@@ -32,13 +33,14 @@ class ImplementationDetails(Generic[DetailsT]):
         asked = dict(pairs)
         if strange := sorted(asked.keys() - {"host", "fields"}):
             raise bad_request(f"{strange} is invalid attribute for filtering")
-        found = await self._look(request.ctx, id, asked.get("host"))
+        found = await self._look(request.ctx, read_id(self._kind, id), asked.get("host"))
         return self._view.one(200, self._view.shapes([found], request.ctx)[0], read_fields(pairs))
 
 
 def of_networks(service: ImplementationDetailsService) -> ImplementationDetails[NetworkDetails]:
     """Return the routes of networks."""
     return ImplementationDetails(
+        "network",
         service.of_network,
         View(
             "network_implementation_details",
@@ -53,6 +55,7 @@ def of_networks(service: ImplementationDetailsService) -> ImplementationDetails[
 def of_ports(service: ImplementationDetailsService) -> ImplementationDetails[PortDetails]:
     """Return the routes of ports."""
     return ImplementationDetails(
+        "port",
         service.of_port,
         View(
             "port_implementation_details",

@@ -10,7 +10,7 @@ import msgspec
 from jackfield_core.api.faults import bad_request
 from jackfield_core.api.listing import Pairs, read_fields, read_pairs
 from jackfield_core.api.message import NO_CONTENT, Answer, Request
-from jackfield_core.api.resource import Handler, View
+from jackfield_core.api.resource import Handler, View, read_id
 from jackfield_core.api.schemas import port_binding as schema
 from jackfield_core.api.schemas.envelope import Envelope
 from jackfield_core.services.port_binding import PortBinding, PortBindingService
@@ -34,23 +34,23 @@ class PortBindings:
     async def list(self, request: Request, id: str) -> Answer:
         """Answer with the bindings of a port that match."""
         pairs = read_pairs(request.query_string)
-        found = await self._service.list(request.ctx, id)
+        found = await self._service.list(request.ctx, read_id("port", id))
         shapes = [one for one in map(schema.render, found) if _matches(one, pairs)]
         return self._view.many(200, shapes) if not (fields := read_fields(pairs)) else self._picked(shapes, fields)
 
     async def create(self, request: Request, id: str) -> Answer:
         """Bind a port on one more host."""
         body = self._creation.one(request.body).body
-        return self._one(201, await self._service.create(request.ctx, id, body.host, body.spec()))
+        return self._one(201, await self._service.create(request.ctx, read_id("port", id), body.host, body.spec()))
 
     async def show(self, request: Request, id: str) -> Answer:
         """Answer with the binding on one host."""
-        found = await self._service.get(request.ctx, id, _host(request))
+        found = await self._service.get(request.ctx, read_id("port", id), _host(request))
         return self._one(200, found, read_fields(read_pairs(request.query_string)))
 
     async def update(self, request: Request, id: str) -> Answer:
         """Bind a port anew on a host."""
-        host = _host(request)
+        id, host = read_id("port", id), _host(request)
         spec = self._change.one(request.body).body.spec(host)
         return self._one(200, await self._service.update(request.ctx, id, host, spec))
 
@@ -59,12 +59,12 @@ class PortBindings:
 
         As an action, and unlike everything else, it answers without an envelope.
         """
-        found = await self._service.activate(request.ctx, id, _host(request))
+        found = await self._service.activate(request.ctx, read_id("port", id), _host(request))
         return Answer(200, msgspec.json.encode(schema.render(found)))
 
     async def delete(self, request: Request, id: str) -> Answer:
         """Remove the binding on one host."""
-        await self._service.delete(request.ctx, id, _host(request))
+        await self._service.delete(request.ctx, read_id("port", id), _host(request))
         return NO_CONTENT
 
     def _one(self, status: int, found: PortBinding, fields: Sequence[str] = ()) -> Answer:

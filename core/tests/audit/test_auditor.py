@@ -1,6 +1,7 @@
 """Audits come by themselves, one at a time, and fail without harm."""
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -65,6 +66,34 @@ async def test_audit_comes_when_it_is_asked_for(scene: Any) -> None:
     await _until_audited(scene, core)
     await asyncio.sleep(0.1)
     assert driver.listings == before + 1
+
+
+async def test_look_at_rest_costs_the_same_however_many_drivers_there_are(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether audits are due is read for all drivers at once."""
+    drivers = [await scene.driver(name) for name in ("a", "b", "c", "d")]
+    core = await scene.core(*drivers)
+    await core.auditor.start()
+
+    async def are_audited() -> bool:
+        async with core.unit_of_work.reading() as tables:
+            return [one.outcome for one in (await tables.audits.list()).values()] == ["complete"] * 4
+
+    await scene.eventually(are_audited)
+    looks, began = 0, time.monotonic()
+    read = DriverAuditTable.list
+
+    async def counted(table: DriverAuditTable) -> Any:
+        nonlocal looks
+        looks += 1
+        return await read(table)
+
+    monkeypatch.setattr(DriverAuditTable, "list", counted)
+    await scene.eventually(lambda: looks > 20)
+
+    # Each of the four looks every 20 ms; what comes with the end of the last audit may be one more.
+    assert looks <= (time.monotonic() - began) / 0.018 + 3
 
 
 async def test_operator_agrees_once(scene: Any) -> None:

@@ -5,13 +5,14 @@ when somebody asks for one (an operator, or a handshake with a new epoch),
 otherwise after the interval. Every dispatcher process does this, and the
 database decides who audits, so whoever finds the audit done just goes on
 sleeping. One that failed is tried again after a pause that grows; a driver that
-cannot list is not asked again before its next handshake.
+cannot list is not asked again before its next handshake. Whether an audit is due
+is read for all drivers at once, so a look costs the same however many there are.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -52,8 +53,9 @@ class Auditor:
         poll_interval: float = POLL,
     ) -> None:
         self._database = database
+        self._looks = _Looks(database, poll_interval)
         self._routines = {
-            entry.name: _Routine(entry, database, settings, wake, on_garbage, poll_interval)
+            entry.name: _Routine(entry, database, settings, self._looks, wake, on_garbage)
             for entry in registry.entries()
         }
         self._tasks: list[asyncio.Task[None]] = []
@@ -77,9 +79,35 @@ class Auditor:
 
     def wake(self, drivers: Collection[str] | None = None) -> None:
         """Look soon whether somebody asks for an audit, of *drivers* or of all."""
+        self._looks.forget()
         for name, routine in self._routines.items():
             if drivers is None or name in drivers:
                 routine.wake()
+
+
+class _Looks:
+    """The last audits of all drivers, read once for all who ask within *interval* seconds."""
+
+    def __init__(self, database: Database, interval: float) -> None:
+        self.interval = interval
+        self._database = database
+        self._audits: Mapping[str, DriverAudit] = {}
+        self._old_at = 0.0
+        self._one_reads = asyncio.Lock()
+
+    def forget(self) -> None:
+        """Have the next who asks read anew."""
+        self._old_at = 0.0
+
+    async def find(self, driver: str) -> DriverAudit:
+        """Return the last audit of a driver; an empty one if there was none."""
+        async with self._one_reads:
+            if time.monotonic() >= self._old_at:
+                # Who asked a whole interval ago is to read anew, and not to miss that by a hair.
+                self._old_at = time.monotonic() + self.interval * _FRESH
+                async with self._database.reading() as connection:
+                    self._audits = await DriverAuditTable(connection).list()
+        return self._audits.get(driver) or DriverAudit(driver)
 
 
 class _Routine:
@@ -90,16 +118,16 @@ class _Routine:
         entry: DriverEntry,
         database: Database,
         settings: config.Settings,
+        looks: _Looks,
         wake: Callable[[Collection[str]], None],
         on_garbage: Callable[[Garbage], None],
-        poll_interval: float,
     ) -> None:
         self._entry = entry
         self._database = database
         self._settings = settings
         self._wake_lanes = wake
         self._on_garbage = on_garbage
-        self._poll_interval = poll_interval
+        self._looks = looks
         self._woken = asyncio.Event()
         self._failures = 0
         self._not_before = 0.0
@@ -133,8 +161,7 @@ class _Routine:
 
     async def _due(self) -> datetime | None:
         """Return the time before which the last audit must have ended for this one to be wanted; None if it is not."""
-        async with self._database.reading() as connection:
-            audit = await DriverAuditTable(connection).find(self._entry.name) or DriverAudit(self._entry.name)
+        audit = await self._looks.find(self._entry.name)
         # What failed is tried again sooner, here or by a process that has not failed at it.
         pause = min(PAUSE, self._interval) if audit.outcome == "failed" else self._interval
         at = now()
@@ -146,6 +173,7 @@ class _Routine:
 
     async def _audit(self, asked: Subject, not_since: datetime) -> None:
         name = self._entry.name
+        self._looks.forget()
         try:
             audit = await perform(self._database, asked, self._settings, not_since=not_since)
         except NoVerdict as error:
@@ -156,6 +184,7 @@ class _Routine:
         except LeaseLost:
             log.warning("audit.lease_lost", driver=name)
             return
+        self._looks.forget()
         if audit is None:
             return
         self._failures, self._not_before = 0, 0.0
@@ -178,13 +207,14 @@ class _Routine:
     async def _rest(self) -> None:
         """Sleep until somebody may ask for an audit."""
         try:
-            async with asyncio.timeout(self._poll_interval):
+            async with asyncio.timeout(self._looks.interval):
                 await self._woken.wait()
         except TimeoutError:
             pass
 
 
 _MOST_DOUBLINGS = 20
+_FRESH = 0.9
 
 
 def _jittered(interval: float) -> float:

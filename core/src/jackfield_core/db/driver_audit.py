@@ -84,7 +84,8 @@ class DriverAudit(Struct, frozen=True):
 
 
 _SELECT = sa.select(*(table.c[name] for name in DriverAudit.__struct_fields__))
-# Asked every second for every driver.
+# Asked every second, for all drivers at once.
+_LIST = Statement(_SELECT)
 _FIND = Statement(_SELECT.where(table.c.driver == sa.bindparam("a_driver")))
 
 
@@ -96,7 +97,8 @@ class DriverAuditTable:
 
     async def list(self) -> dict[str, DriverAudit]:
         """Return the last audit of each driver that was ever audited, by name."""
-        return {row.driver: DriverAudit(*row) for row in await self._connection.execute(_SELECT)}
+        audits = [DriverAudit(*row) for row in await _LIST.rows(self._connection, {})]
+        return {audit.driver: audit for audit in audits}
 
     async def find(self, driver: str) -> DriverAudit | None:
         """Return the last audit of a driver, or None if none was ever asked for."""

@@ -6,6 +6,7 @@ from typing import Any
 import grpc
 from jackfield.node.v1 import node_pb2
 from jackfield_core.types import FixedIp
+from structlog.testing import capture_logs
 
 BIG = 400
 """Addresses of a port whose view is big."""
@@ -91,10 +92,12 @@ async def test_agent_that_never_acknowledges_keeps_nobody_else_from_the_first_sy
 
 
 async def test_two_agents_under_one_name_do_not_mix(site: Any) -> None:
-    """The newer one has the stream; what the older one goes on to say changes nothing."""
+    """The newer one has the stream and says where the host is, and the log tells of it."""
     port = await site.fabric.port(await site.fabric.network(), "host1")
     older = await site.synced("host1", tunnel_ip="198.51.100.1")
-    newer = await site.synced("host1", tunnel_ip="198.51.100.2")
+    with capture_logs() as logs:
+        newer = await site.synced("host1", tunnel_ip="198.51.100.2")
+    assert [entry["host"] for entry in logs if entry["event"] == "agent.replaced"] == ["host1"]
     assert await older.call.code() == grpc.StatusCode.ABORTED
 
     await newer.report((port, node_pb2.PORT_STATE_UP))

@@ -118,7 +118,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         await until_done(self._follow, "nodes.feed_unread")
         place = Place(agent.host, agent.driver, agent.tunnel_ip)
         stream = AgentStream(place, self._carriages, context.write, self._directory, self._turn)
-        async with self._open(agent, stream) as replaced:
+        async with self._open(agent, stream, context.peer()) as replaced:
             # What was kept of networks for others has to be as new as what this agent may have heard elsewhere.
             await self._follower.catch_up()
             stream.begin(hello.known, await self._arrivals.on_host(place))
@@ -128,10 +128,12 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
             await context.abort(grpc.StatusCode.ABORTED, "the agent opened a newer stream")
 
     @contextlib.asynccontextmanager
-    async def _open(self, agent: Agent, stream: AgentStream) -> AsyncIterator[asyncio.Event]:
+    async def _open(self, agent: Agent, stream: AgentStream, peer: str) -> AsyncIterator[asyncio.Event]:
         """Let the stream hear of changes; yield the event that says that a newer stream took over."""
         key = agent.host, agent.agent_type
         if key in self._newest:
+            # Once, it is a broken connection that nobody has noticed; again and again, two hosts have one name.
+            log.warning("agent.replaced", host=agent.host, agent_type=agent.agent_type, peer=peer)
             self._newest[key].set()
         replaced = self._newest[key] = asyncio.Event()
         self._directory.add(stream)

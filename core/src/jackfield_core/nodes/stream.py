@@ -22,10 +22,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from jackfield.node.v1 import node_pb2
+from prometheus_client import Histogram
 
 from jackfield_core.nodes.carriages import Carriages
 from jackfield_core.nodes.pile import Pile, Step
 from jackfield_core.nodes.view import Carriage, Place, View
+
+PUSHES = Histogram("jackfield_node_push_seconds", "From a push to an agent until it has acknowledged it.")
 
 LOOK_SIZE = 50
 """Networks that are asked for at a time."""
@@ -145,8 +148,9 @@ class AgentStream:
         nonce = str(next(self._nonces))
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._awaited = nonce, acknowledged
-        await self._send(pile.take(nonce, is_last=is_last))
-        await acknowledged
+        with PUSHES.time():
+            await self._send(pile.take(nonce, is_last=is_last))
+            await acknowledged
 
     def _difference(self, id: str, carriage: Carriage | None) -> Sequence[Step]:
         """Return what turns the network as it is held into what it has to be, and call it held."""

@@ -20,12 +20,12 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from bench import audit, debts, floor, hosts, overhead, scale
+from bench import audit, debts, floor, hosts, overhead, scale, wiring
 from bench.client import Client, Phase
 from bench.stack import Stack, fabrics
 
 HOST = "bench-host"
-SECTIONS = ("requests", "overhead", "scale", "audit", "debts", "hosts")
+SECTIONS = ("requests", "overhead", "scale", "audit", "debts", "hosts", "wiring")
 
 
 def main() -> int:
@@ -54,6 +54,7 @@ def main() -> int:
     audits = asyncio.run(_audit(arguments)) if "audit" in arguments.sections else []
     paid = asyncio.run(_debts(arguments)) if "debts" in arguments.sections else []
     streams = asyncio.run(_hosts(arguments)) if "hosts" in arguments.sections else []
+    wired = _wiring(arguments) if "wiring" in arguments.sections else []
     if arguments.json:
         sections = {
             "requests": results,
@@ -62,9 +63,10 @@ def main() -> int:
             "audit": _rows(audits),
             "debts": _rows(paid),
             "hosts": _rows(streams),
+            "wiring": _rows(wired),
         }
         arguments.json.write_text(json.dumps(sections, indent=1))
-    figures += [*scales, *audits, *paid, *streams]
+    figures += [*scales, *audits, *paid, *streams, *wired]
     return 1 if any(row["errors"] for row in results) or any(figure.is_over for figure in figures) else 0
 
 
@@ -118,6 +120,14 @@ async def _debts(arguments: argparse.Namespace) -> list[overhead.Figure]:
 async def _hosts(arguments: argparse.Namespace) -> list[overhead.Figure]:
     """Measure what many hosts cost, and how soon they hear; on PostgreSQL."""
     figures = await hosts.measure(hosts=arguments.hosts, creates=arguments.rounds)
+    for figure in figures:
+        print(f"  {figure}")
+    return figures
+
+
+def _wiring(arguments: argparse.Namespace) -> list[overhead.Figure]:
+    """Measure how long a port waits on its host."""
+    figures = wiring.measure(rounds=max(5, arguments.rounds // 4), burst=100, repeats=3)
     for figure in figures:
         print(f"  {figure}")
     return figures

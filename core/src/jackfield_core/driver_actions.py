@@ -110,14 +110,19 @@ def driver_forget(
     What was deleted and only waited for this driver goes, and its segments and
     addresses return to their pools. If the device lives after all, what it
     still holds is found by the next audit; until then somebody else may be
-    given the same VLAN or address. A resource that is not deleted is owed to
-    the driver again with its next change, or when the driver introduces itself.
+    given the same VLAN or address. What is not deleted is `forgotten`: it is
+    owed to the driver again with its next change or its end, by an audit that
+    finds it missing, or when the driver introduces itself. An orphan stays on
+    its device until an audit finds it again.
     """
     settings = operator_settings(config_file)
     what = " ".join(filter(None, ["all that", f'driver "{name}" is owed', f"for {kind}s" if kind else "", id or ""]))
     confirm(f"Give up {what}? Its devices will not be told.", is_agreed=yes)
-    given = ask_drivers(settings, lambda service, ctx: service.forget(ctx, name, kind or "", id or ""))
+    with progress(f"debts to {name}") as step:
+        given = ask_drivers(settings, lambda service, ctx: service.forget(ctx, name, kind or "", id or "", step))
     if json:
         print_json({"driver": name, **plain(given)})
         return
-    typer.echo(f'Forgotten: {counted(given.debts, "debt")} to driver "{name}", {given.ends} for what was deleted.')
+    orphans = f", {given.orphans} for orphans on its devices" if given.orphans else ""
+    ends = f"{given.ends} for what was deleted"
+    typer.echo(f'Forgotten: {counted(given.debts, "debt")} to driver "{name}", {ends}{orphans}.')

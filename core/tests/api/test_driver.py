@@ -151,7 +151,12 @@ async def test_debts_are_tried_again_and_forgotten(api: Any, act: Any, fabric: A
 
     assert (await api.get("drivers/fabric/lag"))["lag"]["refused"] == 1
     assert await act("retry", id=network["id"].upper()) == {"driver": "fabric", "retried": 1}
-    assert await act("forget", kind="network", id=network["id"]) == {"driver": "fabric", "debts": 1, "ends": 0}
+    assert await act("forget", kind="network", id=network["id"]) == {
+        "driver": "fabric",
+        "debts": 1,
+        "ends": 0,
+        "orphans": 0,
+    }
     assert (await api.get("drivers/fabric/pending"))["pending"] == []
     assert await act("retry") == {"driver": "fabric", "retried": 0}
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from jackfield_core.db import driver_audit
 from jackfield_core.db.base import now
-from jackfield_core.db.delivery import RANK, table
+from jackfield_core.db.delivery import FORGOTTEN, RANK, table
 from jackfield_core.db.delivery_state import DeliveryState, Doubt, Hearing, delivery_state
 from jackfield_core.db.driver_audit import UnreachableBackend
 from jackfield_core.db.engine import Database
@@ -97,6 +97,7 @@ async def test_state_of_a_row_and_state_as_a_condition_are_the_same(
         # What is paid has no failure, and a tombstone that is paid is gone.
         if owed or ((not tombstone or orphan) and not disposition)
     ]
+    shapes.append({"owed": False, "tombstone": False, "orphan": False, "disposition": FORGOTTEN})
     drivers = [*HEARINGS, "gone"]
     rows = [a_row(driver, f"n{number}", **shape) for driver in drivers for number, shape in enumerate(shapes)]
     await insert(unit_of_work, rows, unread=["unread", "unaudited"])

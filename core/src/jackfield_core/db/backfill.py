@@ -1,7 +1,8 @@
 """Debts for what existed before a driver did.
 
 A driver that is new, or that wants to hear of more than before, is owed all
-resources of a kind that it has no row for in the ledger.
+resources of a kind that it has no row for in the ledger, and those of which an
+operator has given up what was owed.
 """
 
 from collections.abc import Collection
@@ -19,7 +20,7 @@ _TABLES = {Kind.NETWORK: network.table, Kind.SUBNET: subnet.table, Kind.PORT: po
 
 
 async def owe_what_exists(connection: AsyncConnection, driver: str, kinds: Collection[Kind]) -> int:
-    """Owe a driver the live resources of *kinds* that it has no row for; return how many."""
+    """Owe a driver the live resources of *kinds* that it has no row for, or a forgotten one; return how many."""
     return sum([await _owe_kind(connection, driver, kind) for kind in kinds])
 
 
@@ -35,9 +36,26 @@ async def _owe_kind(connection: AsyncConnection, driver: str, kind: Kind) -> int
         # A change that is being recorded at this moment brings its own row.
         statement = insert(delivery.table).from_select(columns, page).on_conflict_do_nothing()
         owed += (await connection.execute(statement)).rowcount
+        owed += await _owe_forgotten(connection, driver, kind, after, last)
         if last is None:
             return owed
         after = last
+
+
+async def _owe_forgotten(connection: AsyncConnection, driver: str, kind: Kind, after: str, last: str | None) -> int:
+    debts, at = delivery.table, now()
+    upper = () if last is None else (debts.c.resource_id <= last,)
+    forgotten = sa.update(debts).where(
+        debts.c.driver == driver,
+        debts.c.kind == kind,
+        debts.c.resource_id > after,
+        *upper,
+        # The condition of the index of what has failed.
+        debts.c.disposition != sa.literal_column("''"),
+        debts.c.disposition == delivery.FORGOTTEN,
+    )
+    again = forgotten.values(owed=True, owed_since=at, due_at=at, **delivery.PAID)
+    return (await connection.execute(again)).rowcount
 
 
 def _missing(driver: str, kind: Kind) -> sa.Select[Any]:

@@ -140,6 +140,15 @@ PAGE = 5000
 """Rows that one statement changes at most, where it may have to change all that a driver knows."""
 PAID: dict[str, Any] = {"attempts": 0, "disposition": "", "reason": "", "message": ""}
 """What no failed attempt has left anything in."""
+FORGOTTEN = "forgotten"
+"""Disposition of what lives and is not owed because somebody gave that up: the driver may know an older revision."""
+GIVEN_UP: dict[str, Any] = {
+    **PAID,
+    "disposition": FORGOTTEN,
+    "reason": "DEBT_FORGOTTEN",
+    "message": "an operator gave up what was owed; the next change, an audit or a handshake owes it again",
+}
+"""What stands there instead of a failed attempt."""
 
 
 class DeliveryTable:
@@ -294,11 +303,12 @@ def _upsert(insert: Any) -> Any:
     new = insert.excluded
     # A driver that was clean starts from what it acknowledged; one that was
     # behind stays where it is, however many revisions it will skip.
+    was_behind = table.c.owed | (table.c.disposition == FORGOTTEN)
     return insert.on_conflict_do_update(
         index_elements=["kind", "resource_id", "driver"],
         set_={
             "desired_revision": new.desired_revision,
-            "original": sa.case((table.c.owed, table.c.original), else_=new.original),
+            "original": sa.case((was_behind, table.c.original), else_=new.original),
             "owed_since": sa.case((table.c.owed, table.c.owed_since), else_=new.owed_since),
             "owed": True,
             "due_at": new.due_at,

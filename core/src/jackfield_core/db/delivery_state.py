@@ -17,6 +17,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from jackfield_core.db.delivery import FORGOTTEN
 from jackfield_core.db.driver_audit import UnreachableBackend
 
 REFUSED = ("infeasible", "conflict")
@@ -44,6 +45,8 @@ class DeliveryState(StrEnum):
     """The resource is gone for users, and the driver is owed that; what it holds of scarce things is not free yet."""
     HELD = "held"
     """Found on a device and known to nobody; it is removed when an operator agrees."""
+    FORGOTTEN = "forgotten"
+    """Not owed any more, because an operator gave that up: the driver has not acknowledged the newest revision."""
     UNKNOWN = "unknown"
     """The driver or a backend of it cannot be reached: what its devices hold is not known."""
 
@@ -103,7 +106,7 @@ def delivery_state(
     if doubt_of(row, hearing, unreachable):
         return DeliveryState.UNKNOWN
     if not row.owed:
-        return DeliveryState.IN_SYNC
+        return DeliveryState.FORGOTTEN if row.disposition == FORGOTTEN else DeliveryState.IN_SYNC
     if row.disposition in REFUSED:
         return DeliveryState.REFUSED
     if row.disposition == IN_PROGRESS:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import now
 from jackfield_core.db.claim import Due
-from jackfield_core.db.delivery import table
+from jackfield_core.db.delivery import FORGOTTEN, PAID, table
 from jackfield_core.db.driver_audit import LEAP
 from jackfield_core.db.statement import Statement, among
 
@@ -107,7 +107,9 @@ def _compared(driver: str, kind: str, compared: Sequence[Compared], since: datet
 
 _of_driver = table.c.driver == sa.bindparam("a_driver")
 _of_kind = table.c.kind == sa.bindparam("a_kind")
-_is_clean = ~table.c.owed & ~table.c.orphan & (table.c.acknowledged_revision == table.c.desired_revision)
+# What an operator gave up may be on the device all the same, or not: it is compared as if it were acknowledged.
+_is_known = (table.c.acknowledged_revision == table.c.desired_revision) | (table.c.disposition == FORGOTTEN)
+_is_clean = ~table.c.owed & ~table.c.orphan & _is_known
 _at = sa.bindparam("at", type_=sa.DateTime)
 _since = sa.bindparam("since", type_=sa.DateTime)
 
@@ -136,7 +138,9 @@ def _once_more(*conditions: sa.ColumnElement[bool]) -> sa.Update:
         else_=table.c.acknowledged_revision,
     )
     return (
-        sa.update(table).where(*conditions).values(owed=True, owed_since=_at, due_at=_at, acknowledged_revision=known)
+        sa.update(table)
+        .where(*conditions)
+        .values(owed=True, owed_since=_at, due_at=_at, acknowledged_revision=known, **PAID)
     )
 
 

@@ -1,37 +1,58 @@
-"""Debts that an operator gives up: a device that is gone for good will never acknowledge them.
+"""Debts that are given up: by an operator, because a device is gone for good, or by a driver that does not want them.
 
 What only such a debt has kept in the database goes with it: the rows of deleted
 resources, and with them the segments, addresses and MAC addresses that they
-held. Ports that waited for nobody else become ACTIVE. What the device may still
-hold is nobody's business any more, until an audit finds it. A resource that
-lives is owed to the driver again with its next change, or when the driver
-introduces itself.
+held, and what updates took away. Ports that waited for nobody else become
+ACTIVE. What the device may still hold is nobody's business any more, until an
+audit finds it.
 
-A driver gives up by itself what it does not want to hear of any more.
+A resource that lives keeps its row in the ledger: nothing is owed, and what the
+driver has acknowledged and asked to keep stays known. It is owed to the driver
+again with its next change, its end above all, when the driver introduces
+itself, and by an audit.
 """
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jackfield_core.db import leaving
-from jackfield_core.db.delivery import named, table
+from jackfield_core.db import delivery, leaving
+from jackfield_core.db.delivery import GIVEN_UP, NOTICE_RANK, named, table
 from jackfield_core.db.ending import EndTable
+from jackfield_core.db.fault import FaultTable
 from jackfield_core.db.statement import among
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.types import Kind
 
 ACTION = "forget"
 """Name of what was done, among the actions of operators."""
+Place = tuple[str, str]
+"""Kind and id: where a walk through the ledger of a driver stands."""
+START: Place = "", ""
 
 
 class Given(Struct, frozen=True):
-    """What was given up: *debts*, of which *ends* were owed for deleted resources."""
+    """What was given up: *debts*, of which *ends* were for deleted resources, *orphans* for what nobody knew."""
 
-    debts: int
-    ends: int
+    debts: int = 0
+    ends: int = 0
+    orphans: int = 0
+
+    def __add__(self, other: "Given") -> "Given":
+        return Given(self.debts + other.debts, self.ends + other.ends, self.orphans + other.orphans)
+
+    def __str__(self) -> str:
+        orphans = f" and {self.orphans} for what nobody knew" if self.orphans else ""
+        return f"{self.debts} debts, {self.ends} of them for what was deleted{orphans}"
+
+
+async def count_debts(connection: AsyncConnection, driver: str, *, kind: str = "", resource_id: str = "") -> int:
+    """Return how many debts :func:`force_forget` would find."""
+    wanted = [_DEBTS, *named(driver, kind or None, resource_id or None)]
+    return (await connection.execute(sa.select(sa.func.count()).select_from(table).where(*wanted))).scalar_one()
 
 
 async def force_forget(
@@ -42,33 +63,25 @@ async def force_forget(
     kind: str = "",
     resource_id: str = "",
     request_id: str = "",
-) -> Given:
-    """Forget what *driver* is owed, all of it or that of one *kind* or resource, and note that in the same transaction.
+    after: Place = START,
+) -> tuple[Given, Place | None]:
+    """Forget a page of what *driver* is owed, and note that in the same transaction.
 
-    *required* are the drivers without whose acknowledgement a port is not ACTIVE.
+    All of it, or that of one *kind* or resource, behind *after*. *required* are
+    the drivers without whose acknowledgement a port is not ACTIVE.
+
+    Returns:
+        What was given up, and where the next page begins; None if this was the last one.
     """
     wanted = [_DEBTS, *named(driver, kind or None, resource_id or None)]
-    ends = EndTable(tables.connection, tuple(Kind))
-    known = await _rows(tables.connection, sa.select(*_FORGOTTEN).where(*wanted))
-    network_ids = {one.network_id for one in known}
-    waiting = [one.resource_id for one in known if one.kind == Kind.PORT and not one.tombstone]
-    # Networks before ports before the ledger, in the order of everybody else.
-    await ends.hold(network_ids)
-    await tables.ports.hold(waiting)
-    forgotten = await _drop(tables.connection, wanted, network_ids)
-    left = await ends.settle_updates([one.resource_id for one in forgotten])
-    await ends.purge(left.union(one.network_id for one in forgotten if one.tombstone))
-    await tables.ports.refresh_status(waiting, [*required])
-    given = Given(len(forgotten), sum(one.tombstone for one in forgotten))
-    await tables.operator_actions.add(
-        ACTION,
-        driver,
-        kind=kind,
-        resource_id=resource_id,
-        request_id=request_id,
-        detail=f"{given.debts} debts, {given.ends} of them for what was deleted",
-    )
-    return given
+    known = await _page(tables.connection, wanted, after)
+    given = await _forget(tables, driver, known, required)
+    # An operator who found nothing to forget has asked for it all the same.
+    if known or after == START:
+        await tables.operator_actions.add(
+            ACTION, driver, kind=kind, resource_id=resource_id, request_id=request_id, detail=str(given)
+        )
+    return given, (known[-1].kind, known[-1].resource_id) if len(known) == delivery.PAGE else None
 
 
 async def forget_kinds(
@@ -88,28 +101,78 @@ async def forget_kinds(
         await ends.purge(network_ids)
 
 
-class _Forgotten(Struct, frozen=True):
-    """A debt that was dropped; *tombstone* if it was for the end of a resource."""
+class _Debt(Struct, frozen=True):
+    """A debt that is given up; *tombstone* if it is for the end of a resource, or of an *orphan*."""
 
     kind: str
     resource_id: str
     network_id: str
     tombstone: bool
+    orphan: bool
+    rank: int
+
+    @property
+    def is_dropped(self) -> bool:
+        """True if no row stays: of an end, and of a notice, which begins anew with what is true by then."""
+        return self.tombstone or self.rank == NOTICE_RANK
 
 
-_FORGOTTEN = [table.c[name] for name in _Forgotten.__struct_fields__]
+_COLUMNS = [table.c[name] for name in _Debt.__struct_fields__]
 _DEBTS = table.c.owed | table.c.orphan
 """What a driver is owed, and what it would be owed if an operator agreed."""
+_key = sa.tuple_(table.c.kind, table.c.resource_id)
 
 
-async def _drop(
-    connection: AsyncConnection, wanted: Sequence[sa.ColumnElement[bool]], network_ids: Collection[str]
-) -> Sequence[_Forgotten]:
-    """Drop what is wanted of the networks that are held: of others somebody may be settling the end."""
-    here = among(table.c.network_id, "network_ids", connection.dialect.name)
-    dropped = sa.delete(table).where(*wanted, here).returning(*_FORGOTTEN)
-    return await _rows(connection, dropped, network_ids=[*network_ids])
+async def _page(connection: AsyncConnection, wanted: Sequence[sa.ColumnElement[bool]], after: Place) -> Sequence[_Debt]:
+    page = sa.select(*_COLUMNS).where(*wanted, _key > sa.tuple_(*after))
+    page = page.order_by(table.c.kind, table.c.resource_id).limit(delivery.PAGE)
+    return [_Debt(*row) for row in await connection.execute(page)]
 
 
-async def _rows(connection: AsyncConnection, statement: sa.Executable, **values: object) -> Sequence[_Forgotten]:
-    return [_Forgotten(*row) for row in await connection.execute(statement, values)]
+async def _forget(tables: Tables, driver: str, known: Sequence[_Debt], required: Collection[str]) -> Given:
+    ends = EndTable(tables.connection, tuple(Kind))
+    ids = {kind: [one.resource_id for one in known if one.kind == kind and not one.tombstone] for kind in Kind}
+    # Networks before ports before the ledger, in the order of everybody else.
+    await ends.hold({one.network_id for one in known})
+    await tables.ports.hold(ids[Kind.PORT])
+    gone = [*await _drop(tables.connection, driver, known), *await _call_quits(tables.connection, driver, known)]
+    left = await ends.settle_updates([one.resource_id for one in gone])
+    await ends.purge(left.union(one.network_id for one in gone if one.tombstone))
+    await tables.ports.refresh_status(ids[Kind.PORT], [*required])
+    for kind in (Kind.NETWORK, Kind.PORT):
+        await FaultTable(tables.connection, [*required]).refresh(kind, ids[kind])
+    return Given(len(gone), sum(one.tombstone and not one.orphan for one in gone), sum(one.orphan for one in gone))
+
+
+async def _drop(connection: AsyncConnection, driver: str, known: Sequence[_Debt]) -> Sequence[_Debt]:
+    """Drop the debts for ends, and notices; one that was paid meanwhile is left alone."""
+    is_dropped = table.c.tombstone | (table.c.rank == NOTICE_RANK)
+    dropped = sa.delete(table).where(*_among(connection, driver), _DEBTS, is_dropped).returning(*_COLUMNS)
+    return await _run(connection, dropped, [one for one in known if one.is_dropped])
+
+
+async def _call_quits(connection: AsyncConnection, driver: str, known: Sequence[_Debt]) -> Sequence[_Debt]:
+    """Owe nothing for what lives, but keep what the driver knows of it."""
+    living = [one for one in known if not one.is_dropped]
+    values: dict[str, Any] = {**GIVEN_UP, "owed": False, "owed_since": None, "claim": None, "leased_until": None}
+    quits = sa.update(table).where(*_among(connection, driver), ~table.c.tombstone, table.c.owed)
+    return await _run(connection, quits.values(values).returning(*_COLUMNS), living)
+
+
+def _among(connection: AsyncConnection, driver: str) -> Sequence[sa.ColumnElement[bool]]:
+    dialect = connection.dialect.name
+    return (
+        table.c.driver == driver,
+        # Kinds have no ids in common.
+        table.c.kind.in_([*Kind]),
+        among(table.c.resource_id, "ids", dialect),
+        # Somebody may be settling the end of what is on others.
+        among(table.c.network_id, "network_ids", dialect),
+    )
+
+
+async def _run(connection: AsyncConnection, statement: sa.Executable, debts: Sequence[_Debt]) -> Sequence[_Debt]:
+    if not debts:
+        return ()
+    values = {"ids": [one.resource_id for one in debts], "network_ids": [*{one.network_id for one in debts}]}
+    return [_Debt(*row) for row in await connection.execute(statement, values)]

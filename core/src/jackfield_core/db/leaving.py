@@ -125,9 +125,11 @@ def segment_is_leaving(segments: sa.FromClause) -> sa.ColumnElement[bool]:
 
 def mac_is_leaving() -> sa.ColumnElement[bool]:
     """Return the condition that another port has yet to let go of the MAC address of a new row of ports."""
-    new = {name: sa.literal_column(f"port.{name}") for name in ("id", "network_id", "mac_address")}
+    # As text: where rows are returned from an INSERT, SQLAlchemy writes columns of the table without its name.
     return sa.exists().where(
-        table.c.network_id == new["network_id"], table.c.thing == new["mac_address"], table.c.resource_id != new["id"]
+        table.c.network_id == sa.literal_column("port.network_id", Id),
+        table.c.thing == sa.literal_column("port.mac_address", sa.String()),
+        table.c.resource_id != sa.literal_column("port.id", Id),
     )
 
 

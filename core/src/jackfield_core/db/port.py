@@ -214,6 +214,7 @@ def _refresh(dialect: str) -> sa.sql.ClauseElement:
         delivery.table.c.resource_id == table.c.id,
         among(delivery.table.c.driver, "required", dialect),
         delivery.table.c.acknowledged_revision.is_(None),
+        delivery.table.c.disposition != delivery.FORGOTTEN,
     )
     falls = _is_active & ~_may_work
     # A driver that is told everything again, because its device lost it, is not awaited: hosts say whether frames pass.

@@ -16,7 +16,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db import driver_audit, port, subnet
-from jackfield_core.db.delivery import table
+from jackfield_core.db.delivery import FORGOTTEN, table
 from jackfield_core.db.delivery_state import IN_PROGRESS, NOT_TRIED, REFUSED, DeliveryState, Hearings
 from jackfield_core.db.driver_audit import UnreachableBackend
 from jackfield_core.db.query import storable
@@ -165,7 +165,11 @@ def _in_state(state: DeliveryState, hearings: Hearings, dialect: str) -> sa.Colu
         case DeliveryState.UNKNOWN:
             return is_live & (~is_asked | (~owed & _is_doubtful(hearings, dialect)))
         case DeliveryState.IN_SYNC:
-            return is_live & is_asked & ~owed & ~_is_doubtful(hearings, dialect)
+            is_forgotten = table.c.disposition == FORGOTTEN
+            return is_live & is_asked & ~owed & ~is_forgotten & ~_is_doubtful(hearings, dialect)
+        case DeliveryState.FORGOTTEN:
+            is_forgotten = has_failed & (table.c.disposition == FORGOTTEN)
+            return is_live & is_asked & ~owed & is_forgotten & ~_is_doubtful(hearings, dialect)
         case DeliveryState.PENDING:
             return is_live & is_asked & owed & table.c.disposition.in_(NOT_TRIED)
         case DeliveryState.REFUSED:
@@ -173,7 +177,7 @@ def _in_state(state: DeliveryState, hearings: Hearings, dialect: str) -> sa.Colu
         case DeliveryState.IN_PROGRESS:
             return is_live & is_asked & has_failed & (table.c.disposition == IN_PROGRESS)
         case DeliveryState.RETRYING:
-            others = (*NOT_TRIED, *REFUSED, IN_PROGRESS)
+            others = (*NOT_TRIED, *REFUSED, IN_PROGRESS, FORGOTTEN)
             return is_live & is_asked & has_failed & table.c.disposition.not_in(others)
 
 

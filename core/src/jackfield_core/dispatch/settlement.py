@@ -69,8 +69,8 @@ async def settle(
     ended = {item.debt.network_id for item in done if item.debt.tombstone}
     met = [item.debt.resource_id for item in done if _is_first_meeting(item.debt)]
     judged = _judged(items, outcomes) if driver in required else {}
-    updated = [item.debt.resource_id for item in done if not item.debt.tombstone]
-    left = await tables.leaving.networks(updated) if updated else set()
+    heard = [item.debt.resource_id for item in done]
+    left = await tables.leaving.networks(heard) if heard else set()
     # Networks before ports before the ledger, in the order of services.
     ends = EndTable(tables.connection, attributed)
     if networks := ended.union(left, judged.get(Kind.NETWORK, ())):
@@ -80,7 +80,7 @@ async def settle(
     count, settled = await _acknowledge(tables, driver, claim, done, outcomes, failed)
     written = count + (await give_back(tables, claim, failures) if failures else 0)
     if left:
-        await ends.settle_updates(updated)
+        await ends.settle_updates(heard)
     if ended or left:
         await ends.purge(ended | left, [one.resource_id for one in settled if one.tombstone and one.kind == Kind.PORT])
     if met:

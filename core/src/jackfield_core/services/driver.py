@@ -10,6 +10,7 @@ table of operators' actions, in the same transaction.
 from collections.abc import Callable, Collection
 
 from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core import config
 from jackfield_core.context import RequestContext
@@ -18,7 +19,7 @@ from jackfield_core.db.delivery_state import Hearings
 from jackfield_core.db.driver import DriverRecord
 from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.engine import Database, sweep
-from jackfield_core.db.forgetting import Given, force_forget
+from jackfield_core.db.forgetting import START, Given, Place, count_debts, force_forget
 from jackfield_core.db.lag import LagTable
 from jackfield_core.db.orphan import OrphanTable
 from jackfield_core.db.unit_of_work import Tables
@@ -141,26 +142,43 @@ class DriverService(DriverLooks):
         except NoVerdict as error:
             raise DriverUnavailable(str(error), driver=name) from None
 
-    async def forget(self, ctx: RequestContext, name: str, kind: str = "", id: str = "") -> Given:
+    async def forget(
+        self,
+        ctx: RequestContext,
+        name: str,
+        kind: str = "",
+        id: str = "",
+        progress: Progress = lambda _seen, _total: None,
+    ) -> Given:
         """Give up what a driver is owed, all of it or that of one kind or resource; what only waited for it goes.
 
-        Also for a driver that is not in the settings any more.
+        Also for a driver that is not in the settings any more. Much is given up
+        page by page, each in a transaction of its own.
 
         Raises:
             NotFound: It is owed nothing of that, and not in the settings either.
         """
         expect_admin(ctx, "update_driver")
         await self._expect_known(name)
-        async with self._database.writing() as connection:
-            await sweep(connection)
-            given = await force_forget(
-                Tables(connection),
-                name,
-                required=self._required,
-                kind=kind,
-                resource_id=id,
-                request_id=ctx.request_id,
-            )
+        async with self._database.reading() as connection:
+            id, total = await _found(connection, name, kind, id)
+        given = Given()
+        after: Place | None = START
+        progress(0, total)
+        while after is not None:
+            async with self._database.writing() as connection:
+                await sweep(connection)
+                page, after = await force_forget(
+                    Tables(connection),
+                    name,
+                    required=self._required,
+                    kind=kind,
+                    resource_id=id,
+                    request_id=ctx.request_id,
+                    after=after,
+                )
+            given += page
+            progress(given.debts, max(given.debts, total))
         self._wake(self._names)
         return given
 
@@ -199,6 +217,15 @@ def _expect_comparable(known: DriverRecord, *, everything: bool) -> None:
             f'Driver "{known.name}" cannot list what its devices hold (it has no feature "{LISTS}"); '
             f"it can only be owed everything again."
         )
+
+
+async def _found(connection: AsyncConnection, driver: str, kind: str, id: str) -> tuple[str, int]:
+    """Return the id under which a driver is owed something, and how many debts that are."""
+    count = await count_debts(connection, driver, kind=kind, resource_id=id)
+    if not count and id != id.lower():
+        # Our own ids are lower-case; those that only a device knows may be anything.
+        return await _found(connection, driver, kind, id.lower())
+    return id, count
 
 
 async def _retried(tables: Tables, driver: str, kind: str, id: str, request_id: str) -> int:

@@ -99,8 +99,9 @@ class Hosts:
             self._open.push_async_callback(self.database.close)
             self.agents = Agents(await self._crowd(stack.nodes))
             self.client = await self._client(host_name(0))
-            self._unheard = await self._network_of_its_own()
+            # A driver that has never listed anything misses nothing; one that lists a network misses all the world.
             await self._until(_AUDITED)
+            self._unheard = await self._network_of_its_own()
             await self.until_paid()
         except BaseException:
             await self._open.aclose()

@@ -60,6 +60,8 @@ class Owner(grpc.GenericRpcHandler):
         self.sets: dict[str, bytes] = {}
         """Attributes that it sets on every resource."""
         self.held: dict[tuple[Kind, str], list[Held]] = {}
+        self.places = ["switch-1"]
+        """Backends on which it makes everything."""
         self.unlisted: set[Kind] = set()
         """Kinds that leave nothing on its devices."""
         self.unreachable: list[reconcile_pb2.Unreachable] = []
@@ -158,8 +160,8 @@ class Owner(grpc.GenericRpcHandler):
             return [f"remove {kind}"] if held else []
         if held is None:
             return [f"add {kind}"]
-        wanted = Held(change.revision, change.digest)
-        return [] if held == [wanted] else [f"change {kind}"]
+        wanted = [Held(change.revision, change.digest, place) for place in self.places]
+        return [] if held == wanted else [f"change {kind}"]
 
     async def _check(self, _request: Any) -> Message:
         self.checks += 1
@@ -198,6 +200,6 @@ class Owner(grpc.GenericRpcHandler):
         if change.action == change_pb2.ACTION_DELETE:
             self.held.pop(key, None)
         else:
-            self.held[key] = [Held(change.revision, change.digest)]
+            self.held[key] = [Held(change.revision, change.digest, place) for place in self.places]
         done = mechanism_pb2.Done(revision=change.revision, attributes=self.sets)
         return mechanism_pb2.PostcommitResult(change_id=change.change_id, done=done)

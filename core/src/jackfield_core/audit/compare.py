@@ -61,9 +61,11 @@ async def compare(
         found = [
             *await _missing(database, subject, tally, known_kinds, agent_down_time),
             *await _changed(database, subject, tally),
+            *await _thinned(database, subject, tally, agent_down_time),
             *await suspects.orphans(database, subject, tally),
         ]
     held, gone = tally.held()
+    spread = {kind: tally.spread(kind) for kind in Kind}
     return Findings(
         driver=subject.name,
         since=tally.since,
@@ -74,6 +76,8 @@ async def compare(
         listed_kinds=known_kinds,
         held=held,
         gone=gone,
+        spread=[one for stored, _ in spread.values() for one in stored],
+        not_spread=[(kind, id) for kind, (_, ids) in spread.items() for id in ids],
         grown=[one for one in held if one.resource_id in tally.grown[one.kind]],
     )
 
@@ -105,6 +109,12 @@ async def _missing(
 
 async def _changed(database: Database, subject: Subject, tally: Tally) -> Sequence[Finding]:
     return await _differing(database, subject, tally, Difference.CHANGED, {kind: tally.changed(kind) for kind in Kind})
+
+
+async def _thinned(database: Database, subject: Subject, tally: Tally, agent_down_time: float) -> Sequence[Finding]:
+    """Return what is gone from one backend, unless the driver says that it would do nothing about it."""
+    found = await _differing(database, subject, tally, Difference.CHANGED, {kind: tally.thinned(kind) for kind in Kind})
+    return await suspects.missed(database, subject, found, agent_down_time)
 
 
 async def _differing(

@@ -15,6 +15,7 @@ from jackfield_core.audit.subject import Subject
 from jackfield_core.db.claim import Due
 from jackfield_core.db.drift import LedgerRow, list_ledger
 from jackfield_core.db.engine import Database
+from jackfield_core.db.spread import Spread, SpreadTable
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.mechanism import translate
 from jackfield_core.mechanism.listing import Owned
@@ -36,6 +37,8 @@ class Expectation:
         self._marks: dict[Kind, dict[str, bytes]] = {kind: {} for kind in Kind}
         self.held: dict[Kind, dict[str, int]] = {kind: {} for kind in Kind}
         """Revisions of orphans that wait for an operator, by id."""
+        self.spread: Sequence[Spread] = ()
+        """What was on several backends at the last audit."""
         self.judged = 0
         """How many resources are compared with what is listed."""
 
@@ -70,10 +73,17 @@ class Expectation:
         """Return the acknowledged revision of something that is judged."""
         return _revision(self._marks[kind][id])
 
+    def find_revision(self, kind: Kind, id: str) -> int | None:
+        """Return the acknowledged revision of something, or None if it is not judged."""
+        mark = self._marks[kind].get(id, _NOT_JUDGED)
+        return None if mark == _NOT_JUDGED else _revision(mark)
+
 
 async def expect(database: Database, subject: Subject, share: float) -> Expectation:
     """Read what a driver has acknowledged; pause *share* times as long as that takes, for others to go on."""
     expectation = Expectation()
+    async with database.reading() as connection:
+        expectation.spread = await SpreadTable(connection).list(subject.name)
     after = "", ""
     while True:
         began = time.monotonic()

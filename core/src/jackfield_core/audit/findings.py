@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from jackfield_core.db.driver_audit import UnreachableBackend
+from jackfield_core.db.spread import Spread
 from jackfield_core.types import Kind
 
 
@@ -38,7 +39,9 @@ class Findings(Struct, frozen=True):
     networks before subnets before ports. What *unreachable* backends hold is
     unknown: with any of them nothing is missing. *held* are orphans found
     before that still are there and wait for an operator, *grown* those of them
-    whose revision is higher now, *gone* those that are not there any more.
+    whose revision is higher now, *gone* those that are not there any more. *spread*
+    is what is on other backends than before, and on several, *not_spread* what is
+    not on several any more.
     """
 
     driver: str
@@ -51,6 +54,8 @@ class Findings(Struct, frozen=True):
     held: Sequence[Finding] = ()
     gone: Sequence[Finding] = ()
     grown: Sequence[Finding] = ()
+    spread: Sequence[Spread] = ()
+    not_spread: Sequence[tuple[Kind, str]] = ()
 
     def of(self, difference: Difference) -> Sequence[Finding]:
         """Return the findings of one sort."""

@@ -19,6 +19,7 @@ from jackfield_core.audit.suspects import batches
 from jackfield_core.db.drift import owe_differing
 from jackfield_core.db.engine import Database
 from jackfield_core.db.orphan import Orphan, OrphanTable
+from jackfield_core.db.spread import SpreadTable
 from jackfield_core.types import Action, Kind
 
 
@@ -45,6 +46,7 @@ async def apply(database: Database, subject: Subject, findings: Findings, settin
     await _drop(database, findings)
     await _raise(database, findings)
     await _note(database, subject.name, orphans, owed=removes)
+    await _store_spread(database, findings)
     removed = len(orphans) if removes else 0
     return Repair(missing, changed, removed, len(orphans) - removed + len(findings.held))
 
@@ -83,6 +85,17 @@ async def _drop(database: Database, findings: Findings) -> None:
                 await OrphanTable(connection).drop_held(
                     findings.driver, kind, [finding.resource_id for finding in batch]
                 )
+
+
+async def _store_spread(database: Database, findings: Findings) -> None:
+    """Note what is on which backends; after what was gone from one of them is owed, or nobody would miss it again."""
+    for batch in batches(findings.spread):
+        async with database.writing() as connection:
+            await SpreadTable(connection).save(findings.driver, batch)
+    for kind in Kind:
+        for ids in batches([id for of, id in findings.not_spread if of == kind]):
+            async with database.writing() as connection:
+                await SpreadTable(connection).drop(findings.driver, kind, ids)
 
 
 async def _raise(database: Database, findings: Findings) -> None:

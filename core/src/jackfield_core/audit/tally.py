@@ -1,8 +1,9 @@
 """A listing, held against what is expected while it comes in.
 
-Of what is listed only ids are kept: a set of those that were seen, and the few
-that differ. Several backends may hold the same resource, as two switches hold
-the same network; it is as it should be if it is so on each of them.
+Of what is listed only ids are kept: those that were seen, each with a number for
+its backends, and the few that differ. Several backends may hold the same
+resource, as two switches hold the same network; it is as it should be if it is so
+on each of them, and on all those on which it was before.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,8 +11,10 @@ from datetime import datetime
 
 from jackfield_core.audit.expectation import Expectation
 from jackfield_core.audit.findings import Difference, Finding
+from jackfield_core.audit.whereabouts import Whereabouts
 from jackfield_core.db.base import now
 from jackfield_core.db.driver_audit import UnreachableBackend
+from jackfield_core.db.spread import Spread
 from jackfield_core.mechanism.listing import Owned
 from jackfield_core.types import Kind
 
@@ -27,7 +30,8 @@ class Tally:
 
     def __init__(self, expectation: Expectation) -> None:
         self._expectation = expectation
-        self._seen: dict[Kind, set[str]] = {kind: set() for kind in Kind}
+        self._whereabouts = Whereabouts(expectation.spread)
+        self._seen = self._whereabouts.seen
         self._changed: dict[Kind, set[str]] = {kind: set() for kind in Kind}
         self.since: datetime = now()
         """When the listing began."""
@@ -59,7 +63,7 @@ class Tally:
             revisions[id] = max(owned.revision, revisions.get(id, 0))
             return
         self.listed += id not in self._seen[kind]
-        self._seen[kind].add(id)
+        self._whereabouts.take(kind, id, owned.backend)
         if owned.revision > self._expectation.held[kind].get(id, owned.revision):
             self._expectation.held[kind][id] = owned.revision
             self.grown[kind].add(id)
@@ -79,6 +83,15 @@ class Tally:
             return []
         seen = self._seen[kind]
         return [(id, revision) for id, revision in self._expectation.judged_of(kind) if id not in seen]
+
+    def thinned(self, kind: Kind) -> Suspects:
+        """Return what is gone from one backend, and still on another one."""
+        thinned = self._whereabouts.thinned(kind, self._expectation.find_revision, self.unreachable)
+        return [(id, revision) for id, revision in thinned if id not in self._changed[kind]]
+
+    def spread(self, kind: Kind) -> tuple[Sequence[Spread], Sequence[str]]:
+        """Return what is to be stored of where resources are, and which ids are to be forgotten."""
+        return self._whereabouts.news(kind, self._expectation.find_revision, self.unreachable)
 
     def changed(self, kind: Kind) -> Suspects:
         """Return what is there, and not as it was made."""

@@ -6,6 +6,7 @@ when this raises. What names no resource that the core could know is left out.
 """
 
 import contextlib
+import sys
 from collections.abc import AsyncGenerator, Collection, Sequence
 
 from jackfield.driver.v1 import reconcile_pb2
@@ -30,12 +31,13 @@ _HIGHEST = 2**62
 
 
 class Owned(Struct, frozen=True, gc=False):
-    """A resource on a device; *digest* is empty if it is not as it was made."""
+    """A resource on a device; *digest* is empty if it is not as it was made, *backend* if that is not told."""
 
     kind: Kind
     id: str
     revision: int
     digest: bytes
+    backend: str
 
 
 class Page(Struct, frozen=True):
@@ -90,7 +92,10 @@ async def diff(client: DriverClient, batch: Batch) -> AsyncGenerator[Foreseen, N
 
 
 def _owned(message: reconcile_pb2.OwnedResource) -> Owned:
-    return Owned(KIND_OF[message.kind], message.id, min(max(message.revision, 0), _HIGHEST), message.digest)
+    revision = min(max(message.revision, 0), _HIGHEST)
+    # Most of a listing is on few backends, and one text for each is enough.
+    backend = sys.intern(clean(message.backend, _NAME_LENGTH))
+    return Owned(KIND_OF[message.kind], message.id, revision, message.digest, backend)
 
 
 def _is_id(text: str) -> bool:

@@ -26,7 +26,8 @@ from jackfield_linuxbridge.layout import tap_name
 from jackfield_sdk import NetworkView, PortView
 from support.waiting import PATIENCE
 
-PROGRAMS = ("ip", "bridge", "ping")
+PROGRAMS = ("ip", "bridge", "ping", "tcpdump")
+COMMAND = str(Path(sys.executable).with_name("jackfield-linuxbridge"))
 AGENT = Path(__file__).with_name("linuxbridge_agent_process.py")
 
 

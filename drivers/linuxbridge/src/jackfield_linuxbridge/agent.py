@@ -58,6 +58,11 @@ class LinuxBridgeAgent(LaneAgent):
         assert self._wiring is not None
         return self._wiring.reconcile(views, sweep=sweep)
 
+    def announce(self, ports: Sequence[PortView]) -> None:
+        """Let switches learn where ports are that came up: perhaps they came from another host."""
+        assert self._wiring is not None
+        self._wiring.announce(ports)
+
     def watches(self) -> Sequence[Coroutine[None, None, None]]:
         """Watch the links and the clock."""
         return (watch_links(self.wake), self._audit())

@@ -13,11 +13,12 @@ restart, update and repair are all this pass. Everything here blocks and runs in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
-from jackfield_sdk import DriverError, PassOutcome, PortOutcome, PortState, Views
+from jackfield_sdk import DriverError, PassOutcome, PortOutcome, PortState, PortView, Views
 
+from jackfield_linuxbridge.announcement import announce
 from jackfield_linuxbridge.antispoof import Filter, FilteredPort
 from jackfield_linuxbridge.desired import Plan, PlannedPort
 from jackfield_linuxbridge.difference import (
@@ -49,6 +50,7 @@ class Wiring:
         self._kernel = Kernel(layout)
         self._forwarding = Forwarding(self._kernel.netlink)
         self._filter = Filter(layout.deployment)
+        self._wired: dict[str, PlannedPort] = {}
 
     def close(self) -> None:
         """Let go; the host stays as it is."""
@@ -72,7 +74,12 @@ class Wiring:
         self._ensure_forwarding(plan, observed, failures)
         if sweep:
             self._sweep(plan, observed, failures)
+        self._wired = {port.view.id: port for port in plan.ports}
         return PassOutcome([_outcome(port, failures) for port in plan.ports], failures)
+
+    def announce(self, ports: Sequence[PortView]) -> None:
+        """Send a frame of each port that the last pass wired, so that switches learn where it is."""
+        announce(self._kernel.netlink, [self._wired[port.id] for port in ports if port.id in self._wired])
 
     def _ensure_networks(self, plan: Plan, observed: Observed, failures: dict[str, str]) -> Observed:
         """Have the devices of all networks, and return how the host looks then."""

@@ -79,3 +79,14 @@ def test_fragments_are_looked_into_after_a_restart_of_the_switch(room: Room) -> 
     room.host.restart_switchd()
 
     assert room.arrivals(cases) == {case.name: case.passes for case in cases}
+
+
+def test_a_switch_that_reads_two_tags_lets_none_pass(room: Room) -> None:
+    """With a vlan-limit of 2, a tag behind a priority tag is found as well."""
+    room.host.vsctl("set", "Open_vSwitch", ".", "other_config:vlan-limit=2")
+    port = a_port(1, network=NETWORK, **SECURED, port_security_enabled=False, version="2")
+    room.agent.port(port)
+    room.agent.wait_for(port.id, "up", version="2")
+
+    cases = [*spoofing.NOT_OF_THIS_NETWORK, *(case for case in spoofing.OWN_ADDRESSES if case.name == "priority_tag")]
+    assert room.arrivals(cases) == {case.name: case.passes for case in cases}

@@ -23,12 +23,12 @@ def test_an_unknown_port_is_dead() -> None:
     assert "0:0:->drop" in texts(integration_flows((), (), None))
 
 
-def test_a_trusted_guest_is_only_held_to_one_vlan() -> None:
-    """Without rules a guest's frames go to the switching table, unless they have a second VLAN tag."""
+def test_a_trusted_guest_is_only_held_to_its_vlan() -> None:
+    """Without rules a guest's frames go to the switching table, unless they have a VLAN tag."""
     flows = texts(integration_flows((Guest(5, None),), (), None))
 
     assert "0:10:in_port=5->goto_table:27" in flows
-    assert {"27:10:dl_type=0x8100->drop", "27:10:dl_type=0x88a8->drop", "27:0:->goto_table:60"} <= set(flows)
+    assert {"27:10:vlan_tci=0x1000/0x1000->drop", "27:10:dl_type=0x8100->drop", "27:0:->goto_table:60"} <= set(flows)
     assert not any("dl_src" in flow for flow in flows)
 
 

@@ -1,7 +1,8 @@
 """Anti-spoofing: a guest speaks only for the addresses that its port was given.
 
 Four tables in a row, and what no rule lets through is dropped.
-0. No frame carries a second VLAN tag: behind a tag without a VLAN it would come out on a flat network.
+0. No frame carries a VLAN tag. A priority tag, which names no VLAN, is taken off first: what is behind it
+   could be a tag that comes to light on a flat network.
 1. The source MAC address is the port's, or that of an allowed address pair.
 2. Nobody announces what is not his: ARP (RFC 826) by sender MAC and IP, neighbour advertisements
    (RFC 4861) by target. Guests neither answer as DHCP servers nor advertise routers.
@@ -10,7 +11,7 @@ Four tables in a row, and what no rule lets through is dropped.
 
 A port without any address is on a network without subnets, where there is no truth to hold its
 words against: then only its MAC address is checked, and the servers are still kept out. A port
-without port security passes table 0 of its own kind alone; NORMAL drops what has a VLAN.
+without port security passes a table like the first alone.
 
 The rules about ports and ICMPv6 types see the first fragment of a packet only if the bridge looks into
 fragments (`openflow`). A packet whose headers end before that is dropped (RFC 7112).
@@ -37,8 +38,12 @@ _ANNOUNCE = f"goto_table:{ANNOUNCED}"
 _SOURCE = f"goto_table:{SOURCE_IP}"
 _PASS = f"goto_table:{PASSED}"
 
-# Ethernet types of VLAN tags (IEEE 802.1Q); as the type of a frame they stand behind another tag.
-_TAGS = ("0x8100", "0x88a8")
+# A tag with the VLAN 0, and one with any (0x1000 is OpenFlow's bit for its presence).
+_PRIORITY_TAG, _TAG = "vlan_tci=0x1000/0x1fff", "vlan_tci=0x1000/0x1000"
+
+# Of two tags a switch with a vlan-limit of 1, the default, reads only the outer one, and then takes the Ethernet type
+# of the inner one (IEEE 802.1Q) for that of the frame.
+_TAGGED = (_TAG, "dl_type=0x8100", "dl_type=0x88a8")
 
 # What is said to the clients of DHCP and DHCPv6, from whatever port, and by routers.
 _ROUTER_ADVERTISEMENT, _SOLICITATION, _ADVERTISEMENT = 134, 135, 136
@@ -97,7 +102,8 @@ def rules(mac_address: str, ip_addresses: tuple[str, ...], pairs: tuple[tuple[st
 def common_flows() -> Iterator[Flow]:
     """Yield the rules that hold for every port."""
     for table, onward in ((UNTAGGED, _MAC), (TRUSTED, _PASS)):
-        yield from (Flow(table, 10, f"dl_type={tag}", DROP) for tag in _TAGS)
+        yield Flow(table, 20, _PRIORITY_TAG, f"pop_vlan,resubmit(,{table})")
+        yield from (Flow(table, 10, match, DROP) for match in _TAGGED)
         yield Flow(table, 0, "", onward)
     for table in (SOURCE_MAC, ANNOUNCED, SOURCE_IP):
         yield Flow(table, 0, "", DROP)

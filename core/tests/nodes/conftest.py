@@ -33,6 +33,9 @@ class NobodyIsOwed:
     def owed(self, _kind: Kind, _action: Action) -> Sequence[str]:
         return ()
 
+    def declined(self, _kind: Kind, _action: Action) -> Sequence[str]:
+        return ()
+
     def interested(self, _kind: Kind, _action: Action) -> Sequence[object]:
         return ()
 

@@ -9,8 +9,9 @@ from jackfield_core.nodes.view import View
 
 PUSH_SIZE = 500
 """Views in one push at most."""
-PUSH_BYTES = 1 << 20
-"""Bytes after which a push is closed: messages may have 16 MiB, and a single view may be big."""
+PUSH_BYTES = 1 << 18
+"""Bytes after which a push is closed. Messages may have 16 MiB; but a thousand agents that do not read cost as much
+as a thousand pushes."""
 
 Step = View | node_pb2.Removal
 

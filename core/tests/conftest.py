@@ -55,6 +55,10 @@ class Creditors:
         """Return the drivers."""
         return self.drivers
 
+    def declined(self, _kind: Kind, _action: Action) -> Sequence[str]:
+        """Return nobody: these drivers hear of everything."""
+        return ()
+
     def interested(self, _kind: Kind, _action: Action) -> Sequence[object]:
         """Return nobody: these drivers never judge."""
         return ()

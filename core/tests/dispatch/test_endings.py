@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from jackfield.driver.v1 import change_pb2
 from jackfield_core.db.address import table as addresses
 from jackfield_core.db.network import table as networks
 from jackfield_core.db.port import table as ports
@@ -37,3 +38,36 @@ async def test_subnet_waits_for_ports_that_still_hold_its_addresses(scene: Any, 
     await late.up()
     await core.until_paid()
     assert [await core.count(table) for table in TABLES] == [0] * 5
+
+
+async def test_driver_of_another_process_is_told_of_an_end(scene: Any) -> None:
+    """A process whose settings lack a driver deletes nothing behind its back."""
+    driver = await scene.driver()
+    core = await scene.core(driver)
+    tree = await core.network()
+    await core.until_paid()
+    await core.stop()
+    stranger = await scene.core()
+
+    await stranger.delete(tree.network)
+    await stranger.stop()
+    core = await scene.core(driver)
+    await core.until_paid()
+
+    assert [context.current.id for context in driver.told(action="delete")] == [tree.network.id]
+    assert await core.count(networks) == 0
+
+
+async def test_driver_of_another_process_that_wants_no_ends_is_spared(scene: Any) -> None:
+    """What it said when it introduced itself counts, whoever calls it."""
+    driver = await scene.raw_driver(actions=[change_pb2.ACTION_CREATE])
+    core = await scene.core(driver)
+    tree = await core.network()
+    await core.until_paid()
+    await core.stop()
+    stranger = await scene.core()
+
+    await stranger.delete(tree.network)
+
+    assert await stranger.debts(owed=None) == []
+    assert await core.count(networks) == 0

@@ -167,14 +167,15 @@ class DeliveryTable:
         at = now()
         await _UPSERT.run(self._connection, [_new_row(entry, at) for entry in _coalesced(entries)])
 
-    async def bury(self, kind: Kind, resource_id: str, revision: int, drivers: Sequence[str]) -> int:
+    async def bury(self, kind: Kind, resource_id: str, revision: int, declined: Sequence[str] = ()) -> int:
         """Note that a resource is gone; return how many drivers are owed that.
 
-        Drivers that never heard of the resource, or do not want to hear of its
-        end, are owed nothing.
+        Drivers that never heard of the resource, or have *declined* to hear of
+        its end, are owed nothing. One that this process does not call is: another one may.
         """
         mine = {"a_kind": kind, "a_resource_id": resource_id}
-        await _LEAVE_OUT.run(self._connection, {**mine, "drivers": [*drivers]})
+        if declined:
+            await _LEAVE_OUT.run(self._connection, {**mine, "drivers": [*declined]})
         return await _BURY.run(self._connection, {**mine, "a_revision": revision, "at": now()})
 
     async def states(self, kind: Kind, resource_id: str) -> dict[str, tuple[int, bytes]]:
@@ -328,7 +329,7 @@ _of_resource = (
     & (table.c.rank < NOTICE_RANK)
 )
 
-_LEAVE_OUT = Statement(lambda dialect: sa.delete(table).where(_of_resource, ~among(table.c.driver, "drivers", dialect)))
+_LEAVE_OUT = Statement(lambda dialect: sa.delete(table).where(_of_resource, among(table.c.driver, "drivers", dialect)))
 _BURY = Statement(
     sa.update(table)
     .where(_of_resource)

@@ -78,6 +78,9 @@ class Creditors(Protocol):
     def owed(self, kind: Kind, action: Action) -> Sequence[str]:
         """Return the drivers that want to hear of this after the commit, in order."""
 
+    def declined(self, kind: Kind, action: Action) -> Sequence[str]:
+        """Return the drivers, whoever calls them, that do not want to hear of this after the commit."""
+
     def interested(self, kind: Kind, action: Action) -> Sequence[object]:
         """Return the drivers that judge this before the commit."""
 
@@ -166,7 +169,7 @@ class Transaction(Tables):
             drivers = self._creditors.owed(change.kind, change.action)
             self.owed.update(drivers)
             if change.action is Action.DELETE:
-                await self._bury(change, drivers)
+                await self._bury(change)
             elif change.action is Action.CREATE:
                 new.extend(_entry(change, driver, None) for driver in drivers)
             elif drivers:
@@ -204,11 +207,12 @@ class Transaction(Tables):
         if networks := await ends.settle_updates(self.leaving.noted):
             await ends.purge(networks, ())
 
-    async def _bury(self, change: Change, drivers: Sequence[str]) -> None:
+    async def _bury(self, change: Change) -> None:
         """Remove a resource for good, or hide it until its last driver has let go."""
         table = self._table(change.kind)
         id = change.current.id
-        if await self.deliveries.bury(change.kind, id, change.current.revision_number + 1, drivers):
+        declined = self._creditors.declined(change.kind, change.action)
+        if await self.deliveries.bury(change.kind, id, change.current.revision_number + 1, declined):
             await table.mark_deleted(id)
         elif change.kind is Kind.PORT:
             await table.purge([id])

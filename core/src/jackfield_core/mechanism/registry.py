@@ -8,7 +8,7 @@ it wants; but it is not asked to judge, because it never said that it wants to.
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import structlog
 from prometheus_client import Counter
@@ -16,7 +16,7 @@ from prometheus_client import Counter
 from jackfield_core import config
 from jackfield_core.attributes.catalogue import Catalogue, load_declarations
 from jackfield_core.db.deployment import DeploymentTable
-from jackfield_core.db.driver import Interest
+from jackfield_core.db.driver import DriverRecord, Interest
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.mechanism.answers import Garbage, Handshake
 from jackfield_core.mechanism.entry import DriverEntry
@@ -62,6 +62,7 @@ class Registry:
         """What drivers have declared for users to set."""
         self._subscribers: list[OnReady] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._strangers: dict[str, Sequence[Interest]] = {}
         self._index()
 
     def entries(self) -> Sequence[DriverEntry]:
@@ -75,6 +76,13 @@ class Registry:
     def owed(self, kind: Kind, action: Action) -> Sequence[str]:
         """Return the drivers that want to hear of this after the commit, in order."""
         return self._owed.get((kind, action), ())
+
+    def declined(self, kind: Kind, action: Action) -> Sequence[str]:
+        """Return the drivers that have said that they do not want to hear of this after the commit.
+
+        Also those that are not in the settings of this process: they may be in those of another one.
+        """
+        return self._declined.get((kind, action), ())
 
     def interested(self, kind: Kind, action: Action) -> Sequence[DriverEntry]:
         """Return the drivers that want to judge this before the commit, in order."""
@@ -107,6 +115,7 @@ class Registry:
         records = await tables.drivers.list()
         for entry in self._entries:
             entry.record = records.get(entry.name)
+        self._know_strangers(records)
         self._index()
 
     async def start(self) -> None:
@@ -140,6 +149,7 @@ class Registry:
                 entry.recalled(record)
         if any(self.attributes.digest(name) != record.schema_digest for name, record in records.items()):
             await self._memory.recall_declarations(self.attributes)
+        self._know_strangers(records)
         self._index()
 
     async def _keep_refreshing(self) -> None:
@@ -158,6 +168,12 @@ class Registry:
             self.attributes.replace(entry.name, handshake.schema_digest, handshake.schemas)
         await self.refresh()
 
+    def _know_strangers(self, records: Mapping[str, DriverRecord]) -> None:
+        """Take note of what drivers want that only others call."""
+        for name, record in records.items():
+            if name not in self._by_name:
+                self._strangers[name] = record.interests
+
     def _index(self) -> None:
         """Work out once who is told of what: every change asks."""
         owed: dict[tuple[Kind, Action], list[str]] = {}
@@ -172,6 +188,8 @@ class Registry:
                     judges.setdefault((kind, action), []).append(entry)
         self._owed = {key: tuple(names) for key, names in owed.items()}
         self._judges = {key: tuple(entries) for key, entries in judges.items()}
+        known = {entry.name: entry.interests for entry in self._entries if entry.interests is not None}
+        self._declined = _declined({**self._strangers, **known})
         self._binders = tuple(entry for entry in self._entries if entry.bind is not None)
 
     def _index_attributes(self, entry: DriverEntry) -> None:
@@ -180,6 +198,16 @@ class Registry:
         kinds = tuple(Kind) if has_attributes else ()
         entry.attributes = {kind: own for kind in kinds if (own := self.attributes.of_driver(entry.name, kind))}
         entry.settable = {kind: own for kind in kinds if (own := self.attributes.settable_by(entry.name, kind))}
+
+
+def _declined(known: Mapping[str, Sequence[Interest]]) -> dict[tuple[Kind, Action], Sequence[str]]:
+    """Return who does not want to hear of what after the commit."""
+    wanted = {name: _told(interests) for name, interests in known.items()}
+    return {
+        (kind, action): tuple(name for name, told in wanted.items() if (kind, action, "postcommit") not in told)
+        for kind in Kind
+        for action in Action
+    }
 
 
 def _told(interests: Sequence[Interest]) -> set[tuple[Kind, Action, str]]:

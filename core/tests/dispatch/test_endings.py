@@ -71,3 +71,24 @@ async def test_driver_of_another_process_that_wants_no_ends_is_spared(scene: Any
 
     assert await stranger.debts(owed=None) == []
     assert await core.count(networks) == 0
+
+
+async def test_end_is_told_although_the_row_is_gone(scene: Any) -> None:
+    """What the ledger keeps of a resource is enough to have it removed."""
+    driver = await scene.raw_driver()
+    core = await scene.core(driver)
+    tree = await core.network()
+    port = await core.port(tree)
+    await core.until_paid()
+    await driver.down()
+    await scene.eventually(lambda: not core.registry.entry("a").is_ready)
+    await core.delete(port)
+    async with core.unit_of_work() as tx:
+        await tx.ports.purge([port.id])
+
+    await driver.up()
+    await core.until_paid()
+
+    last = driver.told()[-1]
+    assert (last.id, last.action, last.revision) == (port.id, change_pb2.ACTION_DELETE, 2)
+    assert [debt.kind for debt in await core.debts(owed=None)] == [Kind.NETWORK]

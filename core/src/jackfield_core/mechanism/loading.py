@@ -26,7 +26,7 @@ _GONE: tuple[None, Sequence[BindingLevel]] = None, ()
 
 
 class Item(Struct, frozen=True):
-    """A debt, and the change that pays it; of an orphan nobody knows more than the debt says."""
+    """A debt, and the change that pays it; of an orphan, or what has no row any more, only the debt tells."""
 
     debt: Due
     change: Change | None
@@ -101,7 +101,11 @@ async def describe(
         current, levels = resources.get(debt.resource_id, _GONE)
         tree = trees.get(debt.network_id)
         if current is None or tree is None:
-            lost.append(debt.resource_id)
+            if debt.tombstone:
+                # Whatever became of its row, the device still has it.
+                items.append(Item(debt, None))
+            else:
+                lost.append(debt.resource_id)
             continue
         change = Change(_KINDS[debt.kind], _action(debt, creates), current, None, tree, levels=levels)
         items.append(Item(debt, change, attributes.get(debt.resource_id, NO_ATTRIBUTES)))

@@ -24,6 +24,7 @@ class ObservedInterface:
     type: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     iface_id: str = ""
+    external_ids: Mapping[str, str] = field(default_factory=dict)
     ofport: int | None = None
     error: str = ""
     tag: int | None = None

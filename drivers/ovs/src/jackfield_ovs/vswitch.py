@@ -89,6 +89,11 @@ class Change:
         if bridge is None or bridge.fail_mode != "secure":
             self._set("Bridge", name, fail_mode="secure")
 
+    def plug_again(self, interface: ObservedInterface) -> None:
+        """Have a guest's interface on its bridge again, as the compute service had plugged it."""
+        self._add(self._api.add_port(interface.bridge, interface.name))
+        self._set("Interface", interface.name, type=interface.type, external_ids=dict(interface.external_ids))
+
     def ensure_controller(self, bridge: str, target: str) -> None:
         """Have the bridge listen for OpenFlow at `target`, beside what it listens to already."""
         seen = self._seen.bridges.get(bridge)
@@ -185,6 +190,7 @@ def _interface(bridge: Any, port: Any, row: Any) -> ObservedInterface:
         type=row.type,
         options=dict(row.options),
         iface_id=row.external_ids.get("iface-id", ""),
+        external_ids=dict(row.external_ids),
         ofport=_first(row.ofport, None),
         error=_first(row.error, ""),
         tag=_first(port.tag, None),

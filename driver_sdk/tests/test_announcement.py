@@ -13,6 +13,8 @@ PORT = PortView("port", "1", "net", "fa:16:3e:00:00:01")
 class Host(LaneAgent):
     """Wires everything, and remembers what it was told to announce."""
 
+    announce_after = (0.0,)
+
     def __init__(self) -> None:
         super().__init__(debounce=0, retry_max=0.05)
         self.passes = 0
@@ -43,6 +45,16 @@ async def test_a_port_is_announced_once_when_it_comes_up(eventually):
     await host.remove_port(PORT.id)
     await host.apply_port(PORT)
 
+    await eventually(lambda: host.announced == [["port"], ["port"]])
+    await host.stop()
+
+
+async def test_an_announcement_is_repeated_while_the_port_is_up(eventually):
+    """What was sent before all devices forwarded is sent again."""
+    host = Host()
+    host.announce_after = (0.0, 0.0)
+    await host.start(Reporter())
+    await host.apply_port(PORT)
     await eventually(lambda: host.announced == [["port"], ["port"]])
     await host.stop()
 

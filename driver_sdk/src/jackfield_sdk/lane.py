@@ -17,6 +17,7 @@ import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -72,6 +73,10 @@ class LaneAgent(NodeAgent):
     A subclass gives `reconcile`, and `open`, `close`, `announce` and `watches` if it needs them.
     """
 
+    announce_after: Sequence[float] = (0.0, 0.3, 1.2)
+    """Seconds to wait before each announcement of a port. A device that has just come up may take a
+    second until it forwards, so hypervisors repeat themselves, too."""
+
     def __init__(self, *, debounce: float, retry_max: float) -> None:
         """Take the pace: seconds to gather events, and the longest pause between failed passes."""
         self._debounce = debounce
@@ -83,6 +88,7 @@ class LaneAgent(NodeAgent):
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lane")
         self._tasks: list[asyncio.Task[None]] = []
+        self._announcing: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
         """Take what passes need, in the lane's thread; RetryLater if it cannot be had now."""
@@ -100,8 +106,8 @@ class LaneAgent(NodeAgent):
     def announce(self, ports: Sequence[PortView]) -> None:
         """Tell switches elsewhere that ports have come up here, in the lane's thread.
 
-        Called once for each port that comes up, after that was reported. It is a courtesy that
-        saves time after a move: what it raises is logged, and it is not called again.
+        Called some times after a port came up, and as long as it is. It is a courtesy that saves
+        time after a move: what the last call raises is logged, and that is all.
         """
 
     def watches(self) -> Sequence[Coroutine[None, None, None]]:
@@ -129,9 +135,10 @@ class LaneAgent(NodeAgent):
 
     async def stop(self) -> None:
         """Let the pass that runs end, and go."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._announcing]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._in_thread(self.close)
         await asyncio.to_thread(self._thread.shutdown)
 
@@ -191,16 +198,24 @@ class LaneAgent(NodeAgent):
             log.warning("pass.incomplete", what=what, reason=reason)
         before = set(self._up)
         self._report(outcome)
-        await self._announce([port.view for port in outcome.ports if port.view.id in self._up - before])
+        if came_up := [port.view for port in outcome.ports if port.view.id in self._up - before]:
+            announcing = asyncio.create_task(self._announce(came_up))
+            self._announcing.add(announcing)
+            announcing.add_done_callback(self._announcing.discard)
         return not outcome.failures
 
     async def _announce(self, ports: Sequence[PortView]) -> None:
-        if not ports:
-            return
-        try:
-            await self._in_thread(lambda: self.announce(ports))
-        except Exception as error:
-            log.warning("ports.unannounced", count=len(ports), reason=str(error))
+        reason = ""
+        for pause in self.announce_after:
+            await asyncio.sleep(pause)
+            there = [port for port in ports if port.id in self._up]
+            try:
+                await self._in_thread(partial(self.announce, there))
+                reason = ""
+            except Exception as error:
+                reason = str(error) or type(error).__name__
+        if reason:
+            log.warning("ports.unannounced", count=len(ports), reason=reason)
 
     def _report(self, outcome: PassOutcome) -> None:
         for port in outcome.ports:

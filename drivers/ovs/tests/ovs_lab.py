@@ -27,7 +27,7 @@ from typing import Any, Self
 from jackfield_sdk import NetworkView, PortView
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
-PROGRAMS = ("ovsdb-server", "ovs-vswitchd", "ovs-ofctl", "ip", "ping", "ethtool")
+PROGRAMS = ("ovsdb-server", "ovs-vswitchd", "ovs-ofctl", "ip", "ping", "ethtool", "tcpdump")
 COMMAND = str(Path(sys.executable).with_name("jackfield-ovs"))
 AGENT = Path(__file__).with_name("ovs_agent_process.py")
 

@@ -61,6 +61,10 @@ class OvsAgent(LaneAgent):
         ]
         return PassOutcome(ports, {bridge: failure.reason for bridge, failure in outcome.failures.items()})
 
+    def announce(self, ports: Sequence[PortView]) -> None:
+        """Let switches learn where ports are that came up: perhaps they came from another host."""
+        self._wiring.announce(ports)
+
     def watches(self) -> Sequence[Coroutine[None, None, None]]:
         """Watch the bridges' OpenFlow sessions and the clock."""
         return (self._audit(), *self._sessions())

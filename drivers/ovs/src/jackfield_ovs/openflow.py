@@ -76,6 +76,11 @@ class Ofctl:
         """Apply the lines `add …`, `delete_strict …` at once or not at all."""
         self._run(bridge, ["--bundle", "add-flows"], "-", changes, accept=(0,))
 
+    def send(self, bridge: str, frames: Iterable[tuple[int, bytes]]) -> None:
+        """Have frames pass through the flows as if they had come in at a port: pairs of its number and the frame."""
+        lines = [f"packet-out in_port={number},packet={frame.hex()},actions=table" for number, frame in frames]
+        self._run(bridge, ["bundle"], "-", lines, accept=(0,))
+
     def _run(
         self,
         bridge: str,

@@ -12,11 +12,12 @@ so a pass too many is harmless. Everything here blocks and runs in one thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
-from jackfield_sdk import DriverError, Views
+from jackfield_sdk import DriverError, PortView, Views
+from jackfield_sdk.announcement import rarp_request
 
 from jackfield_ovs.forwarding import bridge_flows
 from jackfield_ovs.layout import Layout
@@ -48,6 +49,7 @@ class Wiring:
         self._ofctl = Ofctl(settings)
         self._flows: dict[str, BridgeFlows] = {}
         self._linger = Linger(settings.tunnel_linger)
+        self._numbers: dict[str, int] = {}
         self._plugged: tuple[ObservedInterface, ...] = ()
 
     def reconcile(self, views: Views, *, sweep: bool) -> Outcome:
@@ -66,7 +68,20 @@ class Wiring:
             self._open_patches(plan, observed)
             if sweep:
                 self._sweep(plan, views, observed)
+        self._numbers = {
+            port.view.id: port.interface.ofport
+            for port in plan.ports
+            if port.interface is not None and port.interface.ofport is not None
+        }
         return Outcome(plan, failures)
+
+    def announce(self, ports: Sequence[PortView]) -> None:
+        """Send a frame of each port as if its guest had, so that switches learn where it is. One call for all."""
+        frames = [
+            (self._numbers[port.id], rarp_request(port.mac_address)) for port in ports if port.id in self._numbers
+        ]
+        if frames:
+            self._ofctl.send(self._layout.integration_bridge, frames)
 
     def _remember_plugged(self, observed: Observed) -> None:
         guests = observed.on_bridge(self._layout.integration_bridge)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
@@ -71,14 +71,6 @@ class Wire:
                 raise TimeoutError(f"the frame with the mark {number} does not arrive")
             heard |= self.heard(_AGAIN)
         return heard
-
-
-def marked(*cases: Case, until: Callable[[], bool]) -> Iterator[tuple[Case, int, bytes]]:
-    """Yield the frames of cases in turn, each with a new mark and its number, until a condition holds."""
-    while not until():
-        for case in cases:
-            number = next(_numbers)
-            yield case, number, case.make(frames.mark(number))
 
 
 def arrivals(speaker: Wire, listener: Wire, cases: Sequence[Case], witness: Case) -> dict[str, bool]:

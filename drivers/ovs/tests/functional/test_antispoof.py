@@ -33,7 +33,7 @@ class Room:
         """Give the suspect's port these fields."""
         version = str(int(self.agent.reports[self.suspect.port.id]["version"]) + 1)
         self.agent.port(a_port(1, network=NETWORK, **({"ip_addresses": BOTH} | fields | {"version": version})))
-        self.agent.wait_for(self.suspect.port.id, "up", version=version)
+        self.agent.wait_for(self.suspect.port.id, "up", version=version, seconds=40)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def room(lab: Any) -> Room:
     for port, guest in zip(ports, guests, strict=True):
         agent.port(port)
         guest.plug()
-        agent.wait_for(port.id, "up")
+        agent.wait_for(port.id, "up", seconds=40)
     agent.in_sync()
     room = Room(agent, *guests)
     eventually(lambda: room.suspect.pings("192.168.7.2"), "the guests talk by IPv4")

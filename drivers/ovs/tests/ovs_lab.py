@@ -48,7 +48,7 @@ def run(*command: str, check: bool = True, text: str | None = None) -> str:
     return done.stdout
 
 
-def eventually(condition: Callable[[], Any], what: str, *, seconds: float = 10.0) -> Any:
+def eventually(condition: Callable[[], Any], what: str, *, seconds: float = 30.0) -> Any:
     """Return the condition's first true value."""
     end = time.monotonic() + seconds
     while not (value := condition()):
@@ -256,7 +256,7 @@ class AgentProcess:
 
     def started(self) -> Self:
         """Wait until the agent did its first pass."""
-        eventually(lambda: "" in self.reports, "the agent starts", seconds=20)
+        eventually(lambda: "" in self.reports, "the agent starts", seconds=40)
         return self
 
     def network(self, view: NetworkView) -> None:
@@ -275,7 +275,7 @@ class AgentProcess:
         self._say(in_sync=True)
 
     def wait_for(
-        self, port_id: str, state: str, *, version: str | None = None, seconds: float = 10.0
+        self, port_id: str, state: str, *, version: str | None = None, seconds: float = 30.0
     ) -> dict[str, Any]:
         """Wait for a report and return it."""
 

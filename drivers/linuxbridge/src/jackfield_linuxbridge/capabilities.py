@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 
+from jackfield_sdk import RetryLater
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
@@ -20,7 +21,7 @@ _KINDS = {"vlan": "vlan", "vxlan": "vxlan", "gre": "gretap"}
 
 
 def unsupported() -> dict[str, str]:
-    """Map each network type that the kernel cannot carry to the reason."""
+    """Map each network type that the kernel cannot carry to the reason; RetryLater without the right to ask."""
     with IPRoute() as netlink:
         return {
             network_type: f"the kernel has no devices of kind {kind}"
@@ -33,5 +34,7 @@ def _knows(netlink: IPRoute, kind: str) -> bool:
     try:
         netlink.link("add", ifname="jackfield-probe", kind=kind, address=_MULTICAST)
     except NetlinkError as error:
+        if error.code == errno.EPERM:
+            raise RetryLater("the agent may make no devices: it needs CAP_NET_ADMIN", code="NOT_PERMITTED") from error
         return bool(error.code == errno.EADDRNOTAVAIL)
     raise AssertionError(f"the kernel made a {kind} device with a multicast address")

@@ -69,18 +69,18 @@ class Kernel:
         log.debug("kernel.changed", operation=operation)
 
     def _make(self, device: Device) -> None:
-        options: dict[str, Any] = dict(device.options)
+        # The MTU of a bridge follows its ports until it was set once, and making it with one does not count.
+        created, later = ({}, {"mtu": device.mtu}) if device.kind == "bridge" else ({"mtu": device.mtu}, {})
+        options: dict[str, Any] = dict(device.options) | created
         if device.kind == "gretap":
             options |= {"gre_iflags": _KEYED, "gre_oflags": _KEYED}
         try:
             if device.parent:
                 options["link"] = self._index(device.parent)
-            self.netlink.link(
-                "add", ifname=device.name, kind=device.kind, mtu=device.mtu, group=self._layout.group, **options
-            )
+            self.netlink.link("add", ifname=device.name, kind=device.kind, group=self._layout.group, **options)
             made = self.netlink.link("get", ifname=device.name)[0]["index"]
             self._indexes[device.name] = made
-            self.netlink.link("set", index=made, ifalias=device.alias)
+            self.netlink.link("set", index=made, ifalias=device.alias, **later)
         except (NetlinkError, OSError) as error:
             raise kernel_error(f"cannot make {device.kind} device {device.name}", error) from error
         refuse_ipv6(device.name)

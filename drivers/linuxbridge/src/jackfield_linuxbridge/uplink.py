@@ -1,9 +1,11 @@
 """An operator's device becomes a port of a bridge, and the host keeps its addresses.
 
-Linux answers for an address on any of its devices, but sends by the device that the route names.
-So the bridge gets the device's MAC address and a copy of its addresses first, then the device joins
-the bridge, and then its routes and its own copies of the addresses go. Neighbours notice nothing,
-and established connections live on.
+Linux answers for an address on any of its devices, but sends by the device that the route names, and
+a device sends whether or not it is a port of a bridge. So the bridge gets the device's MAC address
+and a copy of its addresses first, then the device joins the bridge, and then its routes and its own
+copies of the addresses go. On the way back the device leaves the bridge last, and knows its
+neighbours from the bridge: it could not hear their answers before. Neighbours notice
+nothing, and established connections live on.
 
 Every step looks before it writes. One that fails has all steps undone that were done, and an agent
 that dies between two steps leaves a host that its successor goes on with: whatever addresses and
@@ -18,6 +20,7 @@ to a next hop object name the device in a way that cannot be moved alone: such a
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -54,6 +57,7 @@ _SCOPE_LINK = 253  # RT_SCOPE_LINK
 _NODAD = 0x02  # IFA_F_NODAD
 _PERMANENT = 0x80  # IFA_F_PERMANENT
 _KEPT_FLAGS = 0x100 | 0x200  # IFA_F_MANAGETEMPADDR, IFA_F_NOPREFIXROUTE
+_KNOWN = 0x02 | 0x04 | 0x08 | 0x10  # NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE
 _BY_KERNEL = 2  # RTPROT_KERNEL
 _UNICAST = 1  # RTN_UNICAST
 _ONLINK = 4  # RTNH_F_ONLINK
@@ -82,7 +86,8 @@ class Uplinks:
             self._move(uplink, bridge, target, undo)
             self._ensure_up(source)
             self._restore(bridge, target, undo)
-            self._kept[bridge] = _Kept(target, self._addresses(target), self._routes(bridge, target))
+            routes = [_route(message) for message in self._over(target) if not _unmovable(message)]
+            self._kept[bridge] = _Kept(target, self._addresses(target), routes)
 
     def give_back(self, uplink: str, bridge: str) -> None:
         """Take the uplink out of the bridge, with the addresses and routes that the bridge has.
@@ -111,11 +116,16 @@ class Uplinks:
             allow_ipv6(target, like=source)
         for address in addresses:
             self._add_address(there, address, undo)
-        self._set_master(uplink, master, undo)
+        self._introduce(here, there)
+        if master:
+            self._set_master(uplink, master, undo)
         for route in routes:
             self._replace_route(route, here, there, undo)
-        for address in addresses:
+        # With the first address of a block the kernel removes the others.
+        for address in reversed(addresses):
             self._remove_address(here, address, undo)
+        if not master:
+            self._set_master(uplink, 0, undo)
         if addresses or routes:
             log.info("uplink.moved", source=source, target=target, addresses=len(addresses), routes=len(routes))
 
@@ -131,6 +141,14 @@ class Uplinks:
         for route in kept.routes:
             self._netlink.route("replace", oif=index, **route)
         log.info("uplink.restored", bridge=bridge, addresses=len(kept.addresses), routes=len(kept.routes))
+
+    def _introduce(self, here: int, there: int) -> None:
+        """Have a device know the neighbours of the other one; who cannot be introduced is asked for later."""
+        for message in self._netlink.neigh("dump", ifindex=here):
+            if message["state"] & _KNOWN and message.get("lladdr") is not None:
+                with contextlib.suppress(NetlinkError):
+                    known = {"dst": message.get("dst"), "lladdr": message.get("lladdr")}
+                    self._netlink.neigh("replace", ifindex=there, state="stale", family=message["family"], **known)
 
     def _add_address(self, index: int, address: _Address, undo: ExitStack) -> None:
         try:
@@ -177,11 +195,18 @@ class Uplinks:
         return [_address(message) for message in messages if message["scope"] != _SCOPE_LINK]
 
     def _routes(self, device: str, index: int) -> list[_Route]:
-        """Return the routes over a device that the kernel did not make of its addresses."""
-        messages = [message for family in (AF_INET, AF_INET6) for message in self._netlink.route("dump", family=family)]
-        routes = [_route(device, message) for message in messages if _is_over(index, message)]
+        """Return the routes over a device; RetryLater if one of them cannot be moved."""
+        messages = self._over(index)
+        unmovable = sorted({name for message in messages for name in _unmovable(message)})
+        if unmovable:
+            raise RetryLater(f"a route over {device} has {', '.join(unmovable)}: move it yourself", code="ROUTE_KEPT")
         # The ways to the gateways first.
-        return sorted(routes, key=lambda route: "gateway" in route)
+        return sorted((_route(message) for message in messages), key=lambda route: "gateway" in route)
+
+    def _over(self, index: int) -> list[Any]:
+        """Return the routes over a device that somebody made; the kernel makes its own of the addresses."""
+        messages = [message for family in (AF_INET, AF_INET6) for message in self._netlink.route("dump", family=family)]
+        return [message for message in messages if _is_over(index, message)]
 
     def _link(self, index: int) -> Any:
         return self._netlink.link("get", index=index)[0]
@@ -219,11 +244,13 @@ def _is_over(index: int, message: Any) -> bool:
     return over and message["proto"] != _BY_KERNEL and message["type"] == _UNICAST
 
 
-def _route(device: str, message: Any) -> _Route:
+def _unmovable(message: Any) -> set[str]:
+    """Return what a route has that no argument of a request stands for."""
+    return {name for name, _ in message["attrs"]} - _ROUTE_ATTRIBUTES
+
+
+def _route(message: Any) -> _Route:
     """Return the arguments that make a route again, over whichever device."""
-    unknown = {name for name, _ in message["attrs"]} - _ROUTE_ATTRIBUTES
-    if unknown:
-        raise RetryLater(f"a route over {device} has {', '.join(sorted(unknown))}: move it yourself", code="ROUTE_KEPT")
     route: _Route = {name: message[name] for name in ("family", "proto", "scope", "type", "tos")}
     route |= {"dst": f"{message.get('dst')}/{message['dst_len']}" if message.get("dst") else "default"}
     route |= {"table": message.get("table"), "flags": message["flags"] & _ONLINK}

@@ -27,6 +27,7 @@ def a_host(lab: Any) -> tuple[Host, Namespace]:
     host = lab.host(underlay)
     underlay.ip("addr", "add", "10.99.0.254/24", "dev", "sw0")
     underlay.ip("addr", "add", "fd99::254/64", "dev", "sw0", "nodad")
+    host.ip("addr", "add", "10.99.0.101/24", "dev", "u0")
     host.ip("addr", "add", "fd99::1/64", "dev", "u0", "nodad")
     host.ip("route", "add", "default", "via", "10.99.0.254", "dev", "u0", "metric", "7")
     host.ip("route", "add", "198.51.100.0/24", "dev", "u0", "mtu", "1300")
@@ -166,5 +167,20 @@ def test_whichever_request_fails_the_host_is_as_before(lab: Any) -> None:
                     assert host.link("u0").get("master") == master
                 else:
                     break
-            # Two addresses and three routes, each on two devices, and the port of the bridge.
-            assert number > 8
+            # Three addresses and three routes, each on two devices, and the port of the bridge.
+            assert number > 9
+
+
+def test_an_uplink_gives_its_bridge_its_mtu(lab: Any) -> None:
+    """The host's addresses have the MTU that they had, although guests' taps have a smaller one."""
+    host = lab.host(lab.underlay())
+    host.ip("link", "set", "u0", "mtu", "9000")
+    guest = lab.guest(host, a_port(1, network=FLAT))
+    guest.plug()
+    agent = lab.agent(host).started()
+
+    agent.network(FLAT)
+    agent.port(guest.port)
+    agent.wait_for(guest.port.id, "up")
+
+    assert [host.link(name)["mtu"] for name in ("u0", BRIDGE, guest.tap)] == [9000, 9000, 1500]

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 from e2e.lab import Lab, missing_requirements
-from e2e.lab.cloud import Cloud
-from e2e.lab.control_plane import FABRIC, OVS
+from e2e.lab.cloud import Cloud, tail
+from e2e.lab.control_plane import FABRIC, LINUX_BRIDGE, OVS
 from e2e.lab.fleet import Fleet
-from support.kernel import skip_or_choose
+from support.kernel import lacked_outside, skip_or_choose
 from support.processes import interrupt_on_sigterm
 
-LOG_TAIL_LINES = 60
 FAILED = pytest.StashKey[bool]()
 
 
@@ -41,7 +40,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         item.stash[FAILED] = True
     lab = _lab_of(getattr(item, "funcargs", {}))
     if report.failed and lab is not None:
-        report.sections += [(f"log {path.relative_to(lab.run_directory)}", _tail(path)) for path in lab.log_files()]
+        report.sections += [(f"log {path.relative_to(lab.run_directory)}", tail(path)) for path in lab.log_files()]
     return report
 
 
@@ -56,10 +55,6 @@ def _lab_of(fixtures: dict[str, object]) -> Lab | None:
     return None
 
 
-def _tail(path: Path) -> str:
-    return "\n".join(path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
-
-
 @pytest.fixture(scope="session")
 def requirements() -> None:
     """Skip the test where no lab can run."""
@@ -72,6 +67,14 @@ def lab(requirements: None) -> Iterator[Lab]:
     """Start a lab of two hosts."""
     with Lab(hosts=2) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def fleet(requirements: None) -> Iterator[Fleet]:
+    """Start hosts of both kinds; in a guest, where only mixed pairs run, one with Open vSwitch is enough."""
+    hosts = 1 if lacked_outside() else 2
+    with Cloud(hosts=hosts, bridge_hosts=2, drivers=[OVS, LINUX_BRIDGE]) as cloud:
+        yield Fleet(cloud)
 
 
 class Clouds:

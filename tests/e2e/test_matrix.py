@@ -7,11 +7,8 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from e2e.lab.cloud import Cloud
-from e2e.lab.control_plane import LINUX_BRIDGE, OVS
 from e2e.lab.conversation import echo
 from e2e.lab.fleet import KERNEL_FEATURES, PROVIDERS, Fleet
-from support.kernel import lacked_outside
 
 KINDS = ("ovs", "linuxbridge")
 HEADERS = {4: 20 + 8, 6: 40 + 8}  # Bytes of IP and ICMP header in front of a ping's payload.
@@ -26,14 +23,6 @@ def combinations() -> Iterator[object]:
         yield pytest.param(network_type, (near, far), marks=marks, id=f"{network_type}-{near}-{far}")
 
 
-@pytest.fixture(scope="module")
-def fleet(requirements: None) -> Iterator[Fleet]:
-    """Start hosts of both kinds; in a guest, where only mixed pairs run, one with Open vSwitch is enough."""
-    hosts = 1 if lacked_outside() else 2
-    with Cloud(hosts=hosts, bridge_hosts=2, drivers=[OVS, LINUX_BRIDGE]) as cloud:
-        yield Fleet(cloud)
-
-
 @pytest.mark.parametrize("ip_version", [4, 6], ids=["ipv4", "ipv6"])
 @pytest.mark.parametrize(("network_type", "kinds"), [*combinations()])
 def test_machines_reach_each_other(fleet: Fleet, network_type: str, kinds: tuple[str, str], ip_version: int) -> None:
@@ -43,5 +32,5 @@ def test_machines_reach_each_other(fleet: Fleet, network_type: str, kinds: tuple
 
     one.wait_for_ping(address, timeout=30)
 
-    assert one.ping(address, size=fleet.mtu(network_type) - HEADERS[ip_version], timeout=5)
+    assert one.ping(address, size=fleet.network(network_type)["mtu"] - HEADERS[ip_version], timeout=5)
     assert echo(one.namespace, two.namespace, address, PAYLOAD) == PAYLOAD

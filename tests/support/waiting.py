@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable
 
 PATIENCE = float(os.environ.get("JACKFIELD_TEST_PATIENCE", "1"))
-"""Deadlines and pauses are multiplied by it; more than 1 where the processor is emulated."""
+"""Deadlines and pauses are multiplied by it."""
+IS_EMULATED = PATIENCE > 1
+"""Whether this is a guest, whose processor is emulated and slow."""
 
 
 def wait_until(

@@ -15,7 +15,7 @@ from vm.guest import LATE, NO_STATUS
 from vm.kernel import missing_requirements, unpacked_kernel
 from vm.tier import run_command, run_tests
 
-DEADLINE = 900.0
+DEADLINE = 1200.0
 WHY = {LATE: "no end within the deadline", NO_STATUS: "the guest ended without a result"}
 
 

@@ -22,14 +22,14 @@ def run_tests(kernel: Kernel, *, deadline: float) -> int:
     """Run what was skipped outside, with a core and drivers around the guest; return pytest's status."""
     with tempfile.TemporaryDirectory(prefix="jfvm-") as directory:
         nodes = f"127.0.0.1:{free_port()}"
-        with ControlPlane(Path(directory), [OVS, LINUX_BRIDGE], nodes=nodes) as control_plane:
+        with ControlPlane(Path(directory), [OVS, LINUX_BRIDGE], nodes=nodes, agent_down_time=120) as control_plane:
             settings = {
                 LACKED_OUTSIDE: " ".join(sorted(lacking())),
                 API: _seen_from_inside(control_plane.url),
                 NODES: _seen_from_inside(nodes),
                 "JACKFIELD_LAB_DATAPATH": "system",
                 # Emulation costs a factor of twenty, and other work on this machine comes on top.
-                "JACKFIELD_TEST_PATIENCE": "10",
+                "JACKFIELD_TEST_PATIENCE": "20",
             }
             pytest = ["python", "-m", "pytest", "-v", "-p", "no:xdist", "--color=no", f"--timeout={deadline:g}"]
             return run_command(kernel, [*pytest, *test_files()], deadline=deadline, settings=settings)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from e2e.lab.bridge_host import BridgeHost
 from e2e.lab.control_plane import program
+from e2e.lab.forked import Forked
 from e2e.lab.host import PHYSICAL_BRIDGE, PHYSICAL_NETWORK, Host, Hypervisor
 from e2e.lab.open_vswitch import DATAPATH_TYPE
 from support.processes import Process, running
+from support.waiting import IS_EMULATED
 
 # Reports come often, so that the core's short patience (agent_down_time) is not tried by a busy machine.
 LINK = """\
@@ -58,6 +60,10 @@ def bridge_agent(host: BridgeHost, nodes_socket: Path, environment: Mapping[str,
 def _agent(driver: str, host: Hypervisor, section: str, nodes_socket: Path, environment: Mapping[str, str]) -> Process:
     configuration = host.directory / f"{driver}-agent.toml"
     configuration.write_text(LINK.format(nodes_socket=nodes_socket, host=host.name) + section)
-    command = host.namespace.inside([program(f"jackfield-{driver}"), "agent", "--config", str(configuration)])
-    log = host.directory / f"{driver}-agent.log"
-    return Process(f"{driver} agent of {host.name}", command, log=log, ready=running, environment=environment)
+    log, name = host.directory / f"{driver}-agent.log", f"{driver} agent of {host.name}"
+    arguments = ["agent", "--config", str(configuration)]
+    if IS_EMULATED:
+        module = f"jackfield_{driver}.__main__"
+        return Forked(name, host.namespace, module, arguments, log=log, environment=environment)
+    command = host.namespace.inside([program(f"jackfield-{driver}"), *arguments])
+    return Process(name, command, log=log, ready=running, environment=environment)

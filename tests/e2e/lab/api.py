@@ -52,6 +52,19 @@ class Api:
         """Delete a resource."""
         self._checked(self._client.delete(f"/v2.0/{kind}s/{id}"))
 
+    def bind(self, port_id: str, host: str) -> Resource:
+        """Bind a port on one more host, where it waits until it is activated."""
+        url = f"/v2.0/ports/{port_id}/bindings"
+        return self._resource("binding", self._client.post(url, json={"binding": {"host": host}}))
+
+    def activate(self, port_id: str, host: str) -> None:
+        """Move a port to a host where it is bound already."""
+        self._checked(self._client.put(f"/v2.0/ports/{port_id}/bindings/{host}/activate"))
+
+    def unbind(self, port_id: str, host: str) -> None:
+        """Remove the binding of a port on a host."""
+        self._checked(self._client.delete(f"/v2.0/ports/{port_id}/bindings/{host}"))
+
     def wait_for(self, kind: str, id: str, *, timeout: float = 20.0, **expected: Any) -> Resource:
         """Return the resource once its attributes are as *expected*; *timeout* in seconds.
 

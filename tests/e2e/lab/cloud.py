@@ -10,6 +10,7 @@ plug the machine's interface, wait for the port to become ACTIVE.
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Self
 
 from e2e.lab.agent import bridge_agent, ovs_agent
@@ -21,6 +22,8 @@ from e2e.lab.machine import Machine, Vif
 from e2e.lab.outside import Outside, outside
 from support.processes import Process, start_together
 from support.waiting import wait_until
+
+LOG_TAIL_LINES = 60
 
 
 class Cloud:
@@ -39,7 +42,8 @@ class Cloud:
         """Start everything and return when every agent is alive; what fails to start is removed."""
         try:
             self._start()
-        except BaseException:
+        except BaseException as error:
+            error.add_note(tails(self.lab.log_files()))
             self.remove()
             raise
         return self
@@ -137,3 +141,13 @@ class Cloud:
 
     def __exit__(self, *_: object) -> None:
         self.remove()
+
+
+def tails(logs: Iterable[Path]) -> str:
+    """Return the end of every log, under its name."""
+    return "\n".join(f"--- {log.parent.name}/{log.name}\n{tail(log)}" for log in logs)
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])

@@ -26,7 +26,7 @@ listen = "127.0.0.1:{port}"
 url = "{database_url}"
 [nodes]
 listen = "{nodes}"
-agent_down_time = 10
+agent_down_time = {agent_down_time}
 [segments]
 project_network_types = ["vxlan"]
 [segments.vlan]
@@ -83,6 +83,7 @@ class ControlPlane:
         *,
         database_url: str | None = None,
         nodes: str | None = None,
+        agent_down_time: float = 10,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """Write the configuration; nothing runs yet.
@@ -92,6 +93,7 @@ class ControlPlane:
             drivers: In the order of binding and delivery.
             database_url: Instead of a SQLite file in the folder.
             nodes: Where the core listens for agents, ``address:port``, instead of a socket in the folder.
+            agent_down_time: Seconds until an agent that says nothing counts as gone.
             environment: Variables for every process.
         """
         self.directory = directory
@@ -100,6 +102,7 @@ class ControlPlane:
         self.nodes_socket = directory / "nodes.sock"
         self.nodes = nodes or f"unix://{self.nodes_socket}"
         self.database_file = directory / "jackfield.sqlite"
+        self.agent_down_time = agent_down_time
         self.configuration = directory / "jackfield.toml"
         self.configuration.write_text(self._configuration(drivers, database_url or f"sqlite:///{self.database_file}"))
         self.drivers = {driver.name: self._driver_process(driver) for driver in drivers}
@@ -153,7 +156,9 @@ class ControlPlane:
 
     def _configuration(self, drivers: Sequence[Driver], database_url: str) -> str:
         port = self.url.rpartition(":")[2]
-        core = CONFIGURATION.format(port=port, database_url=database_url, nodes=self.nodes)
+        core = CONFIGURATION.format(
+            port=port, database_url=database_url, nodes=self.nodes, agent_down_time=self.agent_down_time
+        )
         sections = [
             DRIVER_CONFIGURATION.format(name=driver.name, socket=self._driver_socket(driver.name), policy=driver.policy)
             for driver in drivers

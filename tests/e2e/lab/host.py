@@ -68,6 +68,9 @@ class Host:
         """Start the switch and connect the host to *underlay*."""
         self.switch.start(self.name)
         uplink = underlay.connect(self.namespace, self.number)
+        # The kernel sees what the user-space switch takes from the cable, and would answer for the
+        # tunnel IP as well, with the address of the cable's end: who asks may believe the wrong one.
+        self.namespace.ip("link", "set", uplink, "arp", "off")
         # Without an address of its own a bridge takes that of its first port, and changes it when the port goes.
         self.switch.add_bridge(PHYSICAL_BRIDGE, **{"other_config:hwaddr": f"02:00:00:99:00:{self.number:02x}"})
         self.switch.vsctl("add-port", PHYSICAL_BRIDGE, uplink)

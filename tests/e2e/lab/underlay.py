@@ -21,9 +21,9 @@ class Underlay:
         self.namespace.ip("link", "add", BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0")
         self.namespace.ip("link", "set", BRIDGE, "mtu", MTU, "up")
 
-    def connect(self, host: Namespace, number: int) -> str:
+    def connect(self, host: Namespace, number: int, *, card: str = "uplink") -> str:
         """Run a cable to *host* and return the name of the interface on the host's side."""
-        uplink, port = self._names.interface("uplink"), self.cable(number)
+        uplink, port = self._names.interface(card), self.cable(number)
         ends = ["link", "add", uplink, "netns", host.name, "type", "veth", "peer", "name", port]
         self.namespace.ip(*ends, "netns", self.namespace.name)
         self.namespace.ip("link", "set", port, "mtu", MTU, "master", BRIDGE, "up")

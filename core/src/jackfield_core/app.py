@@ -139,6 +139,7 @@ class Application:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.services.drivers.stop()
         if "nodes" in self.settings.roles:
             await self.nodes.stop()
         if self._delivers:

@@ -103,9 +103,9 @@ class Drivers:
         return _answer({"driver": name, "released": reason is not None, "reason": reason})
 
     async def finalize(self, request: Request, name: str) -> Answer:
-        """End the upgrade of a driver; answers when all states are rewritten."""
+        """End the upgrade of a driver; answer before all states are rewritten, because that takes its time."""
         _body(request, schema.NoBody)
-        return _answer(schema.plain(await self._service.finalize(request.ctx, name)))
+        return _answer({"finalization": schema.plain(await self._service.begin_finalize(request.ctx, name))}, 202)
 
     async def forget(self, request: Request, name: str) -> Answer:
         """Give up what a driver is owed."""

@@ -10,6 +10,7 @@ table of operators' actions, in the same transaction.
 from collections.abc import Callable, Collection
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core import config
@@ -27,8 +28,9 @@ from jackfield_core.errors import Conflict, DriverUnavailable, Invalid
 from jackfield_core.mechanism import record
 from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.mechanism.verdicts import clean
-from jackfield_core.services.driver_looks import DriverLooks, expect_admin, unknown
-from jackfield_core.services.finalize import Outcome, Progress, finalize_driver
+from jackfield_core.services.driver_looks import DriverDetail, DriverLooks, expect_admin
+from jackfield_core.services.finalization import Finalization, Finalizations
+from jackfield_core.services.finalize import Outcome, Progress, begin, finalize_driver
 from jackfield_core.services.inspection import LISTS
 
 LONGEST_REASON = 1000
@@ -61,6 +63,7 @@ class DriverService(DriverLooks):
     ) -> None:
         super().__init__(database, settings, heard)
         self._wake = wake
+        self._finalizations = Finalizations(database, settings)
         self._required = [driver.name for driver in settings.drivers if driver.policy == "required"]
 
     async def resync(
@@ -142,6 +145,29 @@ class DriverService(DriverLooks):
         except NoVerdict as error:
             raise DriverUnavailable(str(error), driver=name) from None
 
+    async def begin_finalize(self, ctx: RequestContext, name: str) -> Finalization:
+        """Do the same, but return as soon as the new version counts; the states are rewritten in the background.
+
+        If that is under way it is returned. Looking at the driver tells how far it is.
+
+        Raises:
+            NotFinalized: Nothing was changed; the text says why.
+        """
+        self._expect_configured(ctx, name)
+        running = self._finalizations.find(name)
+        if running is not None and running.is_running:
+            return running
+        begun = await begin(self._database, self._settings, name, request_id=ctx.request_id)
+        return self._finalizations.start(begun, ctx.request_id)
+
+    async def get(self, ctx: RequestContext, name: str) -> DriverDetail:
+        """Look at one driver as ever, and tell what this process finalises of it."""
+        return replace(await super().get(ctx, name), finalization=self._finalizations.find(name))
+
+    async def stop(self) -> None:
+        """Break off what runs in the background."""
+        await self._finalizations.stop()
+
     async def forget(
         self,
         ctx: RequestContext,
@@ -205,8 +231,7 @@ class DriverService(DriverLooks):
 
     def _expect_configured(self, ctx: RequestContext, name: str) -> None:
         expect_admin(ctx, "update_driver")
-        if name not in self._names:
-            raise unknown(name)
+        self._expect_driver(name)
 
 
 def _expect_comparable(known: DriverRecord, *, everything: bool) -> None:

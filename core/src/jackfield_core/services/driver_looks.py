@@ -18,11 +18,12 @@ from jackfield_core.db.lag import Lag, LagTable
 from jackfield_core.db.operator_action import OperatorAction
 from jackfield_core.db.status import StatusTable, in_states, is_waiting, of_drivers, of_resource_ids
 from jackfield_core.db.unit_of_work import Tables
-from jackfield_core.errors import DriverUnavailable, Forbidden, NotFound
+from jackfield_core.errors import Conflict, DriverUnavailable, Forbidden, NotFound
 from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.services import difference
+from jackfield_core.services.finalization import Finalization
 from jackfield_core.services.hearing import hearing_of_notifiers
-from jackfield_core.services.inspection import Inspection, hearing_of, inspect
+from jackfield_core.services.inspection import Inspection, hearing_of, inspect, inspection_of_notifier
 from jackfield_core.services.status import DeliveryStatus, status_of
 
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
@@ -31,13 +32,17 @@ SHOWN_ACTIONS = 20
 
 
 class DriverDetail(Struct, frozen=True):
-    """All that there is to know of a driver; *held* orphans wait for an operator."""
+    """All that there is to know of a driver; *held* orphans wait for an operator.
+
+    *finalization* is the newest that this process was asked for.
+    """
 
     inspection: Inspection
     lag: Lag
     held: int
     audit: DriverAudit | None
     actions: Sequence[OperatorAction]
+    finalization: Finalization | None = None
 
 
 class DriverLooks:
@@ -62,22 +67,19 @@ class DriverLooks:
         return await self._look(self._settings.drivers, others=True)
 
     async def get(self, ctx: RequestContext, name: str) -> DriverDetail:
-        """Look at one driver, its debts, its last audit, and what operators did to it.
+        """Look at one driver, or notifier: its debts, its last audit, and what operators did to it.
 
         Raises:
             NotFound: It is neither in the settings nor owed anything.
         """
         expect_admin(ctx, "get_driver")
-        drivers = [one for one in self._settings.drivers if one.name == name]
-        seen = await self._look(drivers, others=not drivers)
-        inspection = next((one for one in seen if one.name == name), None)
-        if inspection is None:
-            raise unknown(name)
+        looked = None if name in self._notifiers else await self._inspection(name)
         async with self._database.reading() as connection:
             tables, lags = Tables(connection), LagTable(connection)
+            lag = (await lags.list()).get(name, Lag(name))
             return DriverDetail(
-                inspection,
-                (await lags.list()).get(name, Lag(name)),
+                looked or inspection_of_notifier(name, lag),
+                lag,
                 await lags.held(name),
                 (await tables.audits.list()).get(name),
                 await tables.operator_actions.list(driver=name, limit=SHOWN_ACTIONS),
@@ -135,9 +137,8 @@ class DriverLooks:
             DriverUnavailable: It cannot be asked, or did not come to the end of its listing.
         """
         expect_admin(ctx, "get_driver")
-        driver = next((one for one in self._settings.drivers if one.name == name), None)
-        if driver is None:
-            raise unknown(name)
+        self._expect_driver(name)
+        driver = next(one for one in self._settings.drivers if one.name == name)
         try:
             return await difference.report(self._database, self._settings, driver, id, progress)
         except NoVerdict as error:
@@ -149,6 +150,14 @@ class DriverLooks:
         async with self._database.reading() as connection:
             return await Tables(connection).audits.find(name) or DriverAudit(name)
 
+    async def _inspection(self, name: str) -> Inspection:
+        drivers = [one for one in self._settings.drivers if one.name == name]
+        seen = await self._look(drivers, others=not drivers)
+        found = next((one for one in seen if one.name == name), None)
+        if found is None:
+            raise unknown(name)
+        return found
+
     async def _look(self, drivers: Sequence[config.Driver], *, others: bool) -> Sequence[Inspection]:
         seen = await inspect(self._database, drivers, self._settings, others=others)
         # They are owed something too, and are no drivers.
@@ -159,6 +168,13 @@ class DriverLooks:
             return self._heard()
         drivers = await self._look(self._settings.drivers, others=False)
         return {one.name: hearing_of(one) for one in drivers} | hearing_of_notifiers(self._notifiers)
+
+    def _expect_driver(self, name: str) -> None:
+        """Return if *name* is that of a driver in the settings."""
+        if name in self._notifiers:
+            raise Conflict(f'"{name}" is a notifier and no driver: it has no devices, and nobody upgrades it.')
+        if name not in self._names:
+            raise unknown(name)
 
     async def _expect_known(self, name: str) -> None:
         """Return if *name* is that of a driver in the settings, or of one that has left something in the database."""

@@ -43,6 +43,15 @@ class NotFinalized(Conflict):
     """Raised when nothing was changed; the text says why."""
 
 
+class Begun(Struct, frozen=True):
+    """A version that is pinned: *version* instead of *before*; a process of that release serves at *endpoint*."""
+
+    driver: str
+    before: int
+    version: int
+    endpoint: str
+
+
 class Kept(Struct, frozen=True):
     """A state that the driver could not read; it stays as it is."""
 
@@ -79,21 +88,43 @@ async def finalize_driver(
         NotFinalized: No process of the driver serves, or it keeps no states.
         NoVerdict: The driver went away or answered garbage; what is rewritten so far stays so.
     """
+    begun = await begin(database, settings, name, request_id=request_id)
+    return await finish(database, settings, begun, progress, settle=settle)
+
+
+async def begin(database: Database, settings: config.Settings, name: str, *, request_id: str = "") -> Begun:
+    """Pin the version of state that the driver writes; from here on there is no way back.
+
+    Raises:
+        NotFinalized: No process of the driver serves, or it keeps no states.
+    """
     record = await _record(database, name)
     sight = await _serving(database, settings, record)
     version = sight.writes_state_version
     if version is None or record.state_version is None or "states" not in record.features:
         raise NotFinalized(f'driver "{name}" keeps no states in the core: there is nothing to finalise')
     await _pin(database, name, version, request_id)
-    if version != record.state_version:
+    return Begun(name, record.state_version, version, sight.endpoint)
+
+
+async def finish(
+    database: Database, settings: config.Settings, begun: Begun, progress: Progress, *, settle: float = SETTLE
+) -> Outcome:
+    """Rewrite what is stored, once all processes know the version; *settle* is how long that takes, in seconds.
+
+    Raises:
+        NoVerdict: The driver went away or answered garbage; what is rewritten so far stays so.
+    """
+    name, version = begun.driver, begun.version
+    if version != begun.before:
         await asyncio.sleep(settle)
-    client = DriverClient(name, sight.endpoint)
+    client = DriverClient(name, begun.endpoint)
     try:
         introduced = await _introduce(database, settings, client, name, version)
         rewritten, kept = await _Run(database, client, introduced, name, version).rewrite(progress)
     finally:
         await client.close()
-    return Outcome(name, record.state_version, version, rewritten, kept)
+    return Outcome(name, begun.before, version, rewritten, kept)
 
 
 async def _record(database: Database, name: str) -> DriverRecord:

@@ -24,6 +24,8 @@ LISTS = "list_owned"
 """Feature of drivers that can tell what their devices hold."""
 UNCONFIGURED = "not in the settings"
 """State of a driver that the settings do not name, and that is owed something all the same."""
+NOTIFIER = "notifier"
+"""State of what is owed something like a driver, and is none."""
 
 
 class Quarantine(Struct, frozen=True):
@@ -41,8 +43,8 @@ class Inspection(Struct, frozen=True):
     """A driver as an operator sees it.
 
     *state* is ``ready``, ``quarantined``, ``draining``, ``unfit``, ``not
-    reachable`` or ``not in the settings``, and *reason* says why it is not
-    ready. *state_version* is the version in which its state is stored until
+    reachable``, ``not in the settings`` or ``notifier``, and *reason* says why
+    it is not ready. *state_version* is the version in which its state is stored until
     ``jackfield driver finalize``.
     """
 
@@ -80,6 +82,12 @@ async def inspect(
         for driver, seen in zip(drivers, sights, strict=True)
     ]
     return [*inspections, *(_left_over(drivers, records, lags) if others else ())]
+
+
+def inspection_of_notifier(name: str, lag: Lag) -> Inspection:
+    """Return a notifier as an operator sees it among drivers: what it is owed tells how it fares."""
+    reason = "it tells a compute service what became of ports, and is no driver: it has no devices"
+    return Inspection(name, "", NOTIFIER, reason, "", (), None, (), None, lag.owed, lag.owed_since)
 
 
 def hearing_of(inspection: Inspection) -> Hearing:

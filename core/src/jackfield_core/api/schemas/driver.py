@@ -63,6 +63,7 @@ def detail(found: DriverDetail) -> Shape:
         "held_orphans": found.held,
         "audit": plain(found.audit),
         "actions": plain(found.actions),
+        "finalization": plain(found.finalization),
     }
 
 

@@ -56,14 +56,8 @@ from jackfield_linuxbridge.antispoof_expressions import (
 )
 
 # Ethernet types (IEEE 802) and IP protocols (IANA).
-ETHER_IPV4, ETHER_ARP, ETHER_RARP, ETHER_IPV6, ETHER_VLAN, ETHER_STACKED = (
-    0x0800,
-    0x0806,
-    0x8035,
-    0x86DD,
-    0x8100,
-    0x88A8,
-)
+ETHER_IPV4, ETHER_ARP, ETHER_RARP, ETHER_IPV6 = 0x0800, 0x0806, 0x8035, 0x86DD
+ETHER_VLAN, ETHER_STACKED = 0x8100, 0x88A8
 UDP, ICMPV6 = 17, 58
 
 # Hardware type Ethernet, protocol IPv4, addresses of six and four bytes (RFC 826).
@@ -77,9 +71,9 @@ FROM_UNSPECIFIED = (133, 131, 132, 143)
 
 # 01:80:c2:00:00:00 to :0f: what a bridge does not forward (IEEE 802.1Q, table 8-1).
 RESERVED_GROUP, RESERVED_MASK = 0x0180_C200_0000, 0xFFFF_FFFF_FFF0
-VLAN_ID = 0x0FFF
 
-OFFSET_BITS = 0xFFF8
+# Fields of less than a byte: the VLAN of a tag, and the offset of an IPv6 fragment (RFC 8200, 4.5).
+VLAN_ID, OFFSET_BITS = 0x0FFF, 0xFFF8
 
 PREROUTING, INPUT = "prerouting", "input"
 

@@ -194,6 +194,9 @@ _SET_WIRING = Statement(
         binding_table.c.port_id == sa.bindparam("a_port_id"),
         binding_table.c.host == sa.bindparam("a_host"),
         (binding_table.c.wiring != Wiring.UP) | ~sa.bindparam("an_only_if_not_up", type_=sa.Boolean),
+        # After a restart all ports are reported again, nearly all of them as they were.
+        (binding_table.c.wiring != sa.bindparam("a_wiring"))
+        | (binding_table.c.wiring_reason != sa.bindparam("a_reason")),
     )
     .values(wiring=sa.bindparam("a_wiring"), wiring_reason=sa.bindparam("a_reason"))
 )

@@ -1,5 +1,6 @@
 """What a claim reads: as much as it takes, whatever the database expects to find."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -56,12 +57,16 @@ KEY = ("pk_delivery", "sqlite_autoindex_delivery_1", "ix_delivery_driver")
 )
 async def test_what_a_debt_waits_for_is_found_by_its_own_index(plan, alias, indexes):
     """A ledger in which nothing is owed does not make the database plan to read all that is, for every debt."""
-    (line,) = [line for line in plan if f" {alias} " in f"{line} "]
+    lines = [line for line in plan if re.search(rf" {alias}(_\d+)?( |$)", line)]
 
-    assert any(index in line for index in indexes)
+    # What was refused is looked for apart from the rest.
+    assert len(lines) == 2
+    assert all(any(index in line for index in indexes) for line in lines)
 
 
 @pytest.mark.planner
 async def test_what_is_due_is_read_in_order(plan):
-    """However much is owed, a claim stops reading when it has enough: nothing has to be sorted before."""
-    assert not [line for line in plan if "Sort" in line or "TEMP B-TREE FOR ORDER BY" in line]
+    """However much is owed, a claim stops reading when it has enough: nothing has to be sorted by age before."""
+    sorted_by_age = [line for line in plan if "Sort Key" in line and "due_at" in line]
+    assert not sorted_by_age
+    assert not [line for line in plan if "TEMP B-TREE FOR ORDER BY" in line]

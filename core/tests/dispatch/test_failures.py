@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
-from jackfield.driver.v1 import mechanism_pb2
+from jackfield.driver.v1 import change_pb2, mechanism_pb2
 from jackfield_sdk import Infeasible, InProgress, RetryLater
 from msgspec.structs import replace
 
@@ -47,6 +47,42 @@ async def test_infeasible_change_waits_for_a_cure(scene: Any) -> None:
     await core.until_paid()
 
     assert [context.current.name for context in driver.told(action="create")] == [tree.network.name, "cured"]
+
+
+async def test_what_was_refused_is_asked_for_when_nothing_else_is_left(scene: Any) -> None:
+    """Hundreds of changes that a driver cannot make are due again at once, and a new one does not wait for them."""
+    driver = await scene.raw_driver(max_batch=2)
+    core = await scene.core(driver)
+    tree = await core.network()
+    await core.until_paid()
+
+    async def refuse(request: Any, _context: Any) -> Any:
+        error = change_pb2.Error(disposition=change_pb2.DISPOSITION_INFEASIBLE, reason="FULL")
+        return mechanism_pb2.PostcommitResponse(
+            results=[
+                mechanism_pb2.PostcommitResult(change_id=change.change_id, failed=error) for change in request.changes
+            ]
+        )
+
+    driver.answer = refuse
+    refused = {port.id for port in await core.ports(tree, 8)}
+
+    async def are_refused() -> bool:
+        return len(await core.failed("a", disposition="infeasible")) == 8
+
+    await scene.eventually(are_refused)
+    await core.dispatcher.stop()
+    async with core.unit_of_work() as tx:
+        await tx.deliveries.retry()
+    fresh = {port.id for port in await core.ports(tree, 4)}
+    await core.stop()
+    driver.requests.clear()
+    driver.answer = driver.good
+    await (await scene.core(driver)).until_paid()
+
+    told = [change.id for change in driver.told()]
+    assert {*told[:4]} == fresh
+    assert {*told} == fresh | refused
 
 
 async def test_change_in_progress_is_asked_for_when_the_driver_says(scene: Any) -> None:

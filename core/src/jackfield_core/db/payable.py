@@ -4,7 +4,9 @@ Due is what is owed, waits for no pause, and is in nobody's hands. Of that stays
 behind: what stands on a parent that the driver never acknowledged; the end of a
 parent that something still stands on; and for a moment, what a neighbour in the
 configured order has yet to do. Rows that another dispatcher is just about to
-claim are skipped and not waited for.
+claim are skipped and not waited for. What a driver has refused, and what is tried
+again only because a change elsewhere may have helped, is claimed when nothing
+else is left: ten thousand of those may be due at once, and nobody waits for them.
 
 A claim reads as much as it takes, however long the ledger and however much is
 owed. That is more than PostgreSQL does by itself: mostly nothing is owed, so it
@@ -20,6 +22,7 @@ import sqlalchemy as sa
 
 from jackfield_core.db import driver
 from jackfield_core.db.delivery import table
+from jackfield_core.db.delivery_state import REFUSED
 from jackfield_core.db.statement import among
 
 _at = sa.bindparam("at", type_=sa.DateTime)
@@ -30,6 +33,8 @@ _is_due = sa.and_(
     table.c.due_at <= _at,
     sa.or_(table.c.leased_until.is_(None), table.c.leased_until < _at),
 )
+
+_is_refused = table.c.disposition.in_([sa.literal_column(f"'{disposition}'") for disposition in REFUSED])
 
 
 def next_epoch(dialect: str) -> sa.Update:
@@ -50,14 +55,10 @@ def next_epoch(dialect: str) -> sa.Update:
 
 def claim(dialect: str, columns: Sequence[str]) -> sa.Update:
     """Return the statement that leases what may be paid, and returns *columns* of it; ``age`` is in seconds."""
-    due = (
-        sa.select(table.c.kind, table.c.resource_id)
-        .where(_is_due, ~(_parent_missing() | _child_left() | _turn_of_others(dialect)))
-        .order_by(table.c.due_at, table.c.rank)
-        .limit(sa.bindparam("a_limit"))
-        .with_for_update(skip_locked=True, of=table)
-        .cte("due")
-    )
+    hopeful, refused = _due(dialect, "hopeful", ~_is_refused), _due(dialect, "refused", _is_refused)
+    either = sa.union_all(sa.select(hopeful), sa.select(refused)).subquery("either")
+    # The refused ones are not read if the others are enough.
+    due = sa.select(either).limit(sa.bindparam("a_limit")).cte("due")
     return (
         sa.update(table)
         .where(_of_driver, sa.tuple_(table.c.kind, table.c.resource_id).in_(sa.select(due.c.kind, due.c.resource_id)))
@@ -68,6 +69,17 @@ def claim(dialect: str, columns: Sequence[str]) -> sa.Update:
         )
         # A time costs as much as ten texts to read, so it is the database that reckons with it.
         .returning(*(_age(dialect) if name == "age" else table.c[name] for name in columns))
+    )
+
+
+def _due(dialect: str, name: str, condition: sa.ColumnElement[bool]) -> sa.CTE:
+    return (
+        sa.select(table.c.kind, table.c.resource_id)
+        .where(_is_due, condition, ~(_parent_missing() | _child_left() | _turn_of_others(dialect)))
+        .order_by(table.c.due_at, table.c.rank)
+        .limit(sa.bindparam("a_limit"))
+        .with_for_update(skip_locked=True, of=table)
+        .cte(name)
     )
 
 

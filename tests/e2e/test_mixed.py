@@ -2,10 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
-from e2e.lab.bridge_host import BridgeHost
+from e2e.lab.agent import bridge_agent
+from e2e.lab.bridge_host import BridgeHost, SecondCard
 from e2e.lab.cloud import Cloud
 from e2e.lab.continuity import (
     kill_agents,
@@ -133,6 +135,49 @@ def test_other_networks_do_not_notice_a_deleted_bridge(fleet: Fleet) -> None:
     after = devices(host)
     assert before.pop(deleted) != after.pop(deleted)
     assert before == after
+
+
+@contextmanager
+def bridge_agent_beside(fleet: Fleet, host: Host) -> Iterator[SecondCard]:
+    """Have a Linux bridge agent on a host with Open vSwitch while the block runs."""
+    second = SecondCard(host)
+    second.start(fleet.cloud.lab.underlay)
+    try:
+        with bridge_agent(second, fleet.cloud.nodes_socket, fleet.cloud.lab.environment):
+            wait_until(lambda: "linuxbridge" in alive_on(fleet, host), what="the second agent", timeout=30)
+            yield second
+    finally:
+        second.remove()
+
+
+def alive_on(fleet: Fleet, host: Host) -> set[str]:
+    """Return the drivers whose agents are alive on a host."""
+    agents = fleet.cloud.api.list("agent", host=host.name)
+    return {agent["binary"].removeprefix("jackfield-") for agent in agents if agent["alive"]}
+
+
+def test_two_agents_share_a_host(fleet: Fleet) -> None:
+    """Open vSwitch and Linux bridge wire a port each on one network of one host, and the two reach each other."""
+    cloud, host = fleet.cloud, fleet.cloud.lab.hosts[-1]
+    peer = fleet.machines("flat")[fleet.cloud.lab.bridge_hosts[0].name]
+    with bridge_agent_beside(fleet, host) as second:
+        # The core asks the drivers in their order, so the second gets what the first cannot have.
+        cloud.agents[host.name].stop()
+        wait_until(lambda: alive_on(fleet, host) == {"linuxbridge"}, what="the end of the first agent", timeout=60)
+        bridged = fleet.boot("bridged", "flat", second)
+        cloud.agents[host.name].start()
+        wait_until(lambda: len(alive_on(fleet, host)) == 2, what="both agents", timeout=30)
+        switched = fleet.boot("switched", "flat", host)
+
+        ports = [cloud.api.show("port", machine.vif.port_id) for machine in (bridged, switched)]
+        assert [port["binding:vif_type"] for port in ports] == ["tap", "ovs"]
+        assert [failure["driver"] for failure in ports[0]["binding:failures"]] == ["ovs"]
+        bridged.wait_for_ping(switched.address)
+        for machine in (bridged, switched):
+            peer.wait_for_ping(machine.address)
+            machine.remove()
+            cloud.api.delete("port", machine.vif.port_id)
+        wait_until(lambda: second.uplink_is_free, what="the network to be gone from the second agent", timeout=30)
 
 
 def everything(fleet: Fleet) -> list[str]:

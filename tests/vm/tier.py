@@ -28,10 +28,12 @@ def run_tests(kernel: Kernel, *, deadline: float) -> int:
                 API: _seen_from_inside(control_plane.url),
                 NODES: _seen_from_inside(nodes),
                 "JACKFIELD_LAB_DATAPATH": "system",
+                # The other plugins serve other tests, and take seconds to import.
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                 # Emulation costs a factor of twenty, and other work on this machine comes on top.
                 "JACKFIELD_TEST_PATIENCE": "20",
             }
-            pytest = ["python", "-m", "pytest", "-v", "-p", "no:xdist", "--color=no", f"--timeout={deadline:g}"]
+            pytest = ["python", "-m", "pytest", "-v", "-p", "pytest_timeout", f"--timeout={deadline:g}"]
             return run_command(kernel, [*pytest, *test_files()], deadline=deadline, settings=settings)
 
 

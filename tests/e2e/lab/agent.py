@@ -3,6 +3,7 @@
 Its link to the core is a Unix socket, so the host's network carries machines' traffic only.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,7 +35,7 @@ LINUX_BRIDGE = """\
 [linuxbridge]
 physical_networks = {{ {physical_network} = "{device}" }}
 tunnel_ip = "{tunnel_ip}"
-tunnel_types = ["vxlan", "gre"]
+tunnel_types = {tunnel_types}
 """
 
 
@@ -53,7 +54,12 @@ def ovs_agent(host: Host, nodes_socket: Path, environment: Mapping[str, str]) ->
 
 def bridge_agent(host: BridgeHost, nodes_socket: Path, environment: Mapping[str, str]) -> Process:
     """Describe the Linux bridge agent of *host*, likewise."""
-    section = LINUX_BRIDGE.format(physical_network=PHYSICAL_NETWORK, device=host.uplink, tunnel_ip=host.tunnel_ip)
+    section = LINUX_BRIDGE.format(
+        physical_network=PHYSICAL_NETWORK,
+        device=host.uplink,
+        tunnel_ip=host.tunnel_ip,
+        tunnel_types=json.dumps(host.tunnel_types),
+    )
     return _agent("linuxbridge", host, section, nodes_socket, environment)
 
 

@@ -9,6 +9,7 @@ device of a physical network, untagged and tagged.
 from pathlib import Path
 
 from e2e.lab.commands import run
+from e2e.lab.host import Host
 from e2e.lab.names import Names, tap_name
 from e2e.lab.namespace import Namespace
 from e2e.lab.underlay import Underlay
@@ -18,6 +19,7 @@ class BridgeHost:
     """One host for a Linux bridge agent; `start` connects it, `remove` takes everything away."""
 
     kind = "linuxbridge"
+    tunnel_types: tuple[str, ...] = ("vxlan", "gre")
 
     def __init__(self, number: int, names: Names) -> None:
         """Make the namespace of host *number* (1 to 250)."""
@@ -55,3 +57,34 @@ class BridgeHost:
     def remove(self) -> None:
         """Delete the namespace."""
         self.namespace.remove()
+
+
+class SecondCard(BridgeHost):
+    """A host with Open vSwitch seen by a Linux bridge agent beside it, with a card of its own.
+
+    The card leads to the same physical network. Tunnels are left to Open vSwitch, because of two
+    agents only one can have the tunnel IP.
+    """
+
+    tunnel_types = ()
+
+    def __init__(self, host: Host) -> None:
+        """Describe the other side of *host*; `start` plugs the card in."""
+        self.number = host.number
+        self.name = host.name
+        self.tunnel_ip = host.tunnel_ip
+        self.directory = host.directory
+        self.namespace = host.namespace
+
+    def start(self, underlay: Underlay) -> None:
+        """Run a second cable to *underlay*."""
+        self.uplink = underlay.connect(self.namespace, 100 + self.number, card="second")
+
+    @property
+    def uplink_is_free(self) -> bool:
+        """Whether the card is a port of no bridge."""
+        return "master" not in self.namespace.ip("link", "show", self.uplink)
+
+    def remove(self) -> None:
+        """Take the card out."""
+        self.namespace.ip("link", "delete", self.uplink)

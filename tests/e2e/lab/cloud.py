@@ -51,6 +51,7 @@ class Cloud:
     def _start(self) -> None:
         self._cleanup.enter_context(self.lab)
         reach = self._reach_control_plane()
+        self.nodes_socket = reach.nodes_socket
         self.api = self._cleanup.enter_context(Api(reach.url))
         for host in self.lab.hosts:
             self.agents[host.name] = ovs_agent(host, reach.nodes_socket, self.lab.environment)

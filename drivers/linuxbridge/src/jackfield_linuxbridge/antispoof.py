@@ -82,7 +82,7 @@ class Filter:
                 parsed[port] = wanted[port.device] = self._parsed.get(port) or elements(port)
             except ValueError as error:
                 failures[port.id] = f"anti-spoofing: {error}"
-                wanted |= {port.device: shut(port.device)} if port.device else {}
+                wanted[port.device] = shut(port.device)
         self._parsed = parsed
         return wanted, failures
 

@@ -73,8 +73,8 @@ def elements(port: FilteredPort) -> frozenset[Element]:
 
 
 def shut(device: str) -> frozenset[Element]:
-    """Return the elements of a device that may say nothing."""
-    return frozenset({_judge(device, SHUT)})
+    """Return the elements of a device that may say nothing; none if no device can have the name."""
+    return frozenset({_judge(device, SHUT)} if _is_name(device) else ())
 
 
 def _judge(device: str, chain: str) -> Element:
@@ -109,8 +109,12 @@ def _merged(blocks: Sequence[Block]) -> Iterator[Block]:
     yield from ipaddress.collapse_addresses(block for block in blocks if isinstance(block, IPv6Network))
 
 
+def _is_name(device: str) -> bool:
+    return 0 < len(device.encode()) < NAME_LENGTH
+
+
 def _name(device: str) -> bytes:
-    if not 0 < len(device.encode()) < NAME_LENGTH:
+    if not _is_name(device):
         raise ValueError(f"{device!r} is no name of a device")
     return device.encode().ljust(NAME_LENGTH, b"\0")
 

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 from jackfield_linuxbridge.antispoof import FilteredPort
-from jackfield_linuxbridge.antispoof_elements import Element, elements
+from jackfield_linuxbridge.antispoof_elements import Element, elements, shut
 from jackfield_sdk import AddressPair
 
 MAC = "fa:16:3e:00:00:01"
@@ -98,3 +98,9 @@ def test_what_is_no_address_is_refused(fields: dict[str, object]) -> None:
 
     with pytest.raises(ValueError):
         elements(FilteredPort(**whole))  # type: ignore[arg-type]
+
+
+def test_a_device_is_shut_by_its_name() -> None:
+    """A device that may say nothing is one element; what cannot be the name of a device needs none."""
+    assert [element.device for element in shut("tap1")] == ["tap1"]
+    assert shut("a-name-of-sixteen") == frozenset()

@@ -425,3 +425,32 @@ async def test_a_port_that_is_made_again_under_its_id_is_owed_again(ledger):
 
     debt = await ledger.one("p1")
     assert (debt.owed, debt.desired_revision, debt.acknowledged_revision) == (True, 4, None)
+
+
+@pytest.mark.parametrize("page", [1, 2, 5000])
+async def test_debts_that_wait_are_due_at_once_page_by_page(ledger, monkeypatch, page):
+    """However many there are; those that are due already are not counted."""
+    monkeypatch.setattr(delivery, "PAGE", page)
+    await ledger.record_new([a_network(), a_network("n2"), a_network("n3"), a_network("n4")])
+    await ledger.claim(limit=3)
+    failed = ids(await ledger.list(owed=True))[:4]
+    await ledger.postpone("c1", [Failure(id, 30.0, "RETRY", "BUSY", "") for id in failed])
+
+    assert await ledger.retry() == 3
+
+    assert all(debt.due_at <= now() for debt in await ledger.list())
+    assert await ledger.retry() == 0
+
+
+async def test_an_operator_waits_for_nobody(ledger, unit_of_work):
+    """A debt that somebody is just changing is left to them, or two transactions could wait for each other."""
+    await ledger.record_new([a_network(), a_network("n2")])
+    await ledger.claim()
+    await ledger.postpone("c1", [Failure(id, 30.0, "RETRY", "BUSY", "") for id in ("n1", "n2")])
+    async with unit_of_work() as tx:
+        if tx.connection.dialect.name != "postgresql":
+            pytest.skip("SQLite has one writer, so there is nothing to wait for")
+        await tx.connection.execute(sa.update(table).where(table.c.resource_id == "n1").values(message="busy"))
+
+        async with asyncio.timeout(20):
+            assert await ledger.retry() == 1

@@ -142,13 +142,6 @@ PAID: dict[str, Any] = {"attempts": 0, "disposition": "", "reason": "", "message
 """What no failed attempt has left anything in."""
 FORGOTTEN = "forgotten"
 """Disposition of what lives and is not owed because somebody gave that up: the driver may know an older revision."""
-GIVEN_UP: dict[str, Any] = {
-    **PAID,
-    "disposition": FORGOTTEN,
-    "reason": "DEBT_FORGOTTEN",
-    "message": "an operator gave up what was owed; the next change, an audit or a handshake owes it again",
-}
-"""What stands there instead of a failed attempt."""
 
 
 class DeliveryTable:
@@ -237,14 +230,22 @@ class DeliveryTable:
         """Make debts due now that wait for their next attempt; return how many.
 
         Of one *driver*, *kind* or resource, or all. What they failed of, and how
-        often, stays on record until they are paid.
+        often, stays on record until they are paid. Nobody is waited for: what
+        somebody else has in hand at this moment is told or owed anew by that.
         """
-        at = now()
-        waiting = sa.update(table).where(table.c.owed, table.c.due_at > at, *named(driver, kind, resource_id))
-        return (await self._connection.execute(waiting.values(due_at=at))).rowcount
+        at, count = now(), 0
+        waiting = sa.select(*_primary).where(table.c.owed, table.c.due_at > at, *named(driver, kind, resource_id))
+        page = waiting.order_by(*_primary).limit(PAGE).with_for_update(skip_locked=True)
+        statement = sa.update(table).where(sa.tuple_(*_primary).in_(page)).values(due_at=at)
+        while True:
+            changed = (await self._connection.execute(statement)).rowcount
+            count += changed
+            if changed < PAGE:
+                return count
 
 
 _key = sa.tuple_(table.c.kind, table.c.resource_id)
+_primary = [table.c[name] for name in _KEY]
 
 
 def _owed_from_the_start(at: datetime) -> sa.Update:
@@ -266,12 +267,13 @@ def named(driver: str | None, kind: str | None, resource_id: str | None) -> Sequ
 
 
 def _coalesced(entries: Sequence[Entry]) -> Collection[Entry]:
-    """Return one entry per debt: the last revision, and the original that was there before the first."""
+    """Return one entry per debt, in order: the last revision, and the original that was there before the first."""
     coalesced: dict[tuple[str, str, str], Entry] = {}
     for entry in entries:
         key = (entry.kind, entry.resource_id, entry.driver)
         coalesced[key] = replace(entry, original=coalesced[key].original) if key in coalesced else entry
-    return coalesced.values()
+    # One order for everybody, so that two transactions never wait in a circle.
+    return [coalesced[key] for key in sorted(coalesced)]
 
 
 def _new_row(entry: Entry, at: datetime) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db import delivery, leaving
-from jackfield_core.db.delivery import GIVEN_UP, NOTICE_RANK, named, table
+from jackfield_core.db.delivery import FORGOTTEN, NOTICE_RANK, PAID, named, table
 from jackfield_core.db.ending import EndTable
 from jackfield_core.db.fault import FaultTable
 from jackfield_core.db.statement import among
@@ -29,6 +29,13 @@ from jackfield_core.types import Kind
 
 ACTION = "forget"
 """Name of what was done, among the actions of operators."""
+GIVEN_UP: dict[str, Any] = {
+    **PAID,
+    "disposition": FORGOTTEN,
+    "reason": "DEBT_FORGOTTEN",
+    "message": "an operator gave up what was owed; the next change, an audit or a handshake owes it again",
+}
+"""What stands in the ledger instead of a failed attempt."""
 Place = tuple[str, str]
 """Kind and id: where a walk through the ledger of a driver stands."""
 START: Place = "", ""

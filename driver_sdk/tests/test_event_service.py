@@ -34,7 +34,7 @@ async def core(driver, tmp_path):
 async def until(stream, kind):
     """Read a stream up to and with the first event of a kind; heartbeats only if they are wanted."""
     events = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for event in stream:
             what = event.WhichOneof("event")
             if what == kind or what != "heartbeat":
@@ -121,6 +121,6 @@ async def test_a_watcher_does_not_keep_the_driver_from_stopping(driver, tmp_path
     async with running(driver, tmp_path) as core:
         stream = core.watch()
         await until(stream, "in_sync")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await core.server.stop(grace=1)
             assert [event async for event in stream] == []

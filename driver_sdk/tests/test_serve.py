@@ -49,7 +49,7 @@ async def connected(address):
 
 async def in_flight(core):
     """Wait until a driver says that it works on a change."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for event in core.watch():
             if event.heartbeat.queue_depth:
                 return
@@ -218,7 +218,7 @@ async def test_a_hook_that_hangs_does_not_keep_the_process(tmp_path, eventually)
     async with await connected(server.address) as channel:
         call = asyncio.create_task(Core(channel).postcommit(Action.CREATE, a_network()))
         await eventually(lambda: driver.script.calls)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await server.stop(grace=0.1)
         with pytest.raises(grpc.aio.AioRpcError):
             await call

@@ -119,7 +119,7 @@ async def _agent(subject: Subject, site: Site) -> AsyncIterator[None]:
         return
     running = await start_agent(_Agent(subject.name), AgentSettings(core=site.nodes, host=HOST))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not site.rows("SELECT * FROM agent"):
                 await asyncio.sleep(0.02)
         yield

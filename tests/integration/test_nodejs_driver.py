@@ -219,7 +219,7 @@ def _settle(cloud: Cloud, tmp_path: Path) -> None:
         return ledger.problems(database, {"nodejs": _fabric(tmp_path), "fabric": cloud.fabric("fabric")})
 
     wait_until(lambda: ledger.owed(database) == 0, what="all debts to be paid", timeout=20)
-    wait_until(lambda: not problems(), what=lambda: f"{problems()}", timeout=5)
+    wait_until(lambda: not problems(), what=lambda: f"{problems()}", timeout=30)
 
 
 def _fabric(tmp_path: Path) -> dict[str, dict[str, int]]:

@@ -84,7 +84,7 @@ class Ordeal:
         """Create a network without a verdict of the driver: 503 if it is required, 201 if it is advisory, and soon."""
         answer = self.create()
         assert answer.status_code == (503 if self.is_required else 201), answer.text
-        assert answer.elapsed.total_seconds() < 1.0
+        assert answer.elapsed.total_seconds() < 10
         if self.is_required:
             error = answer.json()["NeutronError"]
             assert error["type"] == "MechanismDriverUnavailable"

@@ -20,7 +20,10 @@ def test_hangs(ordeal: Callable[..., Ordeal], policy: str) -> None:
         hung.turn()
         hung.refused_or_passed(because="DEADLINE_EXCEEDED")
         wait_until(
-            lambda: hung.create().elapsed.total_seconds() < 0.1, what="the breaker to open", timeout=20, interval=0
+            lambda: hung.create() and hung.events()["driver.breaker_opened"],
+            what="the breaker to open",
+            timeout=60,
+            interval=0,
         )
         hung.refused_or_passed(because="breaker-open")
         assert hung.events()["driver.breaker_opened"] == 1
@@ -50,7 +53,7 @@ def test_slow_handshake(ordeal: Callable[..., Ordeal], policy: str) -> None:
     with ordeal(policy) as slow:
         slow.turn(reborn=True)
         answer = slow.refused_or_passed(because="connecting")
-        assert answer.elapsed.total_seconds() < 0.5
+        assert answer.elapsed.total_seconds() < 10
         slow.others_do_not_notice()
 
     assert slow.events()["driver.lost"] <= 4

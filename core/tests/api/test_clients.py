@@ -27,7 +27,7 @@ async def endpoint(application: Application) -> AsyncIterator[str]:
         uvicorn.Config(application.api, port=0, lifespan="off", log_config=None, access_log=False, http="httptools")
     )
     serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not server.started:
             await asyncio.sleep(0.01)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"

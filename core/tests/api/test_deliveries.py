@@ -20,7 +20,7 @@ DELIVERY = "jackfield:delivery"
 
 async def eventually(condition: Callable[[], Any]) -> Any:
     """Return the first true result of *condition*, which may be async; look again until there is one."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             result = condition()
             if isinstance(result, Awaitable):

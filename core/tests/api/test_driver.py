@@ -13,7 +13,7 @@ from jackfield_core.app import Application
 from jackfield_sdk import MechanismDriver, ServerSettings, start_server
 from jackfield_sdk.examples.loopback import Fabric, LoopbackDriver
 
-DEADLINE = 15.0
+DEADLINE = 30.0
 MEMBER = {"X-Roles": "member"}
 LOOKS = ("", "/lag", "/pending", "/diff")
 ACTIONS = ("resync", "quarantine", "release", "finalize", "forget", "retry")

@@ -32,7 +32,7 @@ from jackfield_core.types import Action, Kind
 from msgspec.structs import replace
 from support.owner import Owner
 
-DEADLINE = 15.0
+DEADLINE = 30.0
 """Seconds until a test gives up waiting."""
 
 

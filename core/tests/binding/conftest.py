@@ -92,7 +92,7 @@ class Yard:
         self.registry = registry = Registry(settings)
         await registry.start()
         self.stack.push_async_callback(registry.stop)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             for driver in running:
                 await registry.entry(driver.name).ready.wait()
         segments = SegmentManager(settings.segments)
@@ -104,7 +104,7 @@ class Yard:
     async def stop(self, driver: MechanismDriver) -> None:
         """End a driver's process, and wait until the core has noticed."""
         await self._servers[driver.name].stop(0)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.registry.entry(driver.name).is_ready:
                 await asyncio.sleep(0.01)
 

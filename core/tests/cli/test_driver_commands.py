@@ -101,7 +101,7 @@ def test_quarantine_by_an_operator_lasts_until_the_release(site: Any) -> None:
     assert site.run("driver", "quarantine", "fabric", "--reason", reason)[0] == 0
     again = site.run("driver", "quarantine", "fabric", "--reason", "again")
     assert (again[0], f"in quarantine already: an operator says: {reason}" in again[1]) == (2, True), again
-    wait_until(lambda: entry(site).is_quarantined, what="the core to follow", timeout=10)
+    wait_until(lambda: entry(site).is_quarantined, what="the core to follow", timeout=30)
 
     site.core.request("PUT", f"/networks/{network}", {"network": {"name": "new"}})
 
@@ -132,7 +132,7 @@ def test_refused_debt_is_tried_again_on_demand(site: Any) -> None:
     network, _ = site.network()
     site.order(infeasible={"network": "VLAN 7 is taken"})
     site.core.request("PUT", f"/networks/{network}", {"network": {"name": "new"}})
-    wait_until(lambda: site.json("driver", "pending", "fabric", "--state", "refused"), what="the refusal", timeout=10)
+    wait_until(lambda: site.json("driver", "pending", "fabric", "--state", "refused"), what="the refusal", timeout=30)
 
     (lag,) = site.json("driver", "lag", "fabric")
     assert (lag["owed"], lag["refused"], lag["most_attempts"]) == (1, 1, 1)
@@ -155,7 +155,7 @@ def test_forgotten_debt_frees_what_waited_for_it(site: Any) -> None:
     """Without the operator's word nothing is given up; with it the deleted network goes, and that is on record."""
     network, _ = site.network()
     site.stop_driver()
-    wait_until(lambda: not entry(site).is_ready, what="the core to notice", timeout=10)
+    wait_until(lambda: not entry(site).is_ready, what="the core to notice", timeout=30)
     site.core.request("DELETE", f"/networks/{network}")
     try:
         (debt,) = site.json("driver", "pending", "fabric")
@@ -185,7 +185,7 @@ def test_driver_that_left_the_settings_is_named_and_forgotten(site: Any) -> None
     network, _ = site.network()
     site.order(fail_postcommit={"delete_network": "busy"})
     site.core.request("DELETE", f"/networks/{network}")
-    wait_until(lambda: site.json("driver", "lag", "fabric")[0]["failing"], what="the failure", timeout=10)
+    wait_until(lambda: site.json("driver", "lag", "fabric")[0]["failing"], what="the failure", timeout=30)
     without = site.without_driver()
 
     table = site.run("driver", "ls", config_file=without)[1]

@@ -11,7 +11,7 @@ from jackfield_core.db import bell as bells
 from jackfield_core.db.bell import Bell, Topic
 from jackfield_core.db.engine import Database
 
-DEADLINE = 15.0
+DEADLINE = 30.0
 
 
 class Listener:
@@ -97,6 +97,6 @@ async def test_sqlite_needs_no_bell(tmp_path: Any) -> None:
     silent = Listener(f"sqlite:///{tmp_path}/core.sqlite")
     silent.bell.ring(Topic.DRIVERS)
 
-    await asyncio.wait_for(silent.bell.run(), 1)
+    await asyncio.wait_for(silent.bell.run(), 30)
 
     assert silent.heard == []

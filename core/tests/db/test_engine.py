@@ -102,7 +102,7 @@ async def test_a_cancelled_writer_frees_its_turn(unit_of_work, rows):
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    async with asyncio.timeout(5), unit_of_work() as tx:
+    async with asyncio.timeout(30), unit_of_work() as tx:
         await tx.networks.add(rows.network())
     async with unit_of_work.reading() as tables:
         assert len(await tables.networks.list(ListQuery())) == 1
@@ -162,29 +162,29 @@ async def test_a_shared_lock_is_shared_and_keeps_writers_out(database, unit_of_w
 
     makers = [asyncio.create_task(make_port()) for _ in range(2)]
     await asyncio.sleep(0.01)
-    await asyncio.wait_for(asyncio.gather(*makers, change()), 5)
+    await asyncio.wait_for(asyncio.gather(*makers, change()), 30)
 
 
 async def test_a_statement_that_takes_too_long_is_ended(database_url):
     """PostgreSQL ends a statement after the configured time, so that one bad query holds no connection for ever."""
-    database = Database(config.Database(url=database_url, statement_timeout=0.1))
+    database = Database(config.Database(url=database_url, statement_timeout=1.0))
     if database.is_postgresql:
         with pytest.raises(sqlalchemy.exc.DBAPIError, match="statement timeout"):
             async with database.reading() as connection:
-                await connection.execute(sa.text("SELECT pg_sleep(5)"))
+                await connection.execute(sa.text("SELECT pg_sleep(60)"))
     await database.close()
 
 
 async def test_a_sweep_may_take_longer_than_other_statements(database_url):
     """What has to go through all ports there are is not ended by the limit of what users wait for."""
-    database = Database(config.Database(url=database_url, statement_timeout=0.1))
+    database = Database(config.Database(url=database_url, statement_timeout=1.0))
     if database.is_postgresql:
         async with database.writing() as connection:
             await sweep(connection)
-            await connection.execute(sa.text("SELECT pg_sleep(0.3)"))
+            await connection.execute(sa.text("SELECT pg_sleep(1.5)"))
         with pytest.raises(sqlalchemy.exc.DBAPIError, match="statement timeout"):
             async with database.writing() as connection:
-                await connection.execute(sa.text("SELECT pg_sleep(5)"))
+                await connection.execute(sa.text("SELECT pg_sleep(60)"))
     await database.close()
 
 
@@ -200,7 +200,7 @@ async def test_connections_that_the_server_closed_are_replaced(database, unit_of
         pids = [(await other.execute(sa.text("SELECT pg_backend_pid()"))).scalar_one() for other in others]
         for pid in pids:
             await first.execute(sa.select(sa.func.pg_terminate_backend(pid)))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not all(driver_connection(other).is_closed() for other in others):
                 await asyncio.sleep(0.01)
 

@@ -24,7 +24,7 @@ async def claim_for_another(core: Any, name: str) -> list[Due]:
                 "a", name=name, limit=10, lease=60.0, earlier=(), later=(), hold=0.0
             )
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (debts := await claimed()):
             await asyncio.sleep(0.02)
     return debts

@@ -25,7 +25,7 @@ from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Action, BindingLevel, Kind
 
-DEADLINE = 15.0
+DEADLINE = 30.0
 """Seconds until a test gives up waiting."""
 
 

@@ -110,13 +110,14 @@ async def test_flood_costs_one_place_for_each_object() -> None:
 
 def test_pace_lets_a_burst_through_and_then_bounds_the_rate() -> None:
     """After a burst every event has to wait for its share, and a big one for that of many."""
-    pace = Pace(rate=100, burst=50)
     started = time.monotonic()
+    pace = Pace(rate=100, burst=50)
 
     assert all(pace.step(1) == 0 for _ in range(50))
     late = [pace.step(1) for _ in range(100)][-1]
 
-    assert late == pytest.approx(1.0 - (time.monotonic() - started), abs=0.1)
+    # What has come back since the beginning is given too.
+    assert 1.0 - (time.monotonic() - started) - 0.001 <= late <= 1.0
     assert pace.step(1000) > 10
 
 

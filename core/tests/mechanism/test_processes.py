@@ -44,16 +44,17 @@ async def test_stopped_process_is_noticed_and_found_again(world, rows, core, loo
     started = time.monotonic()
     with pytest.raises(DriverUnavailable):
         await core.manager.precommit([rows.create_network()])
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 20
 
     await world.eventually(lambda: not entry.is_ready)
     started = time.monotonic()
-    with pytest.raises(DriverUnavailable):
+    with pytest.raises(DriverUnavailable) as caught:
         await core.manager.precommit([rows.create_network()])
-    assert time.monotonic() - started < 0.2
+    assert "DEADLINE_EXCEEDED" not in caught.value.message
+    assert time.monotonic() - started < 20
 
     loopback.resume()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await entry.ready.wait()
     with pytest.raises(DriverRejected, match="blue"):
         await core.manager.precommit([rows.create_network()])
@@ -70,7 +71,7 @@ async def test_killed_process_is_replaced(world, rows, core, loopback):
         await core.manager.precommit([rows.create_network()])
 
     await asyncio.to_thread(loopback.start)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await entry.ready.wait()
     assert entry.handshake.instance_id != first
     with pytest.raises(DriverRejected, match="blue"):

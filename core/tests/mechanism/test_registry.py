@@ -25,7 +25,7 @@ async def test_driver_that_comes_up_later_is_found(world):
     await fabric.start()
     await core.until_ready(fabric)
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
     handshake = core.entry(fabric).handshake
     assert handshake.instance_id == fabric.instance_id
     assert handshake.epochs == {"fabric": "1"}
@@ -152,7 +152,7 @@ async def test_hung_calls_end_when_the_driver_is_given_up(world):
     fabric.hangs("Check")
 
     with pytest.raises(NoVerdict) as caught:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await called
     assert caught.value.attempted
 
@@ -190,7 +190,7 @@ async def test_process_that_takes_over_the_address_is_found(world):
     new = await world.successor(old)
 
     readiness = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not new.requests("Postcommit"):
             readiness.append(entry.is_ready)
             await core.manager.postcommit("fabric", Batch(1), 1.0)

@@ -71,7 +71,7 @@ async def registry(settings: config.Settings, fabric: Fabric) -> AsyncIterator[R
     """Connect to the driver."""
     registry = Registry(settings)
     await registry.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not all(entry.is_ready for entry in registry.entries()):
             await asyncio.sleep(0.01)
     yield registry

@@ -47,12 +47,12 @@ def run(*command: str, check: bool = True) -> str:
     return done.stdout
 
 
-def eventually(condition: Callable[[], Any], what: str, *, seconds: float = 30.0) -> Any:
-    """Return the condition's first true value."""
+def eventually(condition: Callable[[], Any], what: str | Callable[[], str], *, seconds: float = 30.0) -> Any:
+    """Return the condition's first true value; `what` may be a function, which is asked at the end."""
     end = time.monotonic() + seconds * PATIENCE
     while not (value := condition()):
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
+            raise AssertionError(f"not within {seconds} s: {what if isinstance(what, str) else what()}")
         time.sleep(0.01)
     return value
 
@@ -231,7 +231,7 @@ class AgentProcess:
             wanted = report.get("state") == state and version in (None, report.get("version"))
             return report if wanted else None
 
-        report: dict[str, Any] = eventually(reported, f"{port_id} is {state}: {self.reports.get(port_id)}")
+        report: dict[str, Any] = eventually(reported, lambda: f"{port_id} is {state}: {self.reports.get(port_id)}")
         return report
 
     def _say(self, **message: Any) -> None:

@@ -3,7 +3,7 @@
 A VXLAN device has entries of its own, MAC address to endpoint, and those of the zero address are
 where it sends what has no entry. For GRE each endpoint has a device, and the bridge's table says
 which MAC address is behind which. Entries are read once for each device and after that only
-written: the agent remembers what it wrote, until an audit makes it forget.
+written: the agent remembers what it wrote, until an audit makes it forget or a device is changed.
 
 What a bridge learned from a VXLAN device is removed with the entry it came by: a port that has just
 moved here is looked for here.
@@ -43,6 +43,12 @@ class Forwarding:
     def forget(self) -> None:
         """Read all entries in the next pass."""
         self._written.clear()
+
+    def doubt(self, network: PlannedNetwork, observed: Observed) -> None:
+        """Read a network's entries in this pass: a port that leaves its bridge leaves its entries behind."""
+        for carrier in network.carriers:
+            if carrier.name in observed.links:
+                self._written.pop(observed.links[carrier.name].index, None)
 
     def ensure(self, network: PlannedNetwork, observed: Observed) -> None:
         """Have the network's entries and no others; RetryLater with the kernel's words if it refuses."""

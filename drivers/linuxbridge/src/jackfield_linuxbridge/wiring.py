@@ -86,6 +86,8 @@ class Wiring:
         wanted = {key: network_operations(network, observed) for key, network in plan.networks.items()}
         for network_id, operations in wanted.items():
             self._each(operations, network_id, failures)
+            if operations:
+                self._forwarding.doubt(plan.networks[network_id], observed)
         return self._kernel.look() if any(wanted.values()) else observed
 
     def _ensure_ports(self, plan: Plan, failures: dict[str, str]) -> None:

@@ -26,6 +26,7 @@ from jackfield_core.binding.binder import Binder
 from jackfield_core.db import migrate
 from jackfield_core.db.bell import Bell, Topic
 from jackfield_core.db.clock import ClockWatch
+from jackfield_core.db.deployment import DeploymentTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.fault import FaultTable
 from jackfield_core.db.unit_of_work import UnitOfWork
@@ -118,6 +119,8 @@ class Application:
         await self._check_schema()
         async with self.unit_of_work() as tx:
             await self.segments.bootstrap(tx)
+            if self.settings.deployment_id:
+                await DeploymentTable(tx.connection).choose(self.settings.deployment_id)
             await FaultTable(tx.connection, self.registry.required()).refresh_all()
         async with self.unit_of_work.reading() as tables:
             await self.registry.load(tables)

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from jackfield_core import config
+from jackfield_core.app import Application
 from jackfield_core.db import migrate
 from jackfield_core.db.deployment import DeploymentTable, deployment_id
 from jackfield_core.db.engine import Database
@@ -23,6 +24,21 @@ async def test_mark_is_minted_once(database: Database) -> None:
 async def test_mark_of_the_settings_comes_first(database: Database) -> None:
     """A copy of a database that is to be another cloud can be told so."""
     assert await deployment_id(database, "cloud-2") == "cloud-2"
+
+
+async def test_chosen_mark_is_kept(empty_database_url: str) -> None:
+    """A command whose settings do not name it says the same to drivers as a core that has started."""
+    settings = config.Settings(
+        database=config.Database(url=empty_database_url), roles=["dispatcher"], deployment_id="cloud-2"
+    )
+    await migrate.upgrade(settings.database)
+    core = Application(settings)
+    await core.start()
+    await core.stop()
+
+    database = Database(settings.database)
+    assert await deployment_id(database, "") == "cloud-2"
+    await database.close()
 
 
 async def test_databases_have_marks_of_their_own(tmp_path: Any) -> None:

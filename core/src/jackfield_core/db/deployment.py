@@ -3,7 +3,9 @@
 It is minted once, by the migration that makes the table, and is in every backup
 of the database. So all processes say the same, a database that is restored still
 knows its own things on devices, and two clouds on one fabric never take each
-other's for orphans.
+other's for orphans. A mark that the settings choose takes its place as soon as a
+core starts: a command whose settings do not name it must not tell drivers another
+one.
 """
 
 import sqlalchemy as sa
@@ -29,6 +31,10 @@ class DeploymentTable:
     async def id(self) -> str:
         """Return the mark that was minted."""
         return str((await self._connection.execute(sa.select(table.c.id))).scalar_one())
+
+    async def choose(self, id: str) -> None:
+        """Replace the mark by one that the settings have chosen."""
+        await self._connection.execute(sa.update(table).values(id=id))
 
 
 async def deployment_id(database: Database, chosen: str) -> str:

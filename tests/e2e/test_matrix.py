@@ -34,3 +34,16 @@ def test_machines_reach_each_other(fleet: Fleet, network_type: str, kinds: tuple
 
     assert one.ping(address, size=fleet.network(network_type)["mtu"] - HEADERS[ip_version], timeout=5)
     assert echo(one.namespace, two.namespace, address, PAYLOAD) == PAYLOAD
+
+
+@pytest.mark.kernel("vlan", "vlan_filtering")
+def test_trunk_between_kinds_carries_the_vlan_and_needs_no_other(fleet: Fleet) -> None:
+    """A switch that drops all tags but the network's lets the machines meet; without it they do not."""
+    one, two = fleet.pair("vlan", ("ovs", "linuxbridge"))
+    hosts = [one.host.number, two.host.number]
+    vlan = fleet.network("vlan")["provider:segmentation_id"]
+
+    with fleet.cloud.lab.underlay.trunk(hosts, vlans=[vlan]):
+        one.wait_for_ping(two.address)
+    with fleet.cloud.lab.underlay.trunk(hosts, vlans=[vlan + 1]):
+        assert not one.ping(two.address)

@@ -181,9 +181,10 @@ def test_two_agents_share_a_host(fleet: Fleet) -> None:
 
 
 def everything(fleet: Fleet) -> list[str]:
-    """Return what all hosts hold, without the numbers by which Open vSwitch happens to know its ports."""
+    """Return what all hosts hold, without the numbers that ports and networks happen to have inside one."""
     found = [line for host in fleet.cloud.lab.all_hosts for line in host.contents()]
-    return sorted(re.sub(r"(in_port=|output:)\d+", r"\1N", line) for line in found)
+    found = [re.sub(r"(in_port=|output:|dl_vlan=)\d+", r"\1N", line) for line in found]
+    return sorted(re.sub(r"set_field:\d+->vlan_vid", "set_field:N->vlan_vid", line) for line in found)
 
 
 def foreigners(near: Host, far: BridgeHost) -> None:

@@ -76,7 +76,7 @@ class Cloud:
         """Return when the core has heard from the agent of every host."""
         expected = set(self.agents)
         what = f"the agents of {', '.join(sorted(expected))} to be alive"
-        wait_until(lambda: self.hosts_alive() == expected, what=what, timeout=20)
+        wait_until(lambda: self.hosts_alive() == expected, what=what, timeout=60)
 
     def hosts_alive(self) -> set[str]:
         """Return the hosts whose agent is alive, as the API tells."""

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 
 from e2e.lab.cloud import Cloud
 from e2e.lab.machine import Machine
+from support.processes import start_together
 
 
 @contextmanager
@@ -34,17 +35,17 @@ def prove_service(cloud: Cloud, machines: list[Machine]) -> None:
 
 
 def restart_agents(cloud: Cloud) -> None:
-    """Stop every agent and start it again."""
+    """Stop all agents and start them again."""
     for agent in cloud.agents.values():
         agent.stop()
-        agent.start()
+    start_together(cloud.agents.values())
 
 
 def kill_agents(cloud: Cloud) -> None:
-    """Kill every agent and start it again."""
+    """Kill all agents and start them again."""
     for agent in cloud.agents.values():
         agent.kill()
-        agent.start()
+    start_together(cloud.agents.values())
 
 
 def restart_core(cloud: Cloud) -> None:
@@ -60,14 +61,14 @@ def kill_core(cloud: Cloud) -> None:
 
 
 def restart_drivers(cloud: Cloud) -> None:
-    """Stop every driver and start it again."""
+    """Stop all drivers and start them again."""
     for driver in cloud.control_plane.drivers.values():
         driver.stop()
-        driver.start()
+    start_together(cloud.control_plane.drivers.values())
 
 
 def kill_drivers(cloud: Cloud) -> None:
-    """Kill every driver and start it again."""
+    """Kill all drivers and start them again."""
     for driver in cloud.control_plane.drivers.values():
         driver.kill()
-        driver.start()
+    start_together(cloud.control_plane.drivers.values())

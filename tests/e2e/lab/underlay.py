@@ -4,6 +4,9 @@ A plain kernel bridge in a namespace of its own. It filters no VLAN, so it is a 
 host, and tunnel packets cross it as ordinary IP.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
 from e2e.lab.names import Names
 from e2e.lab.namespace import Namespace
 
@@ -41,6 +44,20 @@ class Underlay:
     def mend(self, number: int) -> None:
         """Plug the cable of a host in again."""
         self.namespace.ip("link", "set", self.cable(number), "up")
+
+    @contextmanager
+    def trunk(self, numbers: Iterable[int], *, vlans: Sequence[int]) -> Iterator[None]:
+        """Drop every tagged frame but those of *vlans* on the cables of hosts *numbers* while the block runs."""
+        allowed = [("dev", self.cable(number), "vid", str(vlan)) for number in numbers for vlan in vlans]
+        self.namespace.ip("link", "set", BRIDGE, "type", "bridge", "vlan_filtering", "1")
+        for entry in allowed:
+            self.namespace.run("bridge", "vlan", "add", *entry)
+        try:
+            yield
+        finally:
+            for entry in allowed:
+                self.namespace.run("bridge", "vlan", "del", *entry)
+            self.namespace.ip("link", "set", BRIDGE, "type", "bridge", "vlan_filtering", "0")
 
     def remove(self) -> None:
         """Delete the switch and the cables."""

@@ -1,6 +1,6 @@
 """The API of a real application on a real database, without drivers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
@@ -86,3 +86,55 @@ async def api(application: Application) -> AsyncIterator[Client]:
     transport = httpx.ASGITransport(application.api, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://core") as http:
         yield Client(http)
+
+
+COLLECTIONS = ("networks", "subnets", "ports", "segments")
+
+
+class Existing:
+    """What stands in the database before a bad request, and what placeholders mean."""
+
+    def __init__(self, api: Any, ids: Mapping[str, str]) -> None:
+        self._api = api
+        self.ids = ids
+
+    async def everything(self) -> dict[str, list[Any]]:
+        """Return all resources."""
+        return {collection: await self._api.list(collection) for collection in COLLECTIONS}
+
+    @staticmethod
+    def check(request: str, refused: tuple[int, str, str], expected: list[Any]) -> None:
+        """Expect status and type of a refusal, and words in its message."""
+        status, type_, message = refused
+        assert (status, type_) == tuple(expected[:2]), f"{request}: {refused}"
+        assert expected[2] in message, f"{request}: {message}"
+
+    def fill(self, value: Any) -> Any:
+        """Put ids in the place of placeholders."""
+        if isinstance(value, str):
+            return value.format(**self.ids) if "{" in value else value
+        if isinstance(value, list):
+            return [self.fill(inner) for inner in value]
+        if isinstance(value, dict):
+            return {name: self.fill(inner) for name, inner in value.items()}
+        return value
+
+
+@pytest.fixture
+async def existing(api: Any) -> Existing:
+    """Create one resource of each kind."""
+    network = await api.create("network")
+    subnet = await api.create("subnet", network_id=network["id"], ip_version=4, cidr="192.0.2.0/24")
+    port = await api.create("port", network_id=network["id"])
+    segment = (await api.list("segments"))[0]
+    return Existing(
+        api,
+        {
+            "network": network["id"],
+            "subnet": subnet["id"],
+            "port": port["id"],
+            "segment": segment["id"],
+            "mac": port["mac_address"],
+            "ip": port["fixed_ips"][0]["ip_address"],
+        },
+    )

@@ -10,7 +10,8 @@ from alembic.runtime.migration import MigrationContext
 from jackfield_core import config
 from jackfield_core.db import (
     migrate,
-    unit_of_work,  # noqa: F401, knows all tables
+    spread,  # noqa: F401, a table that only audits know
+    unit_of_work,  # noqa: F401, knows all others
 )
 from jackfield_core.db.base import metadata
 from jackfield_core.db.engine import Database

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from jackfield_core import config
 from jackfield_core.binding.binder import Binder
 from jackfield_core.context import RequestContext
-from jackfield_core.db import address, delivery, leaving, port, segment, subnet
+from jackfield_core.db import address, delivery, leaving, network, port, segment, subnet
 from jackfield_core.db.engine import Database
 from jackfield_core.db.forgetting import force_forget, forget_kinds
 from jackfield_core.db.port import Port
@@ -288,6 +288,29 @@ async def test_self_made_addresses_go_with_their_subnet(cloud: Cloud) -> None:
     await cloud.pay("b", limit=1)
 
     assert [await cloud.count(table) for table in tables] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("owner", ["network:dhcp", "network:router_gateway"])
+async def test_ports_of_services_keep_nothing_from_going(cloud: Cloud, network_id: str, owner: str) -> None:
+    """A DHCP port loses its address with the subnet and ends with the network; of any other port both wait."""
+    id = (await cloud.networks.get(CTX, network_id)).subnets[0].id
+    spec = PortCreate(network_id=network_id, project_id="project", device_owner=owner)
+    served = await cloud.ports.create(CTX, spec)
+
+    if owner != "network:dhcp":
+        with pytest.raises(Conflict, match="IP allocation"):
+            await cloud.subnets.delete(CTX, id)
+        with pytest.raises(Conflict, match="ports still in use"):
+            await cloud.networks.delete(CTX, network_id)
+        return
+    await cloud.subnets.delete(CTX, id)
+    assert (await cloud.ports.get(CTX, served.id)).fixed_ips == ()
+    await cloud.networks.delete(CTX, network_id)
+    for driver in "ab":
+        await cloud.pay(driver)
+
+    tables = (network.table, subnet.table, port.table, address.table, leaving.table, delivery.table)
+    assert [await cloud.count(table) for table in tables] == [0] * 6
 
 
 Step = Callable[[], Awaitable[None]]

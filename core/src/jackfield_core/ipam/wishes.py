@@ -27,6 +27,8 @@ ROUTER_OWNERS = frozenset(
     }
 )
 """Values of ``device_owner`` that mark the port of a router."""
+SERVICE_OWNERS = ("network:dhcp", "network:distributed", "network:floatingip_agent_gateway")
+"""Values of ``device_owner`` whose ports keep neither a network nor a subnet from being deleted, as in Neutron."""
 
 
 class PortAddresses(Struct, frozen=True):

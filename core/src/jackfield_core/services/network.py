@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from jackfield_core.context import RequestContext
 from jackfield_core.db.base import now
 from jackfield_core.db.network import Network
+from jackfield_core.db.occupancy import OccupancyTable
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.segment import Segment
 from jackfield_core.db.subnet import Subnet
@@ -16,6 +17,7 @@ from jackfield_core.db.tree import NetworkTree, load_trees
 from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
 from jackfield_core.db.vendor_attribute import NO_VALUES, Values
 from jackfield_core.errors import Conflict, Invalid, NotFound
+from jackfield_core.ipam.wishes import SERVICE_OWNERS
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services import revision
@@ -91,21 +93,22 @@ class NetworkService:
 
     @retried
     async def delete(self, ctx: RequestContext, id: str, if_match: int | None = None) -> None:
-        """Delete a network without ports, and its subnets with it.
+        """Delete a network without ports, but for those of services such as DHCP; they and its subnets go with it.
 
         Its segments are free again when every driver has let go of them.
         """
         async with self._unit_of_work() as tx:
             tree = await hold(tx, id)
             revision.check(tree.network, if_match)
-            if await tx.ports.uses_network(id):
+            if await tx.ports.uses_network(id, SERVICE_OWNERS):
                 raise Conflict(
                     f"Unable to complete operation on network {id}. There are one or more ports still in use on the"
                     " network.",
                     type="NetworkInUse",
                 )
+            ports = await _ports_deleted(tx, tree)
             subnets = [await subnet_deleted(tx, subnet, tree) for subnet in tree.subnets]
-            await self._mechanism.precommit(tx.record(*subnets, await change(tx, Action.DELETE, tree, tree)))
+            await self._mechanism.precommit(tx.record(*ports, *subnets, await change(tx, Action.DELETE, tree, tree)))
 
     async def _add(self, tx: Transaction, spec: NetworkCreate) -> NetworkTree:
         """Reserve segments and insert the network that they make."""
@@ -185,6 +188,18 @@ async def change(
             new_attributes=attributes,
         )
     )
+
+
+async def _ports_deleted(tx: Transaction, tree: NetworkTree) -> Sequence[Change]:
+    """Return the deletions of all ports that are left on a network."""
+    ports = await OccupancyTable(tx.connection).on_network(tree.network.id)
+    levels = await tx.ports.levels(port.id for port in ports) if ports else {}
+    changes = []
+    for port in ports:
+        bound = levels.get(port.id, ())
+        change = Change(Kind.PORT, Action.DELETE, port, port, tree, levels=bound, original_levels=bound)
+        changes.append(await tx.recall(change))
+    return changes
 
 
 async def subnet_deleted(tx: Transaction, subnet: Subnet, tree: NetworkTree) -> Change:

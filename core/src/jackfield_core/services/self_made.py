@@ -3,7 +3,8 @@
 On a SLAAC subnet every port has the address that its host makes of the prefix
 and its MAC (RFC 4862). So a new subnet gives all ports of its network one, or
 port security would drop what the hosts send, and a subnet that goes takes them
-back. Ports of routers are left out: their addresses are chosen.
+back. Ports of routers are left out: their addresses are chosen. Any subnet that
+goes takes back those of services such as DHCP, which serve it and nothing else.
 
 Drivers judge the subnet and nothing else; each port is only owed to them, as
 an update. docs/decisions/0010 says why.

@@ -15,6 +15,7 @@ from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
 from jackfield_core.errors import Invalid, NotFound
 from jackfield_core.ipam import pools
 from jackfield_core.ipam.inheritance import inherit
+from jackfield_core.ipam.wishes import SERVICE_OWNERS
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.services import revision, self_made
 from jackfield_core.services.attempts import retried
@@ -92,17 +93,16 @@ class SubnetService:
 
     @retried
     async def delete(self, ctx: RequestContext, id: str, if_match: int | None = None) -> None:
-        """Delete a subnet of which no port has an address, but for those that hosts make themselves."""
+        """Delete a subnet of which no port has an address, but for services' and those that hosts make themselves."""
         found = await self.get(ctx, id)
         async with self._unit_of_work() as tx:
             tree = await hold(tx, found.network_id)
             subnet = _of(tree, id)
             revision.check(subnet, if_match)
             tree = await _with_subnets(tx, tree, tuple(one for one in tree.subnets if one.id != id))
-            if subnet.is_auto_address:
-                await self_made.take_back(tx, tree, subnet)
-            elif await tx.addresses.used_by_ports(id):
+            if not subnet.is_auto_address and await tx.addresses.used_by_ports(id, SERVICE_OWNERS):
                 raise self_made.in_use(id)
+            await self_made.take_back(tx, tree, subnet)
             await self._mechanism.precommit(tx.record(await subnet_deleted(tx, subnet, tree)))
 
 

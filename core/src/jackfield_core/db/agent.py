@@ -134,8 +134,8 @@ _BEAT = Statement(_beat)
 
 
 def _upsert(insert: Any) -> Any:
-    kept_or_new = {name: insert.excluded[name] for name in table.c.keys() if name not in _KEPT}
-    update = insert.on_conflict_do_update(index_elements=["agent_type", "host"], set_=kept_or_new)
+    said = {column.name: insert.excluded[column.name] for column in table.c if column.name not in _KEPT}
+    update = insert.on_conflict_do_update(index_elements=["agent_type", "host"], set_=said)
     return update.returning(table.c.id, table.c.agent_type, table.c.host)
 
 

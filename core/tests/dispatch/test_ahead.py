@@ -100,6 +100,32 @@ async def test_all_drivers_are_told_of_a_raised_revision(scene: Any) -> None:
     assert device.held == other.held == {tree.network.id: 10}
 
 
+async def test_dispatchers_that_raise_the_same_at_once_come_to_one_revision(scene: Any) -> None:
+    """Two processes, two drivers that are ahead in all ports by different revisions: all agree in the end."""
+    if not scene.database.is_postgresql:
+        pytest.skip("SQLite has room for one dispatcher")
+    devices = {"a": Device(), "b": Device()}
+    drivers = [await scene.raw_driver(name, answer=device.answer, max_batch=7) for name, device in devices.items()]
+    cores = [await scene.core(*drivers, order_hold=0.01) for _ in range(2)]
+    tree = await cores[0].network()
+    ports = await cores[0].ports(tree, 24)
+    await cores[0].until_paid()
+    devices["a"].held = {port.id: 10 + number % 3 for number, port in enumerate(ports)}
+    devices["b"].held = {port.id: 10 + number % 5 for number, port in enumerate(ports)}
+
+    for number, port in enumerate(ports):
+        await cores[number % 2].rename(port, "restored")
+    await cores[0].until_paid()
+
+    desired = {debt.resource_id: debt.desired_revision for debt in await cores[0].debts("a", owed=None)}
+    for device in devices.values():
+        assert {id: device.held[id] for id in desired if id != tree.network.id} == {
+            id: revision for id, revision in desired.items() if id != tree.network.id
+        }
+        assert {device.names[port.id] for port in ports} == {"restored"}
+    assert all(core.registry.entry(name).condition is Condition.READY for core in cores for name in devices)
+
+
 async def test_driver_that_makes_revisions_up_is_quarantined(scene: Any) -> None:
     """Always one more than it was sent: that is believed a few times, and the revision does not run away."""
 

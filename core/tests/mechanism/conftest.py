@@ -179,7 +179,8 @@ class World:
         """Start a core with *drivers* in order, a pair being two processes of one; *limits* are mechanism settings."""
         pairs = [[one] if isinstance(one, EvilDriver) else one for one in drivers]
         settings = config.Settings(
-            mechanism=config.Mechanism(**limits),
+            # What a test does not make wait shall not fail on a machine that is busy: the usual budget is short.
+            mechanism=config.Mechanism(**{"precommit_budget": 2.0, **limits}),
             drivers=[
                 config.Driver(
                     name=pair[0].name,

@@ -47,7 +47,7 @@ def run(*command: str, check: bool = True) -> str:
     return done.stdout
 
 
-def eventually(condition: Callable[[], Any], what: str | Callable[[], str], *, seconds: float = 30.0) -> Any:
+def eventually(condition: Callable[[], Any], what: str | Callable[[], str], *, seconds: float = 60.0) -> Any:
     """Return the condition's first true value; `what` may be a function, which is asked at the end."""
     end = time.monotonic() + seconds * PATIENCE
     while not (value := condition()):

@@ -87,7 +87,10 @@ class Uplinks:
             self._ensure_up(source)
             self._restore(bridge, target, undo)
             routes = [_route(message) for message in self._over(target) if not _unmovable(message)]
-            self._kept[bridge] = _Kept(target, self._addresses(target), routes)
+            kept = _Kept(target, self._addresses(target), routes)
+            # One that somebody deleted in the middle had nothing to remember: the uplink gets all back.
+            self._link(target)
+            self._kept[bridge] = kept
 
     def give_back(self, uplink: str, bridge: str) -> None:
         """Take the uplink out of the bridge, with the addresses and routes that the bridge has.

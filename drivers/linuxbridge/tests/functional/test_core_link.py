@@ -20,16 +20,21 @@ from linuxbridge_views import a_network, a_port
 
 NETWORK = a_network("net", "local")
 
+# Seconds: an agent starts slowly on a busy machine.
+PATIENT = 60.0
+
 
 @contextmanager
-def the_agent(host: Host, core: ScriptedCore) -> Iterator[subprocess.Popen[bytes]]:
+def the_agent(host: Host, core: ScriptedCore) -> Iterator[None]:
     """Run `jackfield-linuxbridge agent` on a host; it ends as a service manager ends it."""
     settings = {f"JACKFIELD_LINUXBRIDGE_{name.upper()}": _text(value) for name, value in default_settings(host).items()}
     link = {"JACKFIELD_AGENT_CORE": core.address, "JACKFIELD_AGENT_HOST": "h1", "JACKFIELD_AGENT_RECONNECT_MAX": "0.5"}
     argv = ["ip", "netns", "exec", host.name, COMMAND, "agent"]
     with subprocess.Popen(argv, env=os.environ | settings | link, stderr=subprocess.DEVNULL) as process:
-        yield process
-        process.terminate()
+        try:
+            yield
+        finally:
+            process.terminate()
     assert process.returncode == 0
 
 
@@ -58,7 +63,7 @@ async def test_a_port_becomes_up_and_stays_while_the_core_is_away(lab: Any, tmp_
     guests = [lab.guest(host, port) for port in ports]
     async with ScriptedCore(tmp_path) as core:
         with the_agent(host, core):
-            session = await core.session()
+            session = await core.session(PATIENT)
             facts = session.hello.facts
             assert (session.hello.driver, session.hello.agent_type) == ("linuxbridge", "Linux bridge agent")
             assert facts.physical_networks == {"leaf": "u0"}
@@ -67,16 +72,16 @@ async def test_a_port_becomes_up_and_stays_while_the_core_is_away(lab: Any, tmp_
             assert await session.push(NETWORK, *ports, in_sync=True) == []
             for guest in guests:
                 guest.plug()
-                await session.state_of(guest.port.id, PortState.UP)
+                await session.state_of(guest.port.id, PortState.UP, PATIENT)
             pings = lab.pinging(guests[0], "192.168.7.2")
 
             await core.stop()
             await core.start()
-            session = await core.session()
+            session = await core.session(PATIENT)
 
             assert session.known[ViewKind.PORT, ports[0].id] == ports[0].version
             assert await session.push(in_sync=True) == []
-            await session.state_of(ports[0].id, PortState.UP)
+            await session.state_of(ports[0].id, PortState.UP, PATIENT)
             assert pings.lost() == 0
 
 
@@ -88,10 +93,10 @@ async def test_removed_views_leave_the_host(lab: Any, tmp_path: Path) -> None:
     guest = lab.guest(host, port)
     async with ScriptedCore(tmp_path) as core:
         with the_agent(host, core):
-            session = await core.session()
+            session = await core.session(PATIENT)
             await session.push(NETWORK, port, in_sync=True)
             guest.plug()
-            await session.state_of(port.id, PortState.UP)
+            await session.state_of(port.id, PortState.UP, PATIENT)
 
             await session.push(removals=((ViewKind.PORT, port.id), (ViewKind.NETWORK, NETWORK.id)))
 
@@ -107,11 +112,11 @@ async def test_a_network_that_the_host_cannot_carry_is_refused_alone(lab: Any, t
     port = a_port(1, network=NETWORK)
     async with ScriptedCore(tmp_path) as core:
         with the_agent(host, core):
-            session = await core.session()
+            session = await core.session(PATIENT)
 
             failures = await session.push(bad, NETWORK, port, in_sync=True)
 
             assert [failure.id for failure in failures] == [bad.id]
             assert 'physical_network "spine" has no device' in failures[0].reason
             lab.guest(host, port).plug()
-            await session.state_of(port.id, PortState.UP)
+            await session.state_of(port.id, PortState.UP, PATIENT)

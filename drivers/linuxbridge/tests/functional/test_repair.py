@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -15,16 +14,14 @@ from linuxbridge_views import a_network, a_port, entry
 pytestmark = pytest.mark.functional
 
 
-def test_a_bridge_deleted_by_hand_is_back_within_three_seconds(lab: Any) -> None:
-    """The event of its deletion has it made again, and traffic goes on."""
-    one, _ = a_pair(lab)
+def test_a_bridge_deleted_by_hand_is_back_by_the_event_of_it(lab: Any) -> None:
+    """Long before any audit the bridge has been made again, and traffic goes on."""
+    one, _ = a_pair(lab, audit_interval=600)
     assert one.guest.pings("192.168.7.2", seconds=10)
 
     one.host.ip("link", "del", bridge_name(one.network.id))
-    deleted = time.monotonic()
-    eventually(lambda: one.guest.pings("192.168.7.2"), "the guests reach each other again")
 
-    assert time.monotonic() - deleted < 3
+    eventually(lambda: one.guest.pings("192.168.7.2"), "the guests reach each other again")
 
 
 def test_a_tunnel_deleted_by_hand_is_back_with_its_entries(lab: Any) -> None:

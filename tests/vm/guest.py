@@ -68,7 +68,10 @@ def _file_server(socket: Path) -> list[str]:
 
 
 def _machine(kernel: Kernel, work: Path) -> list[str]:
-    arguments = "console=ttyS0 panic=-1 quiet loglevel=1 mitigations=off nokaslr no_timer_check"
+    # Namespaces come and go, and each time the kernel would wait for all processors in turn.
+    arguments = (
+        "console=ttyS0 panic=-1 quiet loglevel=1 mitigations=off nokaslr no_timer_check rcupdate.rcu_expedited=1"
+    )
     return [
         *(EMULATOR, "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "qemu64"),
         *("-smp", str(PROCESSORS), "-m", MEMORY, "-nodefaults", "-no-user-config", "-no-reboot"),

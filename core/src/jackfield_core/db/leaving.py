@@ -91,7 +91,9 @@ class LeavingTable:
             await _TAKE_BACK.run_many(self._connection, rows)
 
     async def networks(self, ids: Collection[str]) -> set[str]:
-        """Return the networks of those resources that let go of something; mostly there is nothing to look through."""
+        """Return the networks of those resources that let go of something."""
+        if not await self._is_any():
+            return set()
         return {network_id for (network_id,) in await _NETWORKS.rows(self._connection, {"ids": [*ids]})}
 
     async def settle(self, ids: Collection[str]) -> Sequence[Leaving]:
@@ -104,7 +106,12 @@ class LeavingTable:
 
     async def drop(self, ids: Collection[str]) -> None:
         """Forget what resources let go of that are gone themselves."""
-        await _DROP.run(self._connection, {"ids": [*ids]})
+        if await self._is_any():
+            await _DROP.run(self._connection, {"ids": [*ids]})
+
+    async def _is_any(self) -> bool:
+        """Return whether there is anything to look through; mostly not, and then hundreds of ids need not travel."""
+        return bool(await _IS_ANY.value(self._connection, {}))
 
 
 def address_is_leaving(addresses: sa.FromClause) -> sa.ColumnElement[bool]:
@@ -140,8 +147,6 @@ def thing(row: Sequence[Any]) -> Leaving:
 
 
 _of_resource = table.c.resource_id == sa.bindparam("a_resource_id")
-# An empty table answers at once, however many ids there are.
-_is_any = sa.exists(sa.select(sa.literal_column("1")).select_from(table.alias("anything")))
 _is_awaited = sa.exists().where(
     delivery.table.c.kind == table.c.kind,
     delivery.table.c.resource_id == table.c.resource_id,
@@ -153,7 +158,7 @@ _is_awaited = sa.exists().where(
 
 
 def _of_resources(dialect: str) -> sa.ColumnElement[bool]:
-    return _is_any & among(table.c.resource_id, "ids", dialect)
+    return among(table.c.resource_id, "ids", dialect)
 
 
 _ADD = Insert(
@@ -164,6 +169,7 @@ _ADD = Insert(
     columns=Leaving.__struct_fields__,
 )
 _ADDRESSES = Statement(sa.select(table.c.subnet_id, table.c.thing).where(_of_resource, table.c.subnet_id != ""))
+_IS_ANY = Statement(sa.select(sa.literal_column("1")).select_from(table).limit(sa.literal_column("1")))
 _HOLDER = Statement(
     sa.select(table.c.resource_id).where(
         table.c.network_id == sa.bindparam("a_network_id"), table.c.thing == sa.bindparam("a_thing")

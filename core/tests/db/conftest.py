@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from jackfield_core import config
 from jackfield_core.db.address import Address
 from jackfield_core.db.address import table as address_table
+from jackfield_core.db.delivery import table as delivery_table
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import UnitOfWork
 
@@ -48,3 +49,39 @@ def gaps_of(story: Callable[..., Any], rows: Any) -> Callable[..., Any]:
 
     subnet, port = story(prepare)
     return lambda *arguments: story(ask, *arguments)
+
+
+@pytest.fixture
+def ledger(unit_of_work):
+    """Do one thing with the ledger, in a transaction of its own."""
+
+    class Ledger:
+        def __getattr__(self, name):
+            async def call(*args, **kwargs):
+                async with unit_of_work() as tx:
+                    method = getattr(tx.deliveries, name, None) or getattr(tx.claims, name)
+                    return await method(*args, **kwargs)
+
+            return call
+
+        async def claim(self, driver="ovs", *, name="c1", limit=100, lease=60.0, earlier=(), later=(), hold=1.0):
+            async with unit_of_work() as tx:
+                return await tx.claims.claim(
+                    driver, name=name, limit=limit, lease=lease, earlier=earlier, later=later, hold=hold
+                )
+
+        async def one(self, resource_id, driver="ovs"):
+            (debt,) = await self.list(driver=driver, resource_id=resource_id, owed=None)
+            return debt
+
+        async def pay(self, driver="ovs", **kwargs):
+            claimed = await self.claim(driver, **kwargs)
+            await self.acknowledge(kwargs.get("name", "c1"))
+            return claimed
+
+        async def shift(self, **columns):
+            """Move times of all rows, as if time had passed."""
+            async with unit_of_work() as tx:
+                await tx.connection.execute(sa.update(delivery_table).values(**columns))
+
+    return Ledger()

@@ -151,7 +151,7 @@ async def test_debts_are_tried_again_and_forgotten(api: Any, act: Any, fabric: A
 
     assert (await api.get("drivers/fabric/lag"))["lag"]["refused"] == 1
     assert await act("retry", id=network["id"].upper()) == {"driver": "fabric", "retried": 1}
-    assert await act("forget", kind="network", id=network["id"]) == {
+    assert await act("forget", kind="network", id=network["id"].upper()) == {
         "driver": "fabric",
         "debts": 1,
         "ends": 0,

@@ -106,7 +106,7 @@ class PostgresServer:
 
         """
         self._server = self._launch()
-        wait_until(self._accepts, what=lambda: f"PostgreSQL\n{self._log.read_text()}", timeout=30)
+        wait_until(self._accepts, what=lambda: f"PostgreSQL\n{self._log.read_text()}", timeout=90)
 
     def stop(self) -> None:
         """End the server and remove its folder."""

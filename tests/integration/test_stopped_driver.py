@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.cloud import Cloud
+from support.cloud import HURRIED, Cloud
 from support.waiting import wait_until
 
 ANSWER = 0.300
@@ -22,7 +22,7 @@ MOST = 0.8
 @pytest.mark.slow
 def test_stopped_required_driver_is_a_503_at_once(postgres_database: Any) -> None:
     """From the first request on nobody waits for more than 300 ms; SIGCONT heals without an operator."""
-    with Cloud(postgres_database.url) as cloud, _client(cloud) as api:
+    with Cloud(postgres_database.url, settings=HURRIED) as cloud, _client(cloud) as api:
         network = _network(api)
         _create_port(api, network)
 
@@ -43,7 +43,7 @@ def test_stopped_required_driver_is_a_503_at_once(postgres_database: Any) -> Non
 @pytest.mark.slow
 def test_stopped_advisory_driver_costs_creates_nothing(postgres_database: Any) -> None:
     """Creates go on, with less than 20 ms more once the breaker is open; SIGCONT heals without an operator."""
-    with Cloud(postgres_database.url, policy="advisory") as cloud, _client(cloud) as api:
+    with Cloud(postgres_database.url, policy="advisory", settings=HURRIED) as cloud, _client(cloud) as api:
         network = _network(api)
         for _ in range(CREATES):
             _create_port(api, network)

@@ -23,6 +23,15 @@ from support.ports import free_port
 from support.processes import Process, accepts, answers
 
 BIN = Path(sys.executable).parent
+PATIENCE = """
+[mechanism]
+# A machine that runs all tests at once is slow, and no driver is at fault.
+precommit_budget = 10
+bind_timeout = 10
+bind_budget = 20
+"""
+HURRIED = "[mechanism]\n"
+"""Settings for tests of the deadlines that the core has by default."""
 
 
 class Cloud:
@@ -52,7 +61,7 @@ class Cloud:
             options: Further options of every loopback driver.
             keep_state: Whether drivers write their state files, which costs them a little for every change.
             spare: Whether each driver has a second endpoint, where :meth:`release` starts its next version.
-            settings: Further TOML for the cores.
+            settings: Further TOML for the cores; without a section on mechanisms, they are patient with drivers.
 
         """
         # A short path: the name of a Unix socket has room for 107 bytes.
@@ -64,6 +73,8 @@ class Cloud:
         }
         self.drivers = {name: self._driver(name, self._endpoint(name)) for name in drivers}
         listed = "".join(self._listed(name, policy, spare) for name in drivers)
+        if "[mechanism]" not in settings:
+            settings += PATIENCE
         self._roles = roles or [()] * cores
         ports = [free_port() for _ in self._roles]
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]

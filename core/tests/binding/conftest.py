@@ -82,7 +82,7 @@ class Yard:
             self._servers[driver.name] = await start_server(driver, settings)
             self.stack.push_async_callback(self._servers[driver.name].stop)
         settings = config.Settings(
-            mechanism=config.Mechanism(**limits),
+            mechanism=config.Mechanism(**{"bind_timeout": 10, "bind_budget": 20, **limits}),
             segments=config.Segments(vlan=config.TypeDriverSettings(ranges=["leaf1:100:101"])),
             drivers=[
                 config.Driver(name=driver.name, endpoint=self._endpoint(position))

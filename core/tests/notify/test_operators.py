@@ -6,7 +6,7 @@ import pytest
 from jackfield_core import config
 from jackfield_core.context import RequestContext
 from jackfield_core.db.delivery_state import DeliveryState
-from jackfield_core.errors import NotFound
+from jackfield_core.errors import Conflict
 from jackfield_core.services.driver import DriverService
 
 Site, Compute = Any, Any
@@ -21,13 +21,15 @@ def operators(database: Any, wakings: list[Any]) -> DriverService:
 
 
 async def test_a_notifier_is_no_driver(site: Site, operators: DriverService) -> None:
-    """Among drivers there is none of its name, whatever it owes."""
+    """It is not among the drivers; its own name shows what it is owed, and what is about devices is refused."""
     await site.raise_(await site.port(await site.network()))
 
     assert await operators.list(ADMIN) == []
-    for question in (operators.get(ADMIN, "nova"), operators.resync(ADMIN, "nova"), operators.release(ADMIN, "nova")):
-        with pytest.raises(NotFound, match='no driver "nova"'):
-            await question
+    detail = await operators.get(ADMIN, "nova")
+    assert (detail.inspection.state, detail.lag.owed) == ("notifier", 1)
+    for verb in (operators.resync, operators.release):
+        with pytest.raises(Conflict, match="notifier"):
+            await verb(ADMIN, "nova")
 
 
 async def test_what_a_notifier_owes_is_shown(site: Site, operators: DriverService, compute: Compute) -> None:

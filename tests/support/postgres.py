@@ -23,7 +23,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 from uuid import uuid4
 
 import psycopg
@@ -47,14 +46,6 @@ OPTIONS = [
 ]
 
 
-class Account(TypedDict, total=False):
-    """Keyword arguments of `subprocess.Popen` that choose whom the child runs as."""
-
-    user: int
-    group: int
-    extra_groups: list[int]
-
-
 @dataclass(frozen=True, slots=True)
 class Database:
     """One database of the server."""
@@ -76,6 +67,9 @@ class PostgresServer:
         # A short path: the name of a Unix socket has room for 107 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir="/tmp"))
         self._account = _unprivileged_account()
+        # By a program, because Python would fork, and gRPC's threads do not survive that.
+        uid, gid = self._account or (0, 0)
+        self._as = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups"] if self._account else []
         self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -87,7 +81,7 @@ class PostgresServer:
 
         """
         if self._account:
-            os.chown(self.directory, self._account["user"], self._account["group"])
+            os.chown(self.directory, *self._account)
         self._initialise()
         self.resume()
 
@@ -136,18 +130,18 @@ class PostgresServer:
 
     def _initialise(self) -> None:
         subprocess.run(
-            [_program("initdb"), "-D", self.directory / "data", "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync",
-             "--locale=C.UTF-8"],
-            check=True, capture_output=True, text=True, env=ENVIRONMENT, cwd=self.directory, **self._account,
+            [*self._as, _program("initdb"), "-D", self.directory / "data", "-U", USER, "-A", "trust", "-E", "UTF8",
+             "--no-sync", "--locale=C.UTF-8"],
+            check=True, capture_output=True, text=True, env=ENVIRONMENT, cwd=self.directory,
         )  # fmt: skip
 
     def _launch(self) -> subprocess.Popen[bytes]:
         options = [part for option in self._options for part in ("-c", option)]
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [_program("postgres"), "-D", self.directory / "data", "-k", self.directory, *options],
+                [*self._as, _program("postgres"), "-D", self.directory / "data", "-k", self.directory, *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=ENVIRONMENT, cwd=self.directory,
-                start_new_session=True, **self._account,
+                start_new_session=True,
             )  # fmt: skip
 
     def _accepts(self) -> bool:
@@ -176,11 +170,12 @@ def _program(name: str) -> Path:
     raise FileNotFoundError(f"{name} is not installed (Debian package postgresql)")
 
 
-def _unprivileged_account() -> Account:
+def _unprivileged_account() -> tuple[int, int] | None:
+    """Return the ids of the user and the group to run as instead of root."""
     if os.geteuid() != 0:
-        return {}
+        return None
     account = pwd.getpwnam("postgres")
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    return account.pw_uid, account.pw_gid
 
 
 def sweep() -> None:

@@ -165,16 +165,16 @@ class Pings:
         self._wait_for_answers(3)
 
     def lost(self) -> int:
-        """End after some more answers, and return how many pings nobody answered."""
+        """End after some more answers, and return how many pings before the last answer nobody answered."""
         self._wait_for_answers(self._answers() + 3)
         self._process.send_signal(signal.SIGINT)
         self._process.wait(60)
         self._output.seek(0)
-        summary = self._output.read()
-        found = re.search(r"(\d+) packets transmitted, (\d+) received", summary)
-        assert found, summary
-        # The answer to the last one may have been under way.
-        return max(0, int(found[1]) - int(found[2]) - 1)
+        output = self._output.read()
+        answered = {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", output)}
+        assert answered, output
+        # Answers to the last ones may have been under way.
+        return max(answered) - len(answered)
 
     def _wait_for_answers(self, count: int) -> None:
         eventually(lambda: self._answers() >= count, f"{count} answers to pings")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from jackfield_linuxbridge.uplink import Uplinks
 from jackfield_sdk import RetryLater
 from linuxbridge_lab import Host, Namespace, eventually
 from linuxbridge_views import a_network, a_port
-from pyroute2 import IPRoute
+from pyroute2 import IPRoute, netns
 from pyroute2.netlink.exceptions import NetlinkError
 
 pytestmark = pytest.mark.functional
@@ -159,19 +160,25 @@ def test_whichever_request_fails_the_host_is_as_before(lab: Any) -> None:
     host.ip("link", "set", BRIDGE, "up")
     mac_address = host.link("u0")["address"]
     host.ip("link", "set", BRIDGE, "address", mac_address)
-    with IPRoute(netns=host.name) as netlink:
-        for verb in ("take", "give_back"):
-            before, master = networking(host), host.link("u0").get("master")
-            for number in itertools.count(1):
-                try:
-                    getattr(Uplinks(Failing(netlink, number)), verb)("u0", BRIDGE)
-                except RetryLater:
-                    assert networking(host) == before, f"{verb}, request {number}"
-                    assert host.link("u0").get("master") == master
-                else:
-                    break
-            # Three addresses and three routes, each on two devices, and the port of the bridge.
-            assert number > 9
+
+    def fail_at_every_request() -> None:
+        with IPRoute() as netlink:
+            for verb in ("take", "give_back"):
+                before, master = networking(host), host.link("u0").get("master")
+                for number in itertools.count(1):
+                    try:
+                        getattr(Uplinks(Failing(netlink, number)), verb)("u0", BRIDGE)
+                    except RetryLater:
+                        assert networking(host) == before, f"{verb}, request {number}"
+                        assert host.link("u0").get("master") == master
+                    else:
+                        break
+                # Three addresses and three routes, each on two devices, and the port of the bridge.
+                assert number > 9
+
+    # A thread enters the namespace; pyroute2 would fork this process, threads of others and all.
+    with ThreadPoolExecutor(1, initializer=netns.setns, initargs=(host.name,)) as inside:
+        inside.submit(fail_at_every_request).result()
 
 
 def test_an_uplink_gives_its_bridge_its_mtu(lab: Any) -> None:

@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from jackfield_core import config
 from jackfield_core.db import (
+    deployment,  # noqa: F401, a table that is read at the start only
     migrate,
     spread,  # noqa: F401, a table that only audits know
     unit_of_work,  # noqa: F401, knows all others

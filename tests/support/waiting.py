@@ -14,7 +14,7 @@ def wait_until(
     condition: Callable[[], object],
     *,
     what: str | Callable[[], str],
-    timeout: float = 10.0,
+    timeout: float = 30.0,
     interval: float = 0.02,
 ) -> None:
     """Return as soon as *condition* holds; *timeout* and *interval* are seconds.

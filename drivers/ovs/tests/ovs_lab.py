@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from jackfield_sdk import NetworkView, PortView
+from support.pinging import Pings
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 PROGRAMS = ("ovsdb-server", "ovs-vswitchd", "ovs-ofctl", "ip", "ping", "ethtool", "tcpdump")
@@ -233,10 +234,9 @@ class Guest(Namespace):
         command = ["ping", "-n", "-c", "1", "-W", str(seconds), *options, address]
         return " 0% packet loss" in self.exec(*command, check=False)
 
-    def start_pinging(self, address: str, *, count: int, every: float) -> subprocess.Popen[str]:
-        command = ["ping", "-n", "-q", "-W", "1", "-i", str(every), "-c", str(count), address]
-        argv = ["ip", "netns", "exec", self.name, *command]
-        return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    def pinging(self, address: str) -> Pings:
+        """Ping an address every 10 ms."""
+        return Pings(self.name, address)
 
 
 class AgentProcess:

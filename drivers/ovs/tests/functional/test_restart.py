@@ -25,17 +25,14 @@ def restarted(lab: Any, side: Side, **settings: Any) -> AgentProcess:
 def test_a_restart_of_the_agent_loses_no_ping(lab: Any, network_type: str) -> None:
     """While the agent is killed, started and told everything again, a ping every 10 ms gets through."""
     one, two = a_pair(lab, network_type)
-    pings = one.guest.start_pinging("192.168.7.2", count=500, every=0.01)
+    with one.guest.pinging("192.168.7.2") as pings:
+        for side in (one, two):
+            agent = restarted(lab, side)
+            side.tell()
+            agent.in_sync()
+            agent.wait_for(side.port.id, "up")
 
-    for side in (one, two):
-        agent = restarted(lab, side)
-        side.tell()
-        agent.in_sync()
-        agent.wait_for(side.port.id, "up")
-    assert pings.poll() is None, "the pings ended before the agents were back"
-    summary, _ = pings.communicate(timeout=60)
-
-    assert "500 packets transmitted, 500 received" in summary
+        assert pings.lost() == 0
 
 
 def test_a_restart_writes_no_flow(lab: Any) -> None:
@@ -109,17 +106,15 @@ def test_flows_that_somebody_deleted_come_back(lab: Any) -> None:
 def test_a_restart_of_the_ovsdb_server_is_survived(lab: Any) -> None:
     """When the OVSDB server comes back the agent goes on, and traffic never stopped."""
     one, _ = a_pair(lab)
-    pings = one.guest.start_pinging("192.168.7.2", count=200, every=0.01)
-
-    one.host.restart_server()
+    with one.guest.pinging("192.168.7.2") as pings:
+        one.host.restart_server()
+        assert pings.lost() == 0
 
     port = a_port(3, network=one.network)
     guest = lab.guest(one.host, port)
     one.agent.port(port)
     guest.plug()
-    one.agent.wait_for(port.id, "up", seconds=20)
-    summary, _ = pings.communicate(timeout=60)
-    assert "200 packets transmitted, 200 received" in summary
+    one.agent.wait_for(port.id, "up", seconds=60)
 
 
 def test_what_is_plugged_while_ovs_vswitchd_is_away_is_wired_when_it_is_back(lab: Any) -> None:

@@ -119,3 +119,20 @@ async def test_process_that_could_not_read_for_long_looks_at_everything(
     await agent.until(lambda: agent.networks[network].mtu == 1300)
 
     assert len(agent.ports) == 1
+
+
+async def test_process_that_could_not_read_for_long_looks_at_what_came_to_hosts(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that is new to a host is found too, although nothing held on that host leads to it."""
+    network, new = await site.fabric.network(), await site.fabric.network()
+    held = await site.fabric.port(network, "host1")
+    agent = await site.synced("host1")
+    monkeypatch.setattr(follower, "BLIND_FOR", -1.0)
+
+    port = await site.fabric.port(new, "host1")
+    site.service.wake()
+    await agent.until(lambda: port.id in agent.ports)
+
+    assert set(agent.networks) == {network, new}
+    assert set(agent.ports) == {held.id, port.id}

@@ -10,7 +10,7 @@ at everything.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import structlog
@@ -38,7 +38,7 @@ class Follower:
     """Reads the feed; hands on what is new to *concern*, and calls *lost* when entries may have been missed."""
 
     def __init__(
-        self, unit_of_work: UnitOfWork, concern: Concern, lost: Callable[[], None], *, poll_interval: float
+        self, unit_of_work: UnitOfWork, concern: Concern, lost: Callable[[], Awaitable[None]], *, poll_interval: float
     ) -> None:
         self._unit_of_work = unit_of_work
         self._concern = concern
@@ -107,8 +107,9 @@ class Follower:
 
     async def _begin_again(self) -> None:
         log.warning("nodes.feed_lost", seconds=round(time.monotonic() - self._read_at))
+        # First the place to go on from, then the look: what is committed between the two is seen twice, not never.
         await self.begin()
-        self._lost()
+        await self._lost()
 
     async def _prune(self) -> None:
         """Remove old entries; two processes doing so at once do no harm."""

@@ -164,10 +164,16 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         self._carriages.expire(entries)
         self._directory.touch(entries)
 
-    def _look_at_everything(self) -> None:
+    async def _look_at_everything(self) -> None:
+        """Have all streams look at what they hold, and at what came to their hosts unseen."""
         self._carriages.expire_all()
         for stream in self._directory:
             stream.touch([*stream.held])
+        places = {stream.place for stream in self._directory}
+        found = dict(zip(places, await asyncio.gather(*map(self._arrivals.on_host, places)), strict=True))
+        # Those that ended meanwhile hear of nothing any more; those that are new have looked for themselves.
+        for stream in self._directory:
+            stream.touch(found.get(stream.place, {}).values())
 
 
 def _hello(message: Any) -> node_pb2.Hello:

@@ -14,8 +14,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from jackfield_sdk import PortView
-from linuxbridge_lab import AgentProcess, Guest, Host, Namespace, Pings, Underlay, what_is_missing
+from linuxbridge_lab import AgentProcess, Guest, Host, Namespace, Underlay, what_is_missing
 from support.kernel import skip_or_choose
+from support.pinging import Pings
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -59,7 +60,7 @@ class Lab:
         return self._keep(AgentProcess(host, **settings))
 
     def pinging(self, namespace: Namespace, address: str) -> Pings:
-        return self._keep(Pings(namespace, address))
+        return self._keep(Pings(namespace.name, address))
 
     def _keep(self, made: _Made) -> _Made:
         self._made.append(made)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -152,41 +150,6 @@ class Guest(Namespace):
         """Return True if the address answers one ping."""
         command = ["ping", "-n", "-c", "1", "-W", str(seconds * PATIENCE), *options, address]
         return " 0% packet loss" in self.exec(*command, check=False)
-
-
-class Pings:
-    """A ping every 10 ms from a namespace to an address, until somebody asks what was lost."""
-
-    def __init__(self, namespace: Namespace, address: str) -> None:
-        # A file rather than a pipe: ping stops when nobody reads.
-        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
-        argv = ["ip", "netns", "exec", namespace.name, "ping", "-n", "-W", "5", "-i", "0.01", address]
-        self._process = subprocess.Popen(argv, stdout=self._output, stderr=subprocess.STDOUT, text=True)
-        self._wait_for_answers(3)
-
-    def lost(self) -> int:
-        """End after some more answers, and return how many pings before the last answer nobody answered."""
-        self._wait_for_answers(self._answers() + 3)
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(60)
-        self._output.seek(0)
-        output = self._output.read()
-        answered = {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", output)}
-        assert answered, output
-        # Answers to the last ones may have been under way.
-        return max(answered) - len(answered)
-
-    def _wait_for_answers(self, count: int) -> None:
-        eventually(lambda: self._answers() >= count, f"{count} answers to pings")
-
-    def _answers(self) -> int:
-        with open(f"/proc/self/fd/{self._output.fileno()}") as output:
-            return output.read().count("bytes from")
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._output.close()
 
 
 class AgentProcess:

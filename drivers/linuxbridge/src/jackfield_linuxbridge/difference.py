@@ -48,7 +48,7 @@ class TakeUplink:
 
 @dataclass(frozen=True, slots=True)
 class ReturnUplink:
-    """Move addresses and routes back to the operator's device, and take it out of the bridge."""
+    """Take the operator's device out of the bridge, and move addresses and routes to where it is then."""
 
     uplink: str
     bridge: str
@@ -61,7 +61,14 @@ class Remove:
     name: str
 
 
-Operation = Make | Change | TakeUplink | ReturnUplink | Remove
+@dataclass(frozen=True, slots=True)
+class RemoveBridge:
+    """Remove a bridge of ours, unless the host has addresses on it."""
+
+    name: str
+
+
+Operation = Make | Change | TakeUplink | ReturnUplink | Remove | RemoveBridge
 
 
 def network_operations(network: PlannedNetwork, observed: Observed) -> list[Operation]:
@@ -72,6 +79,7 @@ def network_operations(network: PlannedNetwork, observed: Observed) -> list[Oper
         operations += _brought_up(carrier.parent, observed)
         operations += _device_operations(carrier, observed)
     if network.uplink:
+        operations += _uplink_returned(network, observed)
         operations.append(TakeUplink(network.uplink, network.bridge.name))
     return operations
 
@@ -138,6 +146,15 @@ def _other_uplink_returned(network: PlannedNetwork, observed: Observed) -> Itera
         yield ReturnUplink(before, network.bridge.name)
 
 
+def _uplink_returned(network: PlannedNetwork, observed: Observed) -> Iterator[Operation]:
+    """Have the uplink back from bridges of ours that had it for other networks, with the host's addresses."""
+    for link in observed.marked("bridge"):
+        has_it = observed.links[network.uplink].bridge == link.name
+        had_it = link.mark is not None and link.mark.uplink == network.uplink
+        if link.name != network.bridge.name and (has_it or had_it):
+            yield ReturnUplink(network.uplink, link.name)
+
+
 def _device_operations(device: Device, observed: Observed) -> Iterator[Operation]:
     seen = observed.links.get(device.name)
     if seen is not None and device.kind != "bridge" and not _same(device, seen):
@@ -184,4 +201,4 @@ def _bridge_removal(link: ObservedLink, mark: Mark, observed: Observed) -> Itera
     if mark.uplink and mark.uplink in observed.links:
         yield ReturnUplink(mark.uplink, link.name)
     if not foreign_ports(link.name, observed):
-        yield Remove(link.name)
+        yield RemoveBridge(link.name)

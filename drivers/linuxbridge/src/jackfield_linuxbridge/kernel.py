@@ -14,7 +14,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from jackfield_linuxbridge.antispoof_learning import ignore_link_local_groups
 from jackfield_linuxbridge.desired import Device
-from jackfield_linuxbridge.difference import Change, Make, Operation, Remove, ReturnUplink, TakeUplink
+from jackfield_linuxbridge.difference import Change, Make, Operation, Remove, RemoveBridge, ReturnUplink, TakeUplink
 from jackfield_linuxbridge.errors import code_of, kernel_error
 from jackfield_linuxbridge.ipv6 import refuse_ipv6
 from jackfield_linuxbridge.layout import Layout, Mark
@@ -62,6 +62,8 @@ class Kernel:
                 self._change(operation)
             case Remove(name):
                 self._remove(name)
+            case RemoveBridge(name):
+                self._remove_bridge(name)
             case TakeUplink(uplink, bridge):
                 self._uplinks.take(uplink, bridge)
             case ReturnUplink(uplink, bridge):
@@ -113,6 +115,13 @@ class Kernel:
             if code_of(error) != errno.ENODEV:
                 raise kernel_error(f"cannot remove device {name}", error) from error
         log.info("device.removed", device=name)
+
+    def _remove_bridge(self, name: str) -> None:
+        # Looked at now: they would be gone for good, whoever put them there and whenever.
+        if self._uplinks.has_addresses(name):
+            log.warning("bridge.left", bridge=name, reason="the host has addresses on it")
+        else:
+            self._remove(name)
 
     def _index(self, name: str) -> int:
         """Return a device's number as the last look saw it; of one that went since then the kernel knows none."""

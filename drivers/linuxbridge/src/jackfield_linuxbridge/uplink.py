@@ -9,7 +9,8 @@ nothing, and established connections live on.
 
 Every step looks before it writes. One that fails has all steps undone that were done, and an agent
 that dies between two steps leaves a host that its successor goes on with: whatever addresses and
-routes are on the wrong device are moved, whoever put them there.
+routes are on the wrong device are moved, whoever put them there. An uplink that left its bridge without
+the agent gets them after it.
 
 A bridge that somebody deletes takes the addresses with it. So the agent remembers what was on each
 bridge, and puts it on the one that it makes instead.
@@ -95,12 +96,31 @@ class Uplinks:
     def give_back(self, uplink: str, bridge: str) -> None:
         """Take the uplink out of the bridge, with the addresses and routes that the bridge has.
 
+        If it has left already they follow it: to the bridge that it is a port of now, or to itself.
         RetryLater if it cannot be done; everything is as before then.
         """
         with self._undoing(f"cannot take {uplink} out of {bridge}") as undo:
-            if self._link(self._index(uplink)).get("master") == self._index(bridge):
+            master = self._link(self._index(uplink)).get("master") or 0
+            if master == self._index(bridge):
                 self._move(bridge, uplink, 0, undo, port=uplink)
+            else:
+                self._move(bridge, self._bridge_of(uplink, master), master, undo, port=uplink)
             self._kept.pop(bridge, None)
+
+    def has_addresses(self, bridge: str) -> bool:
+        """Return whether the host has addresses on a bridge; RetryLater if the kernel does not tell."""
+        try:
+            return any(self._addresses(index) for index in self._netlink.link_lookup(ifname=bridge))
+        except (NetlinkError, OSError) as error:
+            raise kernel_error(f"cannot look for addresses on {bridge}", error) from error
+
+    def _bridge_of(self, uplink: str, master: int) -> str:
+        """Return the device that has an uplink's addresses: its bridge, or itself if its master is none."""
+        if not master:
+            return uplink
+        seen = self._link(master)
+        info = seen.get("linkinfo")
+        return str(seen.get("ifname")) if info is not None and info.get("kind") == "bridge" else uplink
 
     @contextmanager
     def _undoing(self, what: str) -> Iterator[ExitStack]:

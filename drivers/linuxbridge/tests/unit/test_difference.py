@@ -11,6 +11,7 @@ from jackfield_linuxbridge.difference import (
     Change,
     Make,
     Remove,
+    RemoveBridge,
     ReturnUplink,
     TakeUplink,
     network_operations,
@@ -128,6 +129,17 @@ def test_an_uplink_that_the_settings_left_is_given_back_first() -> None:
     assert operations[-1] == TakeUplink("eth1", bridge.name)
 
 
+def test_an_uplink_comes_back_from_the_network_before_first() -> None:
+    """A bridge of a network that has ended holds the host's addresses: the next one gets them with the uplink."""
+    before, network = (planned(a_network(name, network_type="flat")) for name in ("before", "network"))
+    returned = ReturnUplink("eth1", before.bridge.name)
+
+    for uplink in (replace(ETH1, bridge=before.bridge.name), ETH1):
+        operations = network_operations(network, sight(uplink, as_planned(before.bridge)))
+
+        assert operations[-2:] == [returned, TakeUplink("eth1", network.bridge.name)]
+
+
 def test_a_tap_gets_only_what_it_lacks() -> None:
     """A new tap joins, comes up, and is marked; one that is right is left alone, and somebody's alias too."""
     port = a_port(1)
@@ -163,8 +175,8 @@ def test_a_network_that_is_gone_leaves_nothing() -> None:
     operations = sweep_operations(NOTHING, frozenset(), seen)
 
     assert operations == {
-        network.view.id: [Remove("vxlan-5001"), Remove(network.bridge.name)],
-        flat.view.id: [ReturnUplink("eth1", flat.bridge.name), Remove(flat.bridge.name)],
+        network.view.id: [Remove("vxlan-5001"), RemoveBridge(network.bridge.name)],
+        flat.view.id: [ReturnUplink("eth1", flat.bridge.name), RemoveBridge(flat.bridge.name)],
     }
 
 

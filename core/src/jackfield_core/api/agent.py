@@ -28,7 +28,7 @@ class Agents:
 
     async def list(self, request: Request, _id: str) -> Answer:
         """Answer with one page of agents; ``alive`` is no column, the service knows it."""
-        page = self._listing.page(request.query_string)
+        page = self._listing.page(request.query_string, request.ctx)
         asked = {flag("alive", value) for name, value in page.pairs if name == "alive"}
         alive = asked.pop() if len(asked) == 1 else None
         shapes = self._view.shapes(await self._service.list(request.ctx, page.query, alive), request.ctx)

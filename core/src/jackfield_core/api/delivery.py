@@ -35,7 +35,7 @@ class Deliveries:
 
     async def list(self, request: Request, _id: str) -> Answer:
         """Answer with one page of deliveries; ``state`` is no column, it depends on what is heard of drivers."""
-        page = self._listing.page(request.query_string)
+        page = self._listing.page(request.query_string, request.ctx)
         states = schema.states([value for name, value in page.pairs if name == "state"])
         shapes = self._view.shapes(await self._service.list(request.ctx, page.query, states), request.ctx)
         return self._view.page(shapes, page, request)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from jackfield_core.api.faults import bad_request
 from jackfield_core.api.message import Request
+from jackfield_core.context import RequestContext
 from jackfield_core.db.query import ListQuery
 from jackfield_core.errors import Invalid
 
@@ -65,6 +66,7 @@ class Listing:
         conditions: Filters that are something else; they win over columns.
         page_limit: Largest page, 0 for any.
         elsewhere: Filters that the caller reads from :attr:`Page.pairs` itself.
+        hidden: Filters and sort keys that do not exist for users: they would tell what is not shown to them.
     """
 
     def __init__(
@@ -73,22 +75,26 @@ class Listing:
         conditions: Mapping[str, Condition],
         page_limit: int,
         elsewhere: Collection[str] = (),
+        hidden: Collection[str] = (),
     ) -> None:
         self._ignored = _CONTROLS.union(elsewhere)
         self._columns = columns
         self._conditions = conditions
         self._page_limit = page_limit
+        self._hidden = hidden
         self._everything = Page(ListQuery(limit=page_limit or None))
 
-    def page(self, query_string: bytes) -> Page:
+    def page(self, query_string: bytes, ctx: RequestContext) -> Page:
         """Read what follows the question mark.
 
         Raises:
-            Invalid: A filter or sort key is unknown, or a value is wrong.
+            Invalid: A filter or sort key is unknown to the caller, or a value is wrong.
         """
         if not query_string:
             return self._everything
         pairs = read_pairs(query_string)
+        if not ctx.sees_hosts:
+            self._check_shown(pairs)
         limit = self._limit(pairs)
         filters, conditions = self._filters(pairs)
         query = ListQuery(
@@ -100,6 +106,13 @@ class Listing:
             page_reverse=(_last(pairs, "page_reverse") or "").strip().lower() in _TRUE,
         )
         return Page(query, read_fields(pairs), pairs)
+
+    def _check_shown(self, pairs: Pairs) -> None:
+        """Refuse hidden names in the words for those that do not exist."""
+        if names := [name for name, _ in pairs if name in self._hidden]:
+            raise _no_filters(names)
+        if keys := [value for name, value in pairs if name == "sort_key" and value in self._hidden]:
+            raise _no_sort_keys(keys)
 
     def _limit(self, pairs: Pairs) -> int | None:
         text = _last(pairs, "limit") or "0"
@@ -122,7 +135,7 @@ class Listing:
                 values.setdefault(_ALIASES.get(name, name), []).append(value)
         unknown = [name for name in values if name not in self._conditions and name not in self._columns]
         if unknown:
-            raise bad_request(f"{unknown} is invalid attribute for filtering")
+            raise _no_filters(unknown)
         conditions = [self._conditions[name](found) for name, found in values.items() if name in self._conditions]
         return {name: found for name, found in values.items() if name not in self._conditions}, conditions
 
@@ -133,7 +146,7 @@ class Listing:
             raise bad_request("The number of sort_keys and sort_dirs must be same")
         keys = [_ALIASES.get(key, key) for key in keys]
         if unknown := [key for key in keys if key not in self._columns]:
-            raise bad_request(f"{unknown} is invalid attribute for sort_keys")
+            raise _no_sort_keys(unknown)
         if strange := [one for one in directions if one not in ("asc", "desc")]:
             raise bad_request(f"{strange} is invalid value for sort_dirs, valid value is 'asc' and 'desc'")
         sorts: dict[str, bool] = {}
@@ -154,6 +167,14 @@ def read_pairs(query_string: bytes) -> list[tuple[str, str]]:
 def read_fields(pairs: Pairs) -> Sequence[str]:
     """Return the attributes that the client wants to see; none means all."""
     return tuple(value for name, value in pairs if name == "fields" and value)
+
+
+def _no_filters(names: Sequence[str]) -> Invalid:
+    return bad_request(f"{[*dict.fromkeys(names)]} is invalid attribute for filtering")
+
+
+def _no_sort_keys(names: Sequence[str]) -> Invalid:
+    return bad_request(f"{[*names]} is invalid attribute for sort_keys")
 
 
 def _last(pairs: Pairs, wanted: str) -> str | None:

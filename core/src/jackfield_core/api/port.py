@@ -21,6 +21,8 @@ from jackfield_core.services.status import StatusService
 from jackfield_core.types import Kind
 
 ATTEMPTS = 10
+HIDDEN = ("binding:host_id", "binding:vif_type")
+"""Filters and sort keys that would tell a user where a port is, and how it is plugged there."""
 
 
 class Ports(Resource[PortCreate, PortUpdate, Port]):
@@ -43,7 +45,7 @@ class Ports(Resource[PortCreate, PortUpdate, Port]):
             view=view,
             creation=Envelope("port", schema.CreateBody, known, is_creation=True),
             change=self._body,
-            listing=Listing(PortTable.filters, filters, page_limit),
+            listing=Listing(PortTable.filters, filters, page_limit, hidden=HIDDEN),
             attributes=attributes,
             deliveries=Deliveries(status, Kind.PORT),
         )

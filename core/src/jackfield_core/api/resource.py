@@ -169,7 +169,7 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
 
     async def list(self, request: Request, _id: str) -> Answer:
         """Answer with one page of resources."""
-        page = self._listing.page(request.query_string)
+        page = self._listing.page(request.query_string, request.ctx)
         shapes = self._view.shapes(await self._service.list(request.ctx, page.query), request.ctx)
         own = await self._own(request, shapes, page.fields)
         if delivery.ATTRIBUTE in page.fields:

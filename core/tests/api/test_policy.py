@@ -21,3 +21,37 @@ async def test_users_cannot_ask_for_ports_by_their_place(api: Any) -> None:
 
     seen = await api.http.get("/v2.0/ports?binding:vnic_type=normal&sort_key=name&sort_dir=asc", headers=USER)
     assert [one["id"] for one in seen.json()["ports"]] == [port["id"]]
+
+
+async def statuses(api: Any, requests: list[tuple[str, str, Any]], headers: dict[str, str]) -> list[int]:
+    """Send requests one after the other; return the status of each answer."""
+    answers = [
+        await api.http.request(verb, f"/v2.0/{path}", json=body, headers=headers) for verb, path, body in requests
+    ]
+    return [answer.status_code for answer in answers]
+
+
+async def test_agents_and_segments_are_for_operators(api: Any) -> None:
+    """Users are refused, services may look, and only administrators change something."""
+    network = await api.create("network")
+    (segment,) = await api.list("segments", f"network_id={network['id']}")
+    missing = "00000000-0000-4000-8000-000000000000"
+    looks = [("GET", path, None) for path in ("segments", f"segments/{segment['id']}", "agents", f"agents/{missing}")]
+    new = {"segment": {"network_id": network["id"], "network_type": "vlan", "physical_network": "physnet1"}}
+    changes = [
+        ("POST", "segments", new),
+        ("PUT", f"segments/{segment['id']}", {"segment": {"name": "mine"}}),
+        ("DELETE", f"segments/{segment['id']}", None),
+        ("PUT", f"agents/{missing}", {"agent": {"admin_state_up": False}}),
+        ("DELETE", f"agents/{missing}", None),
+    ]
+
+    assert await statuses(api, looks, USER) == [403, 403, 403, 403]
+    assert await statuses(api, looks, SERVICE) == [200, 200, 200, 404]
+    assert {*await statuses(api, changes, USER), *await statuses(api, changes, SERVICE)} == {403}
+    assert await api.refused("GET", "agents", headers=USER) == (
+        403,
+        "PolicyNotAuthorized",
+        "get_agent is disallowed by policy: it is for administrators and services.",
+    )
+    assert await api.list("segments") == [segment]

@@ -14,6 +14,7 @@ from jackfield_core.db.query import ListQuery
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.errors import NotFound
 from jackfield_core.services import revision
+from jackfield_core.services.policy import expect_admin, expect_operator
 from jackfield_core.services.spec import AgentUpdate
 
 
@@ -25,7 +26,10 @@ class AgentView(Struct, frozen=True):
 
 
 class AgentService:
-    """What operators can do with agents; *down_time* is in seconds."""
+    """What operators can do with agents; *down_time* is in seconds.
+
+    Every method raises Forbidden for users. Services may look, and change nothing.
+    """
 
     def __init__(self, unit_of_work: UnitOfWork, *, down_time: float) -> None:
         self._unit_of_work = unit_of_work
@@ -33,6 +37,7 @@ class AgentService:
 
     async def get(self, ctx: RequestContext, id: str) -> AgentView:
         """Return an agent."""
+        expect_operator(ctx, "get_agent")
         async with self._unit_of_work.reading() as tables:
             agent = await tables.agents.find(id)
         if agent is None:
@@ -41,6 +46,7 @@ class AgentService:
 
     async def list(self, ctx: RequestContext, query: ListQuery, alive: bool | None = None) -> Sequence[AgentView]:
         """Return one page of agents, those alive or those down if *alive* says so."""
+        expect_operator(ctx, "get_agent")
         if alive is not None:
             condition = heard_since(now() - self._down_time)
             query = dataclasses.replace(query, conditions=(*query.conditions, condition if alive else ~condition))
@@ -49,6 +55,7 @@ class AgentService:
 
     async def update(self, ctx: RequestContext, id: str, spec: AgentUpdate) -> AgentView:
         """Change the administrative state or description of an agent."""
+        expect_admin(ctx, "update_agent")
         await self.get(ctx, id)
         if values := revision.given(spec):
             async with self._unit_of_work() as tx:
@@ -57,6 +64,7 @@ class AgentService:
 
     async def delete(self, ctx: RequestContext, id: str) -> None:
         """Forget an agent; one that is alive appears again with its next stream."""
+        expect_admin(ctx, "delete_agent")
         agent = (await self.get(ctx, id)).agent
         async with self._unit_of_work() as tx:
             await tx.agents.delete(id)

@@ -17,12 +17,16 @@ from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services import revision
 from jackfield_core.services.attempts import retried
 from jackfield_core.services.network import change, hold
+from jackfield_core.services.policy import expect_admin, expect_operator
 from jackfield_core.services.spec import SegmentCreate, SegmentUpdate
 from jackfield_core.types import Action, Kind
 
 
 class SegmentService:
-    """What operators can do with segments."""
+    """What operators can do with segments.
+
+    Every method raises Forbidden for users. Services may look, and change nothing.
+    """
 
     def __init__(self, unit_of_work: UnitOfWork, segments: SegmentManager, mechanism: MechanismManager) -> None:
         self._unit_of_work = unit_of_work
@@ -32,6 +36,7 @@ class SegmentService:
     @retried
     async def create(self, ctx: RequestContext, spec: SegmentCreate) -> Segment:
         """Add a segment to a network."""
+        expect_admin(ctx, "create_segment")
         self._segments.validate([spec.spec])
         async with self._unit_of_work() as tx:
             tree = await hold(tx, spec.network_id)
@@ -44,6 +49,7 @@ class SegmentService:
 
     async def get(self, ctx: RequestContext, id: str) -> Segment:
         """Return a segment."""
+        expect_operator(ctx, "get_segment")
         async with self._unit_of_work.reading() as tables:
             segment = await tables.segments.find(id)
         if segment is None:
@@ -52,12 +58,14 @@ class SegmentService:
 
     async def list(self, ctx: RequestContext, query: ListQuery) -> Sequence[Segment]:
         """Return one page of segments."""
+        expect_operator(ctx, "get_segment")
         async with self._unit_of_work.reading() as tables:
             return await tables.segments.list(query)
 
     @retried
     async def update(self, ctx: RequestContext, id: str, spec: SegmentUpdate, if_match: int | None = None) -> Segment:
         """Change the name or description of a segment."""
+        expect_admin(ctx, "update_segment")
         segment = await self.get(ctx, id)
         async with self._unit_of_work() as tx:
             await hold(tx, segment.network_id)
@@ -75,6 +83,7 @@ class SegmentService:
 
         Its number is free again when every driver has heard of that.
         """
+        expect_admin(ctx, "delete_segment")
         segment = await self.get(ctx, id)
         async with self._unit_of_work() as tx:
             tree = await hold(tx, segment.network_id)

@@ -13,7 +13,7 @@ from typing import Any
 from jackfield_sdk import host_mac_address
 
 from jackfield_linuxbridge.desired import Device, Plan, PlannedNetwork, PlannedPort
-from jackfield_linuxbridge.layout import Layout, Mark
+from jackfield_linuxbridge.layout import TAP_PREFIX, Layout, Mark, tap_name
 from jackfield_linuxbridge.observed import Observed, ObservedLink
 
 
@@ -107,10 +107,21 @@ def port_operations(port: PlannedPort, layout: Layout) -> list[Operation]:
 
 
 def unplug_operations(plan: Plan, observed: Observed) -> list[Operation]:
-    """Have no tap in a bridge of ours that we put there for a port that is gone."""
-    wanted = {port.view.id for port in plan.ports}
-    stale = (link for link in observed.marked("port") if link.mark is not None and link.mark.id not in wanted)
-    return [Change(link.name, bridge="" if link.bridge else None, attributes={"alias": ""}) for link in stale]
+    """Have no tap in a bridge of ours for a port that is gone, whether the tap has our mark or only the name of one.
+
+    The filter knows taps by name, so one that we wired and somebody renamed goes as well: nothing would judge it.
+    """
+    wanted = {port.view.id: tap_name(port.view.id) for port in plan.ports}
+    names = set(wanted.values())
+    bridges = {link.name for link in observed.marked("bridge")}
+    operations: list[Operation] = []
+    for link in observed.links.values():
+        if link.mark is not None and link.mark.role == "port":
+            if link.name != wanted.get(link.mark.id):
+                operations.append(Change(link.name, bridge="" if link.bridge else None, attributes={"alias": ""}))
+        elif link.bridge in bridges and link.name.startswith(TAP_PREFIX) and link.name not in names:
+            operations.append(Change(link.name, bridge=""))
+    return operations
 
 
 def sweep_operations(plan: Plan, obstructed: frozenset[str], observed: Observed) -> dict[str, list[Operation]]:

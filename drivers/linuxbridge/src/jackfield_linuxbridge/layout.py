@@ -22,6 +22,7 @@ from typing import NamedTuple
 NAME_LENGTH = 15
 
 # The tap's name is the prefix and eleven characters of the port's id, the bridge's likewise.
+TAP_PREFIX = "tap"
 _ID_LENGTH = 11
 
 
@@ -75,7 +76,7 @@ def bridge_name(network_id: str) -> str:
 
 def tap_name(port_id: str) -> str:
     """Name of a port's tap device."""
-    return f"tap{port_id[:_ID_LENGTH]}"
+    return f"{TAP_PREFIX}{port_id[:_ID_LENGTH]}"
 
 
 def vlan_name(uplink: str, vlan: int) -> str:

@@ -2,7 +2,8 @@
 
 The order inside a pass is what keeps frames where they belong:
 1. bridges and what carries them;
-2. taps of ports that are gone leave their bridges, so that no rule that held them is missed;
+2. taps of ports that are gone leave their bridges, and so do those that were renamed, so that no rule that held
+   them is missed;
 3. the filter has its rules for every tap that is about to be wired;
 4. taps join their bridges, and tunnels know what is behind them;
 5. what nobody wants any more goes, an uplink's addresses first.

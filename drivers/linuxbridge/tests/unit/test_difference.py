@@ -156,13 +156,33 @@ def test_a_tap_gets_only_what_it_lacks() -> None:
     assert port_operations(replace(wanted, tap=right, bridge=""), LAYOUT) == [Change(tap.name, bridge="")]
 
 
-def test_a_tap_that_we_wired_for_a_port_that_is_gone_leaves_the_bridge() -> None:
-    """Only taps with our mark are taken out."""
+def test_a_tap_of_a_port_that_is_gone_leaves_the_bridge() -> None:
+    """Taps with our mark are taken out wherever they are, and others with a tap's name of bridges of ours."""
     alias = LAYOUT.alias("port", "gone")
+    bridge = as_planned(planned(a_network(network_type="local")).bridge)
     ours = ObservedLink("tap1", 7, bridge="brq1", alias=alias, mark=LAYOUT.mark(alias))
-    foreign = ObservedLink("tap2", 8, bridge="brq1")
+    described = ObservedLink("tap2", 8, bridge=bridge.name, alias="instance-1")
+    foreign = ObservedLink("tap3", 9, bridge="brq1")
+    other = ObservedLink("mine", 10, bridge=bridge.name)
 
-    assert unplug_operations(NOTHING, sight(ours, foreign)) == [Change("tap1", bridge="", attributes={"alias": ""})]
+    assert unplug_operations(NOTHING, sight(bridge, ours, described, foreign, other)) == [
+        Change("tap1", bridge="", attributes={"alias": ""}),
+        Change("tap2", bridge=""),
+    ]
+
+
+def test_a_wired_tap_with_another_name_leaves_the_bridge() -> None:
+    """Nothing would judge what comes from it: the filter knows it by the name that it had."""
+    port = a_port(1)
+    alias = LAYOUT.alias("port", port.id)
+    bridge = as_planned(planned(a_network(network_type="local")).bridge)
+    wired = ObservedLink(tap_name(port.id), 7, bridge=bridge.name, alias=alias, mark=LAYOUT.mark(alias))
+    plan = Plan({}, {}, (PlannedPort(port, PortState.UP, "", wired, bridge.name, 1500),))
+
+    assert unplug_operations(plan, sight(bridge, wired)) == []
+    assert unplug_operations(plan, sight(bridge, replace(wired, name="vnet0"))) == [
+        Change("vnet0", bridge="", attributes={"alias": ""})
+    ]
 
 
 def test_a_network_that_is_gone_leaves_nothing() -> None:

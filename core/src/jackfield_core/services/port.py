@@ -24,7 +24,7 @@ from jackfield_core.errors import Conflict, NotFound
 from jackfield_core.ipam.allocator import Allocator, PortAddresses
 from jackfield_core.ipam.wishes import ROUTER_OWNERS
 from jackfield_core.mechanism.manager import MechanismManager
-from jackfield_core.services import draft, revision
+from jackfield_core.services import draft, policy, revision
 from jackfield_core.services.attempts import Stale, retried
 from jackfield_core.services.attribute import differing
 from jackfield_core.services.spec import PortCreate, PortUpdate
@@ -63,6 +63,7 @@ class PortService:
     async def create_bulk(self, ctx: RequestContext, specs: Sequence[PortCreate]) -> Sequence[Port]:
         """Create several ports, or none."""
         trees = await self._trees.get(spec.network_id for spec in specs)
+        policy.check_new_ports(ctx, specs, trees)
         drafts = draft.drafts(specs, trees, self._base_mac)
         outcomes = await self._bind(drafts, trees)
         trees = _newest(trees, outcomes)
@@ -96,6 +97,7 @@ class PortService:
         before = await self.get(ctx, id)
         revision.check(before, if_match)
         trees = await self._trees.get([before.network_id])
+        policy.check_changed_port(ctx, spec, trees[before.network_id])
         after = draft.edited(before, spec)
         outcomes = {} if after.binding is before.binding else await self._bind([after], trees)
         return await self._replace(before, after, trees, outcomes, spec)

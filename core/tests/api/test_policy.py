@@ -55,3 +55,70 @@ async def test_agents_and_segments_are_for_operators(api: Any) -> None:
         "get_agent is disallowed by policy: it is for administrators and services.",
     )
     assert await api.list("segments") == [segment]
+
+
+async def test_users_are_not_told_what_networks_are_made_of(api: Any) -> None:
+    """Type, physical network and number are for operators, in answers, as filters, and to choose."""
+    network = await api.create("network", **{"provider:network_type": "vlan"})
+    several = await api.create("network", segments=[{"provider:network_type": kind} for kind in ("vlan", "vxlan")])
+    provider = {name: value for name, value in network.items() if name.startswith("provider:")}
+    assert len(provider) == 3
+
+    for headers, hidden in ((USER, {*provider, "segments"}), (SERVICE, set())):
+        shown = (await api.http.get(f"/v2.0/networks/{network['id']}", headers=headers)).json()["network"]
+        assert {*network} - {*shown} == {*provider} & hidden
+        many = (await api.http.get(f"/v2.0/networks?id={several['id']}", headers=headers)).json()["networks"]
+        assert {*several} - {*many[0]} == {"segments"} & hidden
+    for name, value in provider.items():
+        refused = await api.refused("GET", f"networks?{name}={value}", headers=USER)
+        assert refused[:2] == (400, "HTTPBadRequest")
+    for attributes in (provider, {"segments": several["segments"]}):
+        bodies = {"networks": [{}, attributes]}, {"network": attributes}
+        assert await statuses(api, [("POST", "networks", body) for body in bodies], USER) == [403, 403]
+    own = await api.http.post("/v2.0/networks", json={"network": {"name": "mine"}}, headers=USER)
+    assert own.status_code == 201
+    assert not {*own.json()["network"]} & {*provider, "segments"}
+    assert len(await api.list("networks")) == 3
+
+
+async def test_users_do_not_say_where_ports_are(api: Any) -> None:
+    """Host and profile of a binding are for operators to say; the VNIC type is for everybody."""
+    network = await api.create("network")
+    port = await api.create("port", network_id=network["id"])
+    host, profile = {"binding:host_id": "host-1"}, {"binding:profile": {"slot": 1}}
+
+    for attributes in (host, profile):
+        body = {"network_id": network["id"], **attributes}
+        requests = [
+            ("POST", "ports", {"port": body}),
+            ("POST", "ports", {"ports": [{"network_id": network["id"]}, body]}),
+            ("PUT", f"ports/{port['id']}", {"port": attributes}),
+        ]
+        assert await statuses(api, requests, USER) == [403, 403, 403]
+    assert await statuses(api, [("PUT", f"ports/{port['id']}", {"port": {"binding:host_id": ""}})], USER) == [403]
+    assert await api.list("ports") == [port]
+
+    own = {"network_id": network["id"], "binding:vnic_type": "direct", "binding:profile": {}, "binding:host_id": ""}
+    requests = [("POST", "ports", {"port": own}), ("PUT", f"ports/{port['id']}", {"port": {"name": "mine"}})]
+    assert await statuses(api, requests, USER) == [201, 200]
+    place = {"port": {**host, **profile}}
+    requests = [("POST", "ports", {"port": {**own, **host, **profile}}), ("PUT", f"ports/{port['id']}", place)]
+    assert await statuses(api, requests, SERVICE) == [201, 200]
+
+
+async def test_services_of_a_network_are_for_its_owner(api: Any) -> None:
+    """What such a port sends is not judged on hosts, so nobody makes one on a network of others."""
+    others, own = await api.create("network", project_id="others"), await api.create("network", project_id="users")
+    dhcp = {"device_owner": "network:dhcp"}
+    ports = [await api.create("port", network_id=network["id"]) for network in (others, own)]
+
+    def requests(network: Any, port: Any) -> list[tuple[str, str, Any]]:
+        create = {"port": {"network_id": network["id"], **dhcp}}
+        return [("POST", "ports", create), ("PUT", f"ports/{port['id']}", {"port": dhcp})]
+
+    assert await statuses(api, requests(others, ports[0]), USER) == [403, 403]
+    assert await statuses(api, requests(own, ports[1]), USER) == [201, 200]
+    assert await statuses(api, requests(others, ports[0]), SERVICE) == [201, 200]
+    nobodys = await api.create("network")
+    nameless = {"X-Roles": "member"}
+    assert await statuses(api, requests(nobodys, ports[0])[:1], nameless) == [403]

@@ -23,7 +23,7 @@ class Networks(Resource[NetworkCreate, NetworkUpdate, NetworkTree]):
     def __init__(
         self, service: NetworkService, attributes: AttributeService, status: StatusService, *, page_limit: int
     ) -> None:
-        view = View("network", schema.render, schema.NetworkOut)
+        view = View("network", schema.render, schema.NetworkOut, render_for_users=schema.render_for_users)
         known = {*view.attributes, delivery.ATTRIBUTE}
         filters: dict[str, Condition] = {
             **conditions.of_timestamps(table),
@@ -37,7 +37,7 @@ class Networks(Resource[NetworkCreate, NetworkUpdate, NetworkTree]):
             view=view,
             creation=Envelope("network", schema.CreateBody, known, is_creation=True),
             change=Envelope("network", schema.UpdateBody, known),
-            listing=Listing(NetworkTable.filters, filters, page_limit),
+            listing=Listing(NetworkTable.filters, filters, page_limit, hidden=conditions.of_provider()),
             attributes=attributes,
             deliveries=Deliveries(status, Kind.NETWORK),
         )

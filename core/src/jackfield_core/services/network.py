@@ -20,7 +20,7 @@ from jackfield_core.errors import Conflict, Invalid, NotFound
 from jackfield_core.ipam.wishes import SERVICE_OWNERS
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.segments.manager import SegmentManager
-from jackfield_core.services import revision
+from jackfield_core.services import policy, revision
 from jackfield_core.services.attempts import retried
 from jackfield_core.services.attribute import differing
 from jackfield_core.services.spec import NetworkCreate, NetworkUpdate
@@ -47,6 +47,7 @@ class NetworkService:
     @retried
     async def create_bulk(self, ctx: RequestContext, specs: Sequence[NetworkCreate]) -> Sequence[NetworkTree]:
         """Create several networks, or none."""
+        policy.check_new_networks(ctx, specs)
         async with self._unit_of_work() as tx:
             trees = [await self._add(tx, spec) for spec in specs]
             created = (_created(tree, spec) for tree, spec in zip(trees, specs, strict=True))

@@ -5,6 +5,7 @@ several shows a list of ``segments`` instead. Requests take the same two forms,
 but not both at once.
 """
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
 from jackfield_core.api.schemas.moment import moment
@@ -116,7 +117,7 @@ class ProviderSegment(Struct, frozen=True):
 
 
 class NetworkOut(Struct, frozen=True):
-    """A network as users see it; *mtu* is in bytes."""
+    """A network as administrators and services see it; *mtu* is in bytes. What it is made of is not for others."""
 
     id: str
     name: str
@@ -140,7 +141,7 @@ class NetworkOut(Struct, frozen=True):
 
 
 def render(tree: NetworkTree) -> NetworkOut:
-    """Return a network as users see it; dynamic segments are between the core and its drivers."""
+    """Return a network as operators see it; dynamic segments are between the core and its drivers."""
     network = tree.network
     segments = [segment for segment in tree.segments if not segment.is_dynamic]
     only = segments[0] if len(segments) == 1 else None
@@ -164,6 +165,13 @@ def render(tree: NetworkTree) -> NetworkOut:
         only.physical_network if only else UNSET,
         only.segmentation_id if only else UNSET,
         [_provider(segment) for segment in segments] if len(segments) > 1 else UNSET,
+    )
+
+
+def render_for_users(tree: NetworkTree) -> NetworkOut:
+    """Return a network as everybody else sees it: without its segments."""
+    return msgspec.structs.replace(
+        render(tree), network_type=UNSET, physical_network=UNSET, segmentation_id=UNSET, segments=UNSET
     )
 
 

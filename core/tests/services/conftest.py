@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jackfield_core import config
@@ -34,6 +35,7 @@ from jackfield_core.types import Kind
 from jackfield_sdk import ServerSettings
 from jackfield_sdk.examples.loopback import Fabric, LoopbackDriver
 from jackfield_sdk.serve import start_server
+from support.silent_cloud import Cloud
 
 
 @pytest.fixture
@@ -107,3 +109,30 @@ async def services(settings: config.Settings, database: Database, registry: Regi
 def ctx() -> RequestContext:
     """Ask as an admin."""
     return RequestContext(project_id="project")
+
+
+@pytest.fixture
+async def cloud(database: Database, database_url: str, unit_of_work: UnitOfWork, creditors: Any) -> Cloud:
+    """Give services whose drivers are "a" and "b"."""
+    creditors.drivers = ["a", "b"]
+    settings = config.Settings(
+        database=config.Database(url=database_url),
+        segments=config.Segments(
+            vlan=config.TypeDriverSettings(ranges=["leaf1:100:103"]),
+            vxlan=config.TypeDriverSettings(ranges=["1000:1999"]),
+        ),
+    )
+    cloud = Cloud(database, unit_of_work, settings)
+    async with unit_of_work() as tx:
+        await SegmentManager(settings.segments).bootstrap(tx)
+    return cloud
+
+
+@pytest.fixture
+async def network_id(cloud: Cloud) -> str:
+    """Create a network with a subnet, known to all drivers."""
+    id = await cloud.network()
+    await cloud.subnet(id)
+    for driver in "ab":
+        await cloud.pay(driver)
+    return id

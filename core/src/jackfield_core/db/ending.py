@@ -95,9 +95,12 @@ class EndTable:
         """
         await self._run(_HOLD, network_ids)
 
-    async def settle_updates(self, ids: Collection[str] | None = None) -> set[str]:
-        """Free what resources, by default all, let go of and nobody has to hear of any more; return their networks."""
-        things = await (self._leaving.settle_all() if ids is None else self._leaving.settle(ids))
+    async def settle_updates(self, ids: Collection[str]) -> set[str]:
+        """Free what resources let go of and nobody has to hear of any more; return their networks.
+
+        The caller holds them: one that takes something back at this moment is waited for.
+        """
+        things = await self._leaving.settle(ids)
         await self._free(things)
         return {one.network_id for one in things}
 

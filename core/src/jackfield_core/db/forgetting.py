@@ -96,15 +96,18 @@ async def forget_kinds(
 ) -> None:
     """Forget what a driver turned out not to want: *kinds*, and the end of *ended_kinds*; what waited for it goes."""
     unwanted = table.c.kind.in_(kinds) | (table.c.tombstone & table.c.kind.in_(ended_kinds))
-    keeps = table.c.tombstone | sa.exists().where(leaving.table.c.resource_id == table.c.resource_id)
+    keeps = table.c.tombstone | sa.exists().where(leaving.table.c.network_id == table.c.network_id)
     kept = sa.select(table.c.network_id).where(table.c.driver == driver, unwanted, keeps).distinct()
     network_ids = [*(await tables.connection.execute(kept)).scalars()]
     ends = EndTable(tables.connection, attributed)
     if network_ids:
         await ends.hold(network_ids)
+    # A port that is about to take back what it let go of is waited for.
+    letting_go = await tables.leaving.ports(network_ids) if network_ids else set()
+    await tables.ports.hold(letting_go)
     await tables.connection.execute(sa.delete(table).where(table.c.driver == driver, unwanted))
     if network_ids:
-        await ends.settle_updates()
+        await ends.settle_updates(letting_go.union(network_ids))
         await ends.purge(network_ids)
 
 

@@ -79,16 +79,15 @@ class LeavingTable:
         port_id: str | None = await _HOLDER.value(self._connection, values)
         return port_id
 
-    async def take_back(self, resource_id: str, *things: str | FixedIp) -> None:
-        """Forget that a resource let go of *things*, because it has them again."""
+    async def take_back(self, resource_id: str, *things: str | FixedIp) -> int:
+        """Forget that a resource let go of *things*, because it has them again; return how many are free by now."""
         rows = [
             {"a_resource_id": resource_id, "a_subnet_id": subnet_id, "a_thing": thing}
             for subnet_id, thing in (
                 ("", one) if isinstance(one, str) else (one.subnet_id, one.ip_address) for one in things
             )
         ]
-        if rows:
-            await _TAKE_BACK.run_many(self._connection, rows)
+        return len(rows) - sum([await _TAKE_BACK.run(self._connection, row) for row in rows])
 
     async def networks(self, ids: Collection[str]) -> set[str]:
         """Return the networks of those resources that let go of something."""
@@ -96,13 +95,13 @@ class LeavingTable:
             return set()
         return {network_id for (network_id,) in await _NETWORKS.rows(self._connection, {"ids": [*ids]})}
 
+    async def ports(self, network_ids: Collection[str]) -> set[str]:
+        """Return the ports of networks that let go of something."""
+        return {port_id for (port_id,) in await _PORTS.rows(self._connection, {"ids": [*network_ids]})}
+
     async def settle(self, ids: Collection[str]) -> Sequence[Leaving]:
         """Return what resources let go of, and no driver has to hear of any more; it is the caller's to free it."""
         return [thing(row) for row in await _SETTLE.rows(self._connection, {"ids": [*ids]})]
-
-    async def settle_all(self) -> Sequence[Leaving]:
-        """Return the same of all resources: a driver may have lost its interest in many."""
-        return [thing(row) for row in await _SETTLE_ALL.rows(self._connection, {})]
 
     async def drop(self, ids: Collection[str]) -> None:
         """Forget what resources let go of that are gone themselves."""
@@ -181,6 +180,12 @@ _TAKE_BACK = Statement(
     )
 )
 _NETWORKS = Statement(lambda dialect: sa.select(table.c.network_id).where(_of_resources(dialect)).distinct())
+_PORTS = Statement(
+    lambda dialect: (
+        sa.select(table.c.resource_id)
+        .where(among(table.c.network_id, "ids", dialect), table.c.kind == sa.literal_column("'port'"))
+        .distinct()
+    )
+)
 _SETTLE = Statement(lambda dialect: sa.delete(table).where(_of_resources(dialect), ~_is_awaited).returning(*COLUMNS))
-_SETTLE_ALL = Statement(sa.delete(table).where(~_is_awaited).returning(*COLUMNS))
 _DROP = Statement(lambda dialect: sa.delete(table).where(_of_resources(dialect)))

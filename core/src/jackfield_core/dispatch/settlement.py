@@ -71,16 +71,20 @@ async def settle(
     judged = _judged(items, outcomes) if driver in required else {}
     heard = [item.debt.resource_id for item in done]
     left = await tables.leaving.networks(heard) if heard else set()
+    letting_go: set[str] = set()
     # Networks before ports before the ledger, in the order of services.
     ends = EndTable(tables.connection, attributed)
     if networks := ended.union(left, judged.get(Kind.NETWORK, ())):
         await ends.hold(networks)
-    if ports := {*met, *judged.get(Kind.PORT, ())}:
+    # A port that is about to take back what it let go of is waited for, or what it has again would be free.
+    if left:
+        letting_go = {*heard} & await tables.leaving.ports(left)
+    if ports := {*met, *judged.get(Kind.PORT, ()), *letting_go}:
         await tables.ports.hold(ports)
     count, settled = await _acknowledge(tables, driver, claim, done, outcomes, failed)
     written = count + (await give_back(tables, claim, failures) if failures else 0)
     if left:
-        await ends.settle_updates(heard)
+        await ends.settle_updates(left | letting_go)
     if ended or left:
         await ends.purge(ended | left, [one.resource_id for one in settled if one.tombstone and one.kind == Kind.PORT])
     if met:

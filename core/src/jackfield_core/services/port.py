@@ -210,7 +210,8 @@ class PortService:
         held = (*before.fixed_ips, *left)
         wanted = PortAddresses(after.id, after.mac_address, after.device_owner, tuple(requested), held=held)
         fixed_ips = (await self._allocator.assign(tx, tree, [wanted]))[after.id]
-        await tx.leaving.take_back(after.id, *(one for one in left if one in fixed_ips))
+        if await tx.leaving.take_back(after.id, *(one for one in left if one in fixed_ips)):
+            raise Stale(after.id)  # the last driver has heard of it, and it is free
         await tx.leaving.add(
             Leaving(Kind.PORT, after.id, after.network_id, after.revision_number, one.ip_address, one.subnet_id)
             for one in before.fixed_ips
@@ -303,7 +304,8 @@ async def _exchange_mac(tx: Transaction, before: Port, after: Port) -> None:
     holder = await tx.leaving.holder(after.network_id, after.mac_address)
     if holder not in (None, after.id):
         raise _mac_in_use(after)
-    await tx.leaving.take_back(after.id, after.mac_address)
+    if holder and await tx.leaving.take_back(after.id, after.mac_address):
+        raise Stale(after.id)
     mac_address = before.mac_address
     await tx.leaving.add([Leaving(Kind.PORT, after.id, after.network_id, after.revision_number, mac_address)])
 

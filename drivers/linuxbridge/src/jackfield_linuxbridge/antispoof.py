@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import structlog
-from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 
 from jackfield_linuxbridge.antispoof_elements import Element, FilteredPort, elements, shut
 from jackfield_linuxbridge.antispoof_nft import Nftables, Transaction
@@ -53,6 +53,8 @@ class Filter:
         self._mark = f"jackfield/{deployment}: made by jackfield-linuxbridge"
         self._held: Judged = {}
         self._generation: int | None = None
+        # Nothing is concluded from what is remembered before the kernel has answered once.
+        self._answered = False
         self._parsed: dict[FilteredPort, frozenset[Element]] = {}
 
     def reconcile(self, ports: Sequence[FilteredPort], *, sweep: bool) -> Mapping[str, str]:
@@ -60,7 +62,7 @@ class Filter:
 
         Returns a reason for each port that is not filtered as it should be: one with a wrong address may say
         nothing at all; one that the kernel refused is judged as before, and not judged if it is new. Keep it
-        out of its bridge.
+        out of its bridge, and take out one that the kernel does not judge (`judges`).
         """
         wanted, failures = self._wanted(ports)
         try:
@@ -69,9 +71,15 @@ class Filter:
                 self._write(nft, _changes(self._held, wanted, sweep=sweep))
         except (NetlinkError, OSError, ForeignTableError) as error:
             self._generation = None
+            transient = isinstance(error, OSError | NetlinkDumpInterrupted)
+            self._answered = self._answered or not transient
             log.warning("antispoof.failed", table=self._table, reason=refusal(error))
             return failures | {port.id: f"anti-spoofing: {refusal(error)}" for port in ports}
         return failures
+
+    def judges(self, device: str) -> bool:
+        """Return False if the kernel judges nothing that comes from a device, as the last pass found it."""
+        return not self._answered or device in self._held
 
     def _wanted(self, ports: Sequence[FilteredPort]) -> tuple[Judged, dict[str, str]]:
         wanted: Judged = {}
@@ -93,13 +101,16 @@ class Filter:
             return
         comment = nft.comment(self._table)
         if comment not in (None, self._mark):
+            self._held = {}
             raise ForeignTableError(f"table bridge {self._table} is not ours: its comment is not {self._mark!r}")
         whole = comment is not None and nft.rule_comments(self._table) == _COMMENTS
         if not whole:
+            self._held = {}
             nft.commit(Transaction(self._table).make_table(self._mark).replace_rules())
             log.info("antispoof.rules_written", table=self._table)
         self._held = _by_device(nft.elements(self._table))
         self._generation = generation + (not whole)
+        self._answered = True
 
     def _write(self, nft: Nftables, changes: Sequence[Judged]) -> None:
         for change in changes:

@@ -4,7 +4,8 @@ The order inside a pass is what keeps frames where they belong:
 1. bridges and what carries them;
 2. taps of ports that are gone leave their bridges, and so do those that were renamed, so that no rule that held
    them is missed;
-3. the filter has its rules for every tap that is about to be wired;
+3. the filter has its rules for every tap that is about to be wired, and one in a bridge that it cannot judge
+   leaves;
 4. taps join their bridges, and tunnels know what is behind them;
 5. what nobody wants any more goes, an uplink's addresses first.
 
@@ -23,6 +24,7 @@ from jackfield_linuxbridge.announcement import announce
 from jackfield_linuxbridge.antispoof import Filter, FilteredPort
 from jackfield_linuxbridge.desired import Plan, PlannedPort
 from jackfield_linuxbridge.difference import (
+    Change,
     Operation,
     foreign_ports,
     network_operations,
@@ -69,8 +71,7 @@ class Wiring:
         observed = self._ensure_networks(plan, observed, failures)
         if sweep:
             self._each(unplug_operations(plan, observed), "stale taps", failures)
-        unfiltered = self._filter.reconcile([_filtered(port) for port in plan.ports], sweep=sweep)
-        failures |= unfiltered
+        self._filter_ports(plan, observed, failures, sweep=sweep)
         self._ensure_ports(plan, failures)
         self._ensure_forwarding(plan, observed, failures)
         if sweep:
@@ -90,6 +91,18 @@ class Wiring:
             if operations:
                 self._forwarding.doubt(plan.networks[network_id], observed)
         return self._kernel.look() if any(wanted.values()) else observed
+
+    def _filter_ports(self, plan: Plan, observed: Observed, failures: dict[str, str], *, sweep: bool) -> None:
+        """Have the taps judged; one in a bridge of ours that is not and cannot be leaves it."""
+        filtered = [_filtered(port) for port in plan.ports]
+        unfiltered = self._filter.reconcile(filtered, sweep=sweep)
+        failures |= unfiltered
+        for port in filtered:
+            tap = observed.links.get(port.device)
+            bridge = observed.links.get(tap.bridge) if tap is not None else None
+            ours = bridge is not None and bridge.mark is not None
+            if ours and port.id in unfiltered and port.port_security_enabled and not self._filter.judges(port.device):
+                self._each([Change(port.device, bridge="")], port.id, failures)
 
     def _ensure_ports(self, plan: Plan, failures: dict[str, str]) -> None:
         """Have the taps where they belong; one that cannot be wired as it should be stays out."""

@@ -7,6 +7,7 @@ the archive: headers of hexadecimal fields, names and contents padded to four by
 """
 
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -47,7 +48,10 @@ ln -s fd/1 /dev/stdout
 ln -s fd/2 /dev/stderr
 mkdir -p /dev/pts /dev/shm
 mount -t devpts pts /dev/pts
-for folder in /dev/shm /run /tmp; do mount -t tmpfs -o mode=1777 memory $folder; done
+for folder in /dev/shm /run /tmp; do
+    # What the tests are made of may lie there.
+    case {directory}/:{python}/ in $folder/*|*:$folder/*) ;; *) mount -t tmpfs -o mode=1777 memory $folder ;; esac
+done
 hostname guest
 ip link set lo up
 # No default route: the machine around the guest is all that can be reached.
@@ -99,5 +103,9 @@ def _init(kernel: Kernel, modules: Sequence[Path]) -> str:
 def _run(command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> str:
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items())
     return _RUN.format(
-        exports=exports, directory=shlex.quote(str(directory)), command=shlex.join(command), status=STATUS
+        exports=exports,
+        directory=shlex.quote(str(directory)),
+        python=shlex.quote(sys.prefix),
+        command=shlex.join(command),
+        status=STATUS,
     )

@@ -97,6 +97,23 @@ def test_a_bridge_of_the_compute_service_is_ours_with_that_vif_type(lab: Any) ->
     assert host.link(BRIDGE)["ifalias"] == f"jackfield/default bridge {NET.id}"
 
 
+def test_a_bridge_with_an_address_of_the_host_stays_until_the_address_goes(lab: Any) -> None:
+    """Whoever gave the host an address on a bridge that was taken for the compute service's still needs it."""
+    host = lab.host(lab.underlay())
+    host.ip("link", "add", BRIDGE, "type", "bridge")
+    host.ip("addr", "add", "172.31.0.1/24", "dev", BRIDGE)
+    _, agent = wired(lab, host, vif_type="bridge", audit_interval=600)
+
+    agent.remove_port(a_port(1).id)
+    agent.remove_network(NET.id)
+    eventually(lambda: "the host has addresses on it" in host.log(), "the log says why the bridge stays")
+    assert not host.link(vxlan_name(5001))
+    assert "172.31.0.1/24" in host.ip("addr", "show", "dev", BRIDGE)
+
+    host.ip("addr", "del", "172.31.0.1/24", "dev", BRIDGE)
+    eventually(lambda: not host.link(BRIDGE), "the bridge is gone")
+
+
 def test_two_deployments_share_a_host(lab: Any) -> None:
     """The sweep of one deployment's agent leaves the devices of the other's."""
     host = lab.host(lab.underlay())

@@ -1,4 +1,4 @@
-"""The agent on a host: views come in, link events come in, and one lane makes the devices true.
+"""The agent on a host: views come in, events of the host come in, and one lane makes the devices true.
 
 The lane is the SDK's (`jackfield_sdk.lane`). What wakes it here is a view from the core, a link that
 appears, changes or goes, and the clock, which has the forwarding entries compared. What one pass
@@ -15,7 +15,7 @@ from jackfield_sdk import Facts, Infeasible, LaneAgent, NetworkView, PassOutcome
 from jackfield_sdk.addresses import canonical_mac
 
 from jackfield_linuxbridge.capabilities import unsupported
-from jackfield_linuxbridge.events import watch_links
+from jackfield_linuxbridge.events import watch_host
 from jackfield_linuxbridge.obstacles import TUNNEL_TYPES, obstacle
 from jackfield_linuxbridge.plan import check_addresses
 from jackfield_linuxbridge.settings import LinuxBridgeSettings
@@ -64,8 +64,8 @@ class LinuxBridgeAgent(LaneAgent):
         self._wiring.announce(ports)
 
     def watches(self) -> Sequence[Coroutine[None, None, None]]:
-        """Watch the links and the clock."""
-        return (watch_links(self.wake), self._audit())
+        """Watch the host's links and addresses, and the clock."""
+        return (watch_host(self.wake), self._audit())
 
     def facts(self) -> Facts:
         """Tell what settings and kernel promise, with the configuration keys that Neutron's users read."""

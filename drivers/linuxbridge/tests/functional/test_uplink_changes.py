@@ -103,3 +103,15 @@ def test_a_bridge_whose_uplink_is_gone_stays_with_the_addresses(lab: Any) -> Non
 
     eventually(lambda: "the host has addresses on it" in host.log(), "the log says why the bridge stays")
     assert addresses(host, BRIDGE) == ["10.99.0.1"]
+
+
+def test_an_address_that_comes_later_follows_by_the_event_of_it(lab: Any) -> None:
+    """Long before any audit an address that somebody gave the uplink is on the bridge."""
+    host, _ = a_host_with_a_flat_network(lab)
+
+    host.ip("addr", "add", "10.98.0.1/24", "dev", "u0")
+    eventually(lambda: addresses(host, BRIDGE) == ["10.99.0.1", "10.98.0.1"], "the address is on the bridge")
+    host.ip("addr", "add", "fd98::1/64", "dev", "u0", "nodad")
+    eventually(lambda: "fd98::1" in addresses(host, BRIDGE), "the IPv6 address is on the bridge")
+
+    assert addresses(host, "u0") == []

@@ -1,13 +1,16 @@
 """A cloud without hosts: services over a ledger, and drivers of which a test says when they have heard."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from jackfield_core import config
 from jackfield_core.binding.binder import Binder
 from jackfield_core.context import RequestContext
-from jackfield_core.db import address, leaving, port, segment
+from jackfield_core.db import address, delivery, leaving, port, segment
+from jackfield_core.db.base import now
+from jackfield_core.db.claim import Failure
 from jackfield_core.db.engine import Database
 from jackfield_core.db.forgetting import force_forget
 from jackfield_core.db.port import Port
@@ -31,6 +34,7 @@ from msgspec import UNSET
 
 CTX = RequestContext(project_id="project")
 CIDR = "192.0.2.0/28"
+DAY = 86400.0
 MAC = "fa:16:3e:00:00:0{}"
 
 
@@ -90,8 +94,25 @@ class Cloud:
         async with self.database.writing() as connection:
             backoff = Backoff(self.settings.dispatcher)
             settled = await settle(Tables(connection), driver, name, items, outcomes, (), (), backoff)
-        assert settled.refused == 0
+        assert settled.refused == 0, "an outcome was refused"
         return len(items)
+
+    async def refuse(self, driver: str, kind: Kind) -> None:
+        """Have a driver refuse what it is owed of a kind; it is not told that again before tomorrow."""
+        name = str(uuid.uuid4())
+        async with self.database.writing() as connection:
+            claims = Tables(connection).claims
+            due = await claims.claim(driver, name=name, limit=1000, lease=60, earlier=(), later=(), hold=0)
+            failures = [Failure(debt.resource_id, DAY, "infeasible") for debt in due if debt.kind == kind]
+            await claims.postpone(name, failures)
+            await claims.release(name)
+
+    async def put_off(self, kind: Kind, seconds: float = DAY) -> None:
+        """Let what drivers are owed of a kind be due in so many seconds."""
+        due_at = now() + timedelta(seconds=seconds)
+        async with self.database.writing() as connection:
+            debts = delivery.table
+            await connection.execute(sa.update(debts).where(debts.c.kind == kind, debts.c.owed).values(due_at=due_at))
 
     async def forget(self, driver: str) -> None:
         async with self.work() as tx:

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from jackfield_core.db import address, delivery, leaving, network, port, segment, subnet
 from jackfield_core.db.forgetting import forget_kinds
+from jackfield_core.db.port import Binding, Port
 from jackfield_core.errors import Conflict
 from jackfield_core.services.spec import PortCreate, PortUpdate, SubnetCreate
-from jackfield_core.types import Kind
+from jackfield_core.types import BindingLevel, Kind
+from msgspec.structs import replace
 from support.silent_cloud import CTX, MAC, Cloud
 
 
@@ -78,6 +80,53 @@ async def test_a_segment_that_is_removed(cloud: Cloud, network_id: str) -> None:
 
     await cloud.segment(other, 100)
     assert await cloud.count(segment.table) == 3
+
+
+async def _bound_to(cloud: Cloud, network_id: str, segment_id: str) -> Port:
+    """Create a port that is bound to a segment, as all drivers know."""
+    port = await cloud.port(network_id, "", MAC.format(1))
+    async with cloud.work() as tx:
+        bound = replace(port, binding=Binding(host="host1", vif_type="ovs"))
+        await tx.ports.update_binding(bound, (BindingLevel(0, "a", segment_id),))
+    for driver in "ab":
+        await cloud.pay(driver)
+    return port
+
+
+@pytest.mark.parametrize("by", ["hearing", "forgetting", "its end"])
+async def test_a_segment_that_a_port_has_just_left(cloud: Cloud, network_id: str, by: str) -> None:
+    """Its number is not free while a device may still have the port on it, although all have heard of the network."""
+    segment_id = await cloud.segment(network_id, 100)
+    left = await _bound_to(cloud, network_id, segment_id)
+    await cloud.ports.update(CTX, left.id, PortUpdate(host=""))
+    if by == "its end":
+        await cloud.ports.delete(CTX, left.id)
+    await cloud.segments.delete(CTX, segment_id)
+    await cloud.put_off(Kind.PORT)
+    for driver in "ab":
+        await cloud.pay(driver)
+
+    assert "100" in await cloud.held(network_id)
+    await cloud.put_off(Kind.PORT, seconds=-60)
+    await cloud.pay("a")
+    assert "100" in await cloud.held(network_id)
+    await (cloud.forget("b") if by == "forgetting" else cloud.pay("b"))
+
+    assert "100" not in await cloud.held(network_id)
+
+
+async def test_a_port_that_a_driver_refuses_keeps_no_segment(cloud: Cloud, network_id: str) -> None:
+    """What no driver has ever accepted is on no device."""
+    segment_id = await cloud.segment(network_id, 100)
+    await cloud.port(network_id, "", MAC.format(1))
+    await cloud.refuse("a", Kind.PORT)
+    await cloud.pay("b")
+
+    await cloud.segments.delete(CTX, segment_id)
+    for driver in "ab":
+        await cloud.pay(driver)
+
+    assert "100" not in await cloud.held(network_id)
 
 
 async def test_what_concerns_nobody_is_free_at_once(cloud: Cloud, network_id: str, creditors: Any) -> None:

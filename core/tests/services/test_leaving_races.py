@@ -5,13 +5,14 @@ other to end.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from jackfield_core.db.engine import Database
 from jackfield_core.db.forgetting import forget_kinds
+from jackfield_core.db.leaving import LeavingTable
 from jackfield_core.db.port import Port
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.errors import Conflict
@@ -119,3 +120,26 @@ async def test_an_address_comes_back_while_a_driver_loses_interest(
     with pytest.raises(Conflict, match="already allocated"):
         await cloud.port(network_id, "192.0.2.5", MAC.format(2))
     assert await cloud.held(network_id) == {"192.0.2.5", MAC.format(1)}
+
+
+async def test_an_update_that_nobody_hears_of_in_the_middle_of_an_acknowledgement(
+    cloud: Cloud, network_id: str, creditors: Any, meanwhile: Meanwhile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it lets go of is free when the port has been told once more: that outcome looked for it too early."""
+    port = await cloud.port(network_id, "192.0.2.5", MAC.format(1))
+    await cloud.pay("b")
+    creditors.drivers = ()
+    look = LeavingTable.networks
+
+    async def interrupted(self: LeavingTable, ids: Collection[str]) -> set[str]:
+        found = await look(self, ids)
+        await meanwhile.happens(lambda: cloud.readdress(port.id, "192.0.2.6"))
+        return found
+
+    monkeypatch.setattr(LeavingTable, "networks", interrupted)
+    with pytest.raises(AssertionError, match="refused"):
+        await cloud.pay("a")
+    await meanwhile.is_over()
+    await cloud.pay("a")
+
+    assert await cloud.held(network_id) == {"192.0.2.6", MAC.format(1)}

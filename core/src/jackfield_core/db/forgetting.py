@@ -146,7 +146,7 @@ async def _forget(tables: Tables, driver: str, known: Sequence[_Debt], required:
     await ends.hold({one.network_id for one in known})
     await tables.ports.hold(ids[Kind.PORT])
     gone = [*await _drop(tables.connection, driver, known), *await _call_quits(tables.connection, driver, known)]
-    left = await ends.settle_updates([one.resource_id for one in gone])
+    left = await ends.settle_updates({id for one in gone for id in (one.resource_id, one.network_id)})
     await ends.purge(left.union(one.network_id for one in gone if one.tombstone))
     await tables.ports.refresh_status(ids[Kind.PORT], [*required])
     for kind in (Kind.NETWORK, Kind.PORT):

@@ -7,6 +7,10 @@ revision that let go of it. When no driver is owed that revision any more, the
 note goes, and what it names is free. If nobody is owed it in the first place,
 that is at the commit; if the resource ends before, with the resource.
 
+A segment is on devices for the sake of ports, and a driver may hear of its end
+before it has heard that a port has left it. So a segment also waits for what is
+owed of the network's ports, as far as drivers may have heard of them before.
+
 Users do not see what is leaving. Whoever let go of it may have it back at any
 time, because drivers hear of a resource as it is by then.
 """
@@ -20,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db import delivery
 from jackfield_core.db.base import Id, metadata
+from jackfield_core.db.delivery_state import REFUSED
 from jackfield_core.db.statement import Insert, Statement, among
 from jackfield_core.types import FixedIp, Kind
 
@@ -89,6 +94,14 @@ class LeavingTable:
         ]
         return len(rows) - sum([await _TAKE_BACK.run(self._connection, row) for row in rows])
 
+    async def tell_again(self) -> set[str]:
+        """End the calls of which the outcome could free what was let go of in this transaction; return their drivers.
+
+        Whoever writes down an outcome has looked already whether something is
+        leaving. So that outcome is refused, and the resource is told once more.
+        """
+        return {driver for (driver,) in await _TELL_AGAIN.rows(self._connection, {"ids": [*self.noted]})}
+
     async def networks(self, ids: Collection[str]) -> set[str]:
         """Return the networks of those resources that let go of something."""
         if not await self._is_any():
@@ -146,14 +159,30 @@ def thing(row: Sequence[Any]) -> Leaving:
 
 
 _of_resource = table.c.resource_id == sa.bindparam("a_resource_id")
-_is_awaited = sa.exists().where(
-    delivery.table.c.kind == table.c.kind,
-    delivery.table.c.resource_id == table.c.resource_id,
-    delivery.table.c.owed,
-    ~delivery.table.c.orphan,
-    delivery.table.c.rank < delivery.NOTICE_RANK,
-    delivery.table.c.acknowledged_revision.is_(None) | (delivery.table.c.acknowledged_revision < table.c.revision),
+_of_network = table.c.kind == sa.literal_column("'network'")
+_debts = delivery.table
+_is_owed = _debts.c.owed & ~_debts.c.orphan & (_debts.c.rank < delivery.NOTICE_RANK)
+_is_heard_of = sa.exists().where(
+    _debts.c.kind == table.c.kind,
+    _debts.c.resource_id == table.c.resource_id,
+    _is_owed,
+    _debts.c.acknowledged_revision.is_(None) | (_debts.c.acknowledged_revision < table.c.revision),
 )
+# The table of ports knows this one.
+_ports = sa.table("port", sa.column("id"), sa.column("network_id"))
+# A driver that is owed everything again has acknowledged it before; one that never accepted a port does not have it.
+_may_be_known = _debts.c.acknowledged_at.is_not(None) | (
+    _debts.c.claimed_revision.is_not(None)
+    & _debts.c.disposition.not_in([sa.literal_column(f"'{one}'") for one in REFUSED])
+)
+_is_left_by_ports = _of_network & sa.exists().where(
+    _ports.c.network_id == table.c.network_id,
+    _debts.c.kind == sa.literal_column("'port'"),
+    _debts.c.resource_id == _ports.c.id,
+    _is_owed,
+    _may_be_known,
+)
+_is_awaited = _is_heard_of | _is_left_by_ports
 
 
 def _of_resources(dialect: str) -> sa.ColumnElement[bool]:
@@ -180,6 +209,22 @@ _TAKE_BACK = Statement(
     )
 )
 _NETWORKS = Statement(lambda dialect: sa.select(table.c.network_id).where(_of_resources(dialect)).distinct())
+
+
+def _tell_again(dialect: str) -> sa.Update:
+    last = sa.select(sa.func.max(table.c.revision)).where(table.c.resource_id == _debts.c.resource_id)
+    # One that hears of the change as well has grown, and stays owed by itself.
+    does_not_hear = among(_debts.c.resource_id, "ids", dialect) & (_debts.c.desired_revision < last.scalar_subquery())
+    is_on_network = (_debts.c.kind == sa.literal_column("'port'")) & among(_debts.c.network_id, "ids", dialect)
+    return (
+        sa.update(_debts)
+        .where(_debts.c.claim.is_not(None), _debts.c.owed, does_not_hear | is_on_network)
+        .values(claim=sa.null(), leased_until=sa.null())
+        .returning(_debts.c.driver)
+    )
+
+
+_TELL_AGAIN = Statement(_tell_again)
 _PORTS = Statement(
     lambda dialect: (
         sa.select(table.c.resource_id)

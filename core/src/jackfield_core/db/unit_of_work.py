@@ -203,6 +203,7 @@ class Transaction(Tables):
 
     async def _free(self) -> None:
         """Free what was let go of in this transaction and concerns nobody."""
+        self.owed.update(await self.leaving.tell_again())
         ends = EndTable(self.connection, self._creditors.attributed())
         if networks := await ends.settle_updates(self.leaving.noted):
             await ends.purge(networks, ())
@@ -212,6 +213,9 @@ class Transaction(Tables):
         table = self._table(change.kind)
         id = change.current.id
         declined = self._creditors.declined(change.kind, change.action)
+        if declined:
+            # Something on the network may have waited for those who will not hear.
+            self.leaving.noted.add(change.tree.network.id)
         if await self.deliveries.bury(change.kind, id, change.current.revision_number + 1, declined):
             await table.mark_deleted(id)
         elif change.kind is Kind.PORT:

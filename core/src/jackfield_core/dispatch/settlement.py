@@ -70,7 +70,8 @@ async def settle(
     met = [item.debt.resource_id for item in done if _is_first_meeting(item.debt)]
     judged = _judged(items, outcomes) if driver in required else {}
     heard = [item.debt.resource_id for item in done]
-    left = await tables.leaving.networks(heard) if heard else set()
+    concerned = {*heard, *(item.debt.network_id for item in done)}
+    left = await tables.leaving.networks(concerned) if concerned else set()
     letting_go: set[str] = set()
     # Networks before ports before the ledger, in the order of services.
     ends = EndTable(tables.connection, attributed)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import openstack
 import pytest
@@ -280,6 +281,25 @@ async def test_refusals_have_the_types_of_neutron(api: Any, port: Any) -> None:
     for method, path, body, expected in REFUSALS:
         refused = await api.refused(method, f"ports/{port['id']}/bindings{path}", json=body)
         assert (method, path, refused[:2]) == (method, path, expected)
+
+
+async def test_host_that_no_path_could_name_is_refused(api: Any, port: Any) -> None:
+    """A binding is found by its host in a path, so no port gets to a host that does not fit there."""
+    names = ("a/b", "/", " ", "a\x00b", "a\nb", "\x7f", "..", ".")
+    for name in names:
+        attributes = {"binding:host_id": name}
+        for method, path, body, at_fault in (
+            ("POST", f"ports/{port['id']}/bindings", {"binding": {"host": name}}, "host"),
+            ("POST", "ports", {"port": {"network_id": port["network_id"], **attributes}}, "binding:host_id"),
+            ("PUT", f"ports/{port['id']}", {"port": attributes}, "binding:host_id"),
+        ):
+            status, type, message = await api.refused(method, path, json=body)
+            assert (name, path, status, type) == (name, path, 400, "HTTPBadRequest")
+            assert message.startswith(f"Invalid input for {at_fault}. Reason: ")
+
+    for name in ("compute-1.example.org", "node 1", "ü?#%"):
+        await bind(api, port, name)
+        assert (await api.get(f"ports/{port['id']}/bindings/{quote(name)}"))["binding"]["host"] == name
 
 
 async def test_only_ports_of_servers_have_several_bindings(api: Any, port: Any) -> None:

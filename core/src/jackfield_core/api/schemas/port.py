@@ -23,6 +23,7 @@ from jackfield_core.api.schemas.values import (
     cidr,
     each,
     flag,
+    host_name,
     ip_address,
     mac_address,
     number,
@@ -122,7 +123,7 @@ class CreateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             port_security_enabled=secure,
             allowed_address_pairs=pairs,
             extra_dhcp_opts=merged_options((), self.extra_dhcp_opts) if self.extra_dhcp_opts else (),
-            host=self.host or "",
+            host=host_name("binding:host_id", self.host or ""),
             vnic_type=read_vnic_type(self.vnic_type),
             profile=read_profile(self.profile) if self.profile else {},
         )
@@ -159,7 +160,7 @@ class UpdateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             device_owner=self.device_owner,
             port_security_enabled=secure,
             allowed_address_pairs=pairs,
-            host="" if self.host is None else self.host,
+            host=UNSET if self.host is UNSET else host_name("binding:host_id", self.host or ""),
             vnic_type=UNSET if self.vnic_type is UNSET else read_vnic_type(self.vnic_type),
             profile=UNSET if self.profile is UNSET else read_profile(self.profile or {}),
         )

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from jackfield_core.api.schemas.port import read_profile, read_vnic_type
-from jackfield_core.api.schemas.values import Text, refuse
+from jackfield_core.api.schemas.values import Text, host_name, refuse
 from jackfield_core.services.port_binding import BindingSpec, PortBinding
 
 
@@ -22,9 +22,9 @@ class CreateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Return what the service is asked for.
 
         Raises:
-            Invalid: The host has no name, or another value does not fit.
+            Invalid: The host has no name or none that fits into a path, or another value does not fit.
         """
-        if not self.host:
+        if not host_name("host", self.host):
             raise refuse("host", "it is empty")
         return BindingSpec(vnic_type=read_vnic_type(self.vnic_type), profile=read_profile(self.profile or {}))
 

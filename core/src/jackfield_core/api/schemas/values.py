@@ -74,6 +74,13 @@ def one_of(name: str, value: str, choices: Sequence[str]) -> str:
     return value
 
 
+def host_name(name: str, value: str) -> str:
+    """Read the name of a host, or an empty text for none: it has to fit between two slashes of a path."""
+    if value and (not value.strip() or not value.isprintable() or "/" in value or value in (".", "..")):
+        raise refuse(name, f"{quoted(value)} is not the name of a host")
+    return value
+
+
 def mac_address(value: str, name: str = "mac_address") -> str:
     """Read a MAC address; return it in canonical form."""
     try:

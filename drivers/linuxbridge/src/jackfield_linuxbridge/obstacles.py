@@ -1,10 +1,13 @@
 """Why this host cannot carry a network, in words that an operator can act on.
 
 `obstacle` knows the settings and the kernel, and is asked as soon as a network comes;
-`obstacle_here` looks at the devices, and is asked in every pass.
+`obstacle_here` looks at the devices, and is asked in every pass, and so is `taken`: a device carries one
+network, so of two that want the same one has it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from jackfield_sdk import NetworkView, Views
 
@@ -47,6 +50,37 @@ def obstacle_here(network: PlannedNetwork, views: Views, observed: Observed, lay
     if view.network_type not in PHYSICAL_TYPES:
         return ""
     return _unfit_uplink(network, layout.physical_networks[view.physical_network or ""], views, observed)
+
+
+def taken(networks: Iterable[PlannedNetwork], observed: Observed) -> dict[str, str]:
+    """Say which device each network lacks because another network has it.
+
+    Who has a device keeps it; one that nobody has goes to the first of the networks that want it.
+    """
+    owners: dict[str, str] = {}
+    obstacles: dict[str, str] = {}
+    for network in sorted(networks, key=lambda network: not _has_devices(network, observed)):
+        wanted = _devices(network)
+        others = [name for name in wanted if name in owners]
+        if others:
+            obstacles[network.view.id] = f"device {others[0]} carries network {owners[others[0]]} already"
+        else:
+            owners |= dict.fromkeys(wanted, network.view.id)
+    return obstacles
+
+
+def _devices(network: PlannedNetwork) -> list[str]:
+    """Return the names of the devices that only one network can have."""
+    names = [device.name for device in (network.bridge, *network.carriers)]
+    return [*names, network.uplink] if network.uplink else names
+
+
+def _has_devices(network: PlannedNetwork, observed: Observed) -> bool:
+    """Return whether what carries a network is its own already."""
+    deciding = network.carriers or (network.bridge,)
+    seen = [observed.links[device.name] for device in deciding if device.name in observed.links]
+    marks = [link.mark for link in seen if link.mark is not None and link.mark.id == network.view.id]
+    return any(mark.uplink == network.uplink for mark in marks)
 
 
 def _foreign(device: Device, observed: Observed, layout: Layout) -> str:

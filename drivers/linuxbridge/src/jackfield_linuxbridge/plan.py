@@ -27,21 +27,21 @@ from jackfield_linuxbridge.desired import (
 )
 from jackfield_linuxbridge.layout import Layout, bridge_name, gre_name, tap_name, vlan_name, vxlan_name
 from jackfield_linuxbridge.observed import Observed, ObservedLink
-from jackfield_linuxbridge.obstacles import obstacle, obstacle_here
+from jackfield_linuxbridge.obstacles import obstacle, obstacle_here, taken
 
 
 def make_plan(views: Views, observed: Observed, layout: Layout) -> Plan:
     """Plan the whole host."""
-    networks: dict[str, PlannedNetwork] = {}
-    obstacles: dict[str, str] = {}
-    for network_id, view in views.networks.items():
-        reason = obstacle(view, layout)
-        planned = None if reason else _network(view, observed, layout)
-        reason = reason or (obstacle_here(planned, views, observed, layout) if planned else "")
-        if reason or planned is None:
-            obstacles[network_id] = reason
-        else:
-            networks[network_id] = planned
+    obstacles = {network_id: obstacle(view, layout) for network_id, view in views.networks.items()}
+    planned = {
+        network_id: _network(view, observed, layout)
+        for network_id, view in views.networks.items()
+        if not obstacles[network_id]
+    }
+    obstacles |= {id: obstacle_here(network, views, observed, layout) for id, network in planned.items()}
+    obstacles |= taken([network for id, network in planned.items() if not obstacles[id]], observed)
+    networks = {network_id: network for network_id, network in planned.items() if not obstacles[network_id]}
+    obstacles = {network_id: reason for network_id, reason in obstacles.items() if reason}
     return Plan(networks, obstacles, tuple(_ports(views, observed, networks, obstacles)))
 
 

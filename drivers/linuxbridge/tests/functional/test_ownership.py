@@ -114,6 +114,26 @@ def test_a_bridge_with_an_address_of_the_host_stays_until_the_address_goes(lab: 
     eventually(lambda: not host.link(BRIDGE), "the bridge is gone")
 
 
+def test_a_network_keeps_its_tunnel_when_another_one_wants_it(lab: Any) -> None:
+    """Two networks with one number do not pull the device to and fro: the second one waits until the first ends."""
+    host = lab.host(lab.underlay())
+    _, agent = wired(lab, host)
+    other = a_network("other", mtu=1400)
+    guest = lab.guest(host, a_port(2, network=other))
+    guest.plug()
+
+    agent.network(other)
+    agent.port(guest.port)
+    report = agent.wait_for(guest.port.id, "error")
+    assert report["reason"] == f"device vxlan-5001 carries network {NET.id} already"
+    assert host.link(vxlan_name(5001))["master"] == BRIDGE
+
+    agent.remove_port(a_port(1).id)
+    agent.remove_network(NET.id)
+    agent.wait_for(guest.port.id, "up")
+    assert host.link(vxlan_name(5001))["master"] == bridge_name(other.id)
+
+
 def test_two_deployments_share_a_host(lab: Any) -> None:
     """The sweep of one deployment's agent leaves the devices of the other's."""
     host = lab.host(lab.underlay())

@@ -232,3 +232,19 @@ def test_a_tap_in_a_foreign_bridge_stays_there() -> None:
 
     assert (planned.state, planned.bridge) == (PortState.ERROR, None)
     assert planned.reason == f"{tap_name(port.id)} is a port of ovs-system, which is not ours"
+
+
+@pytest.mark.parametrize("network_type", ["vxlan", "flat"])
+def test_of_two_networks_that_want_one_device_the_one_that_has_it_keeps_it(network_type: str) -> None:
+    """The other one says whose the device is; if nobody has it, the first one gets it."""
+    one, two = (a_network(name, network_type) for name in ("one", "two"))
+    name = "eth1" if network_type == "flat" else "vxlan-5001"
+
+    assert plan(one, two).obstacles == {two.id: f"device {name} carries network {one.id} already"}
+
+    device = plan(two).networks[two.id]
+    (made,) = device.carriers or (device.bridge,)
+    seen = ObservedLink(made.name, 9, kind=made.kind, alias=made.alias, mark=LAYOUT.mark(made.alias))
+    planned = plan(one, two, links=(ETH1, seen))
+    assert planned.obstacles == {one.id: f"device {name} carries network {two.id} already"}
+    assert planned.networks.keys() == {two.id}

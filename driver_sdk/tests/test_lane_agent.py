@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from jackfield_sdk import (
@@ -87,6 +90,32 @@ async def test_nothing_is_swept_before_the_core_has_said_everything(host, eventu
     await eventually(lambda: len(host.passes) == 3)
 
     assert [sweep for _, sweep in host.passes] == [False, False, True]
+
+
+async def test_a_pass_sweeps_only_by_views_that_are_complete(host, eventually):
+    """What the core says while a pass waits for the lane's thread is for the next pass, and so is that it was all."""
+    busy, free = threading.Event(), threading.Event()
+
+    def announce(ports: Sequence[PortView]) -> None:
+        busy.set()
+        assert free.wait(60)
+
+    host.announce, host.announce_after = announce, (0.0,)
+    await host.apply_port(PORT)
+    await eventually(busy.is_set)
+    passes = len(host.passes)
+    host.wake()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    await host.apply_port(replace(PORT, id="other"))
+    await host.in_sync()
+    free.set()
+    await eventually(lambda: len(host.passes) == passes + 2)
+
+    assert [(set(views.ports), sweep) for views, sweep in host.passes[passes:]] == [
+        ({"port"}, False),
+        ({"port", "other"}, True),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -183,9 +183,10 @@ class LaneAgent(NodeAgent):
     async def _pass(self) -> bool:
         """Do one pass and report; return False if it has to be repeated."""
         self._wake.clear()
-        views = Views(dict(self._networks), dict(self._ports))
+        # Taken in one moment: views of before the core had said everything must not be swept by.
+        views, sweep = Views(dict(self._networks), dict(self._ports)), self._complete
         try:
-            outcome = await self._in_thread(lambda: self.reconcile(views, sweep=self._complete))
+            outcome = await self._in_thread(partial(self.reconcile, views, sweep=sweep))
         except DriverError as error:
             log.warning("pass.failed", reason=error.reason)
             self._report_waiting(views, error.reason)

@@ -12,7 +12,7 @@ again with its next change, its end above all, when the driver introduces
 itself, and by an audit.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -92,9 +92,18 @@ async def force_forget(
 
 
 async def forget_kinds(
-    tables: Tables, driver: str, kinds: Collection[str], ended_kinds: Collection[str], attributed: Collection[Kind]
+    tables: Tables,
+    driver: str,
+    kinds: Collection[str],
+    ended_kinds: Collection[str],
+    attributed: Collection[Kind],
+    required: Collection[str] = (),
 ) -> None:
-    """Forget what a driver turned out not to want: *kinds*, and the end of *ended_kinds*; what waited for it goes."""
+    """Forget what a driver turned out not to want: *kinds*, and the end of *ended_kinds*; what waited for it goes.
+
+    Ports that waited for nobody else become ACTIVE, and what only this driver
+    refused is in ERROR no more. *required* are the drivers that count for that.
+    """
     unwanted = table.c.kind.in_(kinds) | (table.c.tombstone & table.c.kind.in_(ended_kinds))
     keeps = table.c.tombstone | sa.exists().where(leaving.table.c.network_id == table.c.network_id)
     kept = sa.select(table.c.network_id).where(table.c.driver == driver, unwanted, keeps).distinct()
@@ -104,11 +113,16 @@ async def forget_kinds(
         await ends.hold(network_ids)
     # A port that is about to take back what it let go of is waited for.
     letting_go = await tables.leaving.ports(network_ids) if network_ids else set()
-    await tables.ports.hold(letting_go)
+    never_had = table.c.acknowledged_revision.is_(None) & ~table.c.tombstone
+    judged = sa.select(table.c.kind, table.c.resource_id).where(table.c.driver == driver, unwanted, never_had)
+    waited = [(kind, id) for kind, id in await tables.connection.execute(judged)]
+    ids = {kind: [id for of, id in waited if of == kind] for kind in Kind}
+    await tables.ports.hold(letting_go.union(ids[Kind.PORT]))
     await tables.connection.execute(sa.delete(table).where(table.c.driver == driver, unwanted))
     if network_ids:
         await ends.settle_updates(letting_go.union(network_ids))
         await ends.purge(network_ids)
+    await _judge(tables, ids, required)
 
 
 class _Debt(Struct, frozen=True):
@@ -148,10 +162,17 @@ async def _forget(tables: Tables, driver: str, known: Sequence[_Debt], required:
     gone = [*await _drop(tables.connection, driver, known), *await _call_quits(tables.connection, driver, known)]
     left = await ends.settle_updates({id for one in gone for id in (one.resource_id, one.network_id)})
     await ends.purge(left.union(one.network_id for one in gone if one.tombstone))
-    await tables.ports.refresh_status(ids[Kind.PORT], [*required])
-    for kind in (Kind.NETWORK, Kind.PORT):
-        await FaultTable(tables.connection, [*required]).refresh(kind, ids[kind])
+    await _judge(tables, ids, required)
     return Given(len(gone), sum(one.tombstone and not one.orphan for one in gone), sum(one.orphan for one in gone))
+
+
+async def _judge(tables: Tables, ids: Mapping[Kind, Sequence[str]], required: Collection[str]) -> None:
+    """Judge resources anew that may have waited for a driver; ports of them are held."""
+    if ids[Kind.PORT]:
+        await tables.ports.refresh_status(ids[Kind.PORT], [*required])
+    for kind in (Kind.NETWORK, Kind.PORT):
+        if ids[kind]:
+            await FaultTable(tables.connection, [*required]).refresh(kind, ids[kind])
 
 
 async def _drop(connection: AsyncConnection, driver: str, known: Sequence[_Debt]) -> Sequence[_Debt]:

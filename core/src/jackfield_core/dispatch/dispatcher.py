@@ -48,7 +48,7 @@ class Dispatcher:
     ) -> None:
         self._registry = registry
         self._database = database
-        registry.subscribe(Reception(database, registry.attributes).welcome)
+        registry.subscribe(Reception(database, registry.attributes, registry.required).welcome)
         self._lanes = [
             Lane(
                 entry,

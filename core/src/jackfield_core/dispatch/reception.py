@@ -9,7 +9,7 @@ brought back.
 
 import time
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
@@ -33,8 +33,11 @@ WITHIN = 15.0
 class Reception:
     """Receives handshakes."""
 
-    def __init__(self, database: Database, attributes: Catalogue) -> None:
+    def __init__(
+        self, database: Database, attributes: Catalogue, required: Callable[[], Collection[str]] = lambda: ()
+    ) -> None:
         self._database = database
+        self._required = required
         self._attributes = attributes
         self._owed_again: dict[str, deque[float]] = {}
 
@@ -52,7 +55,7 @@ class Reception:
             await tables.drivers.save(introduced(name, handshake, now(), before))
             if handshake.schemas is not None:
                 await tables.attribute_schemas.save(name, handshake.schemas)
-            await _forget_unwanted(tables, name, handshake, self._attributes.kinds)
+            await _forget_unwanted(tables, name, handshake, self._attributes.kinds, self._required())
             if before and (_may_have_lost(before.epochs, handshake) or _was_delivered_elsewhere(handshake)):
                 self._check_patience(name)
                 count = await tables.deliveries.owe_all_again(name)
@@ -86,10 +89,12 @@ def _was_delivered_elsewhere(handshake: Handshake) -> bool:
     return handshake.left_epochs is not None and _may_have_lost(handshake.left_epochs, handshake)
 
 
-async def _forget_unwanted(tables: Tables, name: str, handshake: Handshake, attributed: Collection[Kind]) -> None:
+async def _forget_unwanted(
+    tables: Tables, name: str, handshake: Handshake, attributed: Collection[Kind], required: Collection[str]
+) -> None:
     wanted = {kind for action in Action for kind in _kinds(handshake, action)}
     endless = [kind for kind in wanted if kind not in _kinds(handshake, Action.DELETE)]
-    await forget_kinds(tables, name, [kind for kind in Kind if kind not in wanted], endless, attributed)
+    await forget_kinds(tables, name, [kind for kind in Kind if kind not in wanted], endless, attributed, required)
 
 
 def _kinds(handshake: Handshake, action: Action) -> Sequence[Kind]:

@@ -143,6 +143,12 @@ PAID: dict[str, Any] = {"attempts": 0, "disposition": "", "reason": "", "message
 FORGOTTEN = "forgotten"
 """Disposition of what lives and is not owed because somebody gave that up: the driver may know an older revision."""
 
+NOT_FORGOTTEN: dict[str, Any] = {
+    name: sa.case((table.c.disposition == FORGOTTEN, sa.literal_column("''")), else_=table.c[name])
+    for name in ("disposition", "reason", "message")
+}
+"""What a row says that is owed again, whoever gave it up; failures of what was owed all the time stay."""
+
 
 class DeliveryTable:
     """The ledger, seen through one connection."""
@@ -253,6 +259,7 @@ def _owed_from_the_start(at: datetime) -> sa.Update:
         acknowledged_revision=None,
         original=None,
         owed=True,
+        **NOT_FORGOTTEN,
         due_at=sa.case((table.c.owed & (table.c.due_at < at), table.c.due_at), else_=at),
         claim=None,
         leased_until=None,

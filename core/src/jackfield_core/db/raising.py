@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from jackfield_core.db import network, port, subnet
 from jackfield_core.db.base import now
-from jackfield_core.db.delivery import NOTICE_RANK, table
+from jackfield_core.db.delivery import NOT_FORGOTTEN, NOTICE_RANK, table
 from jackfield_core.db.ending import EndTable
 from jackfield_core.db.statement import Statement
 from jackfield_core.db.unit_of_work import Tables
@@ -82,11 +82,14 @@ _DEBTS = Statement(
         table.c.resource_id == sa.bindparam("a_resource_id"),
         table.c.rank < NOTICE_RANK,
         table.c.desired_revision < _above,
+        # An orphan that is held is owed when an operator agrees, and not before.
+        table.c.owed | ~table.c.orphan,
         (table.c.driver == sa.bindparam("a_driver")) | ~(table.c.tombstone | table.c.orphan),
     )
     .values(
         desired_revision=_above,
         owed=True,
+        **NOT_FORGOTTEN,
         owed_since=sa.case((table.c.owed, table.c.owed_since), else_=_at),
         # What is owed already has its own pace.
         due_at=sa.case((table.c.owed, table.c.due_at), else_=_at),

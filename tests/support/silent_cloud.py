@@ -1,6 +1,7 @@
 """A cloud without hosts: services over a ledger, and drivers of which a test says when they have heard."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -49,6 +50,8 @@ class Cloud:
         self.database = database
         self.work = work
         self.settings = settings
+        self.required: Sequence[str] = ()
+        """Drivers that count for the status of a port."""
         self.networks = NetworkService(work, segments, mechanism)
         self.segments = SegmentService(work, segments, mechanism)
         self.subnets = SubnetService(work, mechanism)
@@ -93,7 +96,7 @@ class Cloud:
         outcomes = {debt.resource_id: PLAINLY_DONE for debt in due}
         async with self.database.writing() as connection:
             backoff = Backoff(self.settings.dispatcher)
-            settled = await settle(Tables(connection), driver, name, items, outcomes, (), (), backoff)
+            settled = await settle(Tables(connection), driver, name, items, outcomes, self.required, (), backoff)
         assert settled.refused == 0, "an outcome was refused"
         return len(items)
 

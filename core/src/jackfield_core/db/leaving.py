@@ -116,10 +116,9 @@ class LeavingTable:
         """Return what resources let go of, and no driver has to hear of any more; it is the caller's to free it."""
         return [thing(row) for row in await _SETTLE.rows(self._connection, {"ids": [*ids]})]
 
-    async def drop(self, ids: Collection[str]) -> None:
-        """Forget what resources let go of that are gone themselves."""
-        if await self._is_any():
-            await _DROP.run(self._connection, {"ids": [*ids]})
+    async def drop(self, ids: Collection[str]) -> int:
+        """Forget what resources let go of that are gone themselves; return how much that was."""
+        return await _DROP.run(self._connection, {"ids": [*ids]}) if await self._is_any() else 0
 
     async def _is_any(self) -> bool:
         """Return whether there is anything to look through; mostly not, and then hundreds of ids need not travel."""

@@ -220,7 +220,9 @@ class Transaction(Tables):
             await table.mark_deleted(id)
         elif change.kind is Kind.PORT:
             await table.purge([id])
-            await self.leaving.drop([id])
+            if await self.leaving.drop([id]):
+                # A deleted subnet may have waited for an address that the port let go of.
+                await EndTable(self.connection, self._creditors.attributed()).purge([change.tree.network.id], ())
             if change.kind in self._creditors.attributed():
                 await self.vendor_attributes.purge(change.kind, [id])
         else:

@@ -105,6 +105,7 @@ def _compared(driver: str, kind: str, compared: Sequence[Compared], since: datet
     }
 
 
+_KEY = (table.c.kind, table.c.resource_id, table.c.driver)
 _of_driver = table.c.driver == sa.bindparam("a_driver")
 _of_kind = table.c.kind == sa.bindparam("a_kind")
 # What an operator gave up may be on the device all the same, or not: it is compared as if it were acknowledged.
@@ -133,13 +134,15 @@ def _is_unchanged(dialect: str) -> sa.ColumnElement[bool]:
 
 
 def _once_more(*conditions: sa.ColumnElement[bool]) -> sa.Update:
+    # In one order, as everybody who takes many: two of them never wait in a circle.
+    rows = sa.select(*_KEY).where(*conditions).order_by(*_KEY).with_for_update()
     known = sa.case(
         (sa.bindparam("as_new", type_=sa.Boolean), sa.null()),
         else_=table.c.acknowledged_revision,
     )
     return (
         sa.update(table)
-        .where(*conditions)
+        .where(sa.tuple_(*_KEY).in_(rows))
         .values(owed=True, owed_since=_at, due_at=_at, acknowledged_revision=known, **PAID)
     )
 

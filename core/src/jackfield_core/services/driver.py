@@ -28,6 +28,7 @@ from jackfield_core.errors import Conflict, DriverUnavailable, Invalid
 from jackfield_core.mechanism import record
 from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.mechanism.verdicts import clean
+from jackfield_core.services.attempts import retried
 from jackfield_core.services.driver_looks import DriverDetail, DriverLooks, expect_admin
 from jackfield_core.services.finalization import Finalization, Finalizations
 from jackfield_core.services.finalize import Outcome, Progress, begin, finalize_driver
@@ -66,6 +67,7 @@ class DriverService(DriverLooks):
         self._finalizations = Finalizations(database, settings)
         self._required = [driver.name for driver in settings.drivers if driver.policy == "required"]
 
+    @retried
     async def resync(
         self, ctx: RequestContext, name: str, *, remove_orphans: bool = False, everything: bool = False
     ) -> Asked:
@@ -192,22 +194,13 @@ class DriverService(DriverLooks):
         after: Place | None = START
         progress(0, total)
         while after is not None:
-            async with self._database.writing() as connection:
-                await sweep(connection)
-                page, after = await force_forget(
-                    Tables(connection),
-                    name,
-                    required=self._required,
-                    kind=kind,
-                    resource_id=id,
-                    request_id=ctx.request_id,
-                    after=after,
-                )
+            page, after = await self._forget_page(ctx, name, kind, id, after)
             given += page
             progress(given.debts, max(given.debts, total))
         self._wake(self._names)
         return given
 
+    @retried
     async def retry(self, ctx: RequestContext, name: str | None = None, kind: str = "", id: str = "") -> int:
         """Make debts due now that wait for their next attempt; return how many.
 
@@ -222,6 +215,22 @@ class DriverService(DriverLooks):
             counts = {one: await _retried(Tables(connection), one, kind, id, ctx.request_id) for one in names}
         self._wake(names)
         return sum(counts.values())
+
+    @retried
+    async def _forget_page(
+        self, ctx: RequestContext, name: str, kind: str, id: str, after: Place
+    ) -> tuple[Given, Place | None]:
+        async with self._database.writing() as connection:
+            await sweep(connection)
+            return await force_forget(
+                Tables(connection),
+                name,
+                required=self._required,
+                kind=kind,
+                resource_id=id,
+                request_id=ctx.request_id,
+                after=after,
+            )
 
     async def _introduced(self, tables: Tables, name: str) -> DriverRecord:
         known = await tables.drivers.find_for_update(name)

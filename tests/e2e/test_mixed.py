@@ -24,7 +24,7 @@ from e2e.lab.host import Host, Hypervisor
 from e2e.lab.machine import Machine
 from support.waiting import wait_until
 
-OUTAGE_LIMIT = 6.0  # Seconds: twice what is promised, because machines that run tests are busy.
+OUTAGE_LIMIT = 3.0  # Seconds: what is promised.
 Disturbance = Callable[[Cloud], None]
 POLITE: tuple[Disturbance, ...] = (restart_agents, restart_drivers, restart_core)
 BY_FORCE: tuple[Disturbance, ...] = (kill_agents, kill_drivers, kill_core)

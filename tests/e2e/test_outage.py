@@ -67,5 +67,5 @@ def test_suspended_driver_does_not_hold_up_the_api(cloud: Cloud) -> None:
         report = ping.stop()
 
     assert port["binding:vif_type"] == "ovs"
-    assert seconds < 10
+    assert seconds < 2
     assert report.lost == ()

@@ -26,13 +26,13 @@ async def owe_what_exists(connection: AsyncConnection, driver: str, kinds: Colle
 
 async def _owe_kind(connection: AsyncConnection, driver: str, kind: Kind) -> int:
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    id, missing, owed, after = _TABLES[kind].c.id, _missing(driver, kind), 0, ""
-    columns = [column.name for column in missing.selected_columns]
+    id, owed, after = _TABLES[kind].c.id, 0, ""
     while True:
         # One statement for a hundred thousand ports would be ended before it is through.
         edge = sa.select(id).where(id > after).order_by(id).offset(delivery.PAGE - 1).limit(1)
         last = (await connection.execute(edge)).scalar_one_or_none()
-        page = missing.where(id > after, *(() if last is None else (id <= last,)))
+        page = _missing(driver, kind, after, last)
+        columns = [column.name for column in page.selected_columns]
         # A change that is being recorded at this moment brings its own row.
         statement = insert(delivery.table).from_select(columns, page).on_conflict_do_nothing()
         owed += (await connection.execute(statement)).rowcount
@@ -44,12 +44,10 @@ async def _owe_kind(connection: AsyncConnection, driver: str, kind: Kind) -> int
 
 async def _owe_forgotten(connection: AsyncConnection, driver: str, kind: Kind, after: str, last: str | None) -> int:
     debts, at = delivery.table, now()
-    upper = () if last is None else (debts.c.resource_id <= last,)
     forgotten = sa.update(debts).where(
         debts.c.driver == driver,
         debts.c.kind == kind,
-        debts.c.resource_id > after,
-        *upper,
+        *_between(debts.c.resource_id, after, last),
         # The condition of the index of what has failed.
         debts.c.disposition != sa.literal_column("''"),
         debts.c.disposition == delivery.FORGOTTEN,
@@ -58,11 +56,13 @@ async def _owe_forgotten(connection: AsyncConnection, driver: str, kind: Kind, a
     return (await connection.execute(again)).rowcount
 
 
-def _missing(driver: str, kind: Kind) -> sa.Select[Any]:
-    """Select rows of the ledger, as they have to be, for resources without one."""
-    table, at = _TABLES[kind], now()
-    known = sa.exists().where(
-        delivery.table.c.kind == kind, delivery.table.c.driver == driver, delivery.table.c.resource_id == table.c.id
+def _missing(driver: str, kind: Kind, after: str, last: str | None) -> sa.Select[Any]:
+    """Select rows of the ledger, as they have to be, for the resources of a page without one."""
+    table, debts, at = _TABLES[kind], delivery.table, now()
+    # The page is looked up once and hashed. For an EXISTS, a planner that has not yet counted the rows
+    # of a new driver walks through all of them for each resource.
+    known = sa.select(debts.c.resource_id).where(
+        debts.c.kind == kind, debts.c.driver == driver, *_between(debts.c.resource_id, after, last)
     )
     network_id = table.c.id if kind is Kind.NETWORK else table.c.network_id
     constants: dict[str, object] = {
@@ -83,4 +83,9 @@ def _missing(driver: str, kind: Kind) -> sa.Select[Any]:
         network_id.label("network_id"),
         table.c.revision_number.label("desired_revision"),
         *(sa.literal(value, delivery.table.c[name].type).label(name) for name, value in constants.items()),
-    ).where(table.c.deleted_at.is_(None), ~known)
+    ).where(table.c.deleted_at.is_(None), table.c.id.not_in(known), *_between(table.c.id, after, last))
+
+
+def _between(id: sa.Column[Any], after: str, last: str | None) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the condition of a page: above *after*, up to *last* if there is more behind it."""
+    return (id > after,) if last is None else (id > after, id <= last)

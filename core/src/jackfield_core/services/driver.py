@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core import config
 from jackfield_core.context import RequestContext
+from jackfield_core.db.attempts import retried
 from jackfield_core.db.base import now
 from jackfield_core.db.delivery_state import Hearings
 from jackfield_core.db.driver import DriverRecord
@@ -28,7 +29,6 @@ from jackfield_core.errors import Conflict, DriverUnavailable, Invalid
 from jackfield_core.mechanism import record
 from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.mechanism.verdicts import clean
-from jackfield_core.services.attempts import retried
 from jackfield_core.services.driver_looks import DriverDetail, DriverLooks, expect_admin
 from jackfield_core.services.finalization import Finalization, Finalizations
 from jackfield_core.services.finalize import Outcome, Progress, begin, finalize_driver

@@ -7,6 +7,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from jackfield_core.context import RequestContext
+from jackfield_core.db.attempts import retried
 from jackfield_core.db.base import now
 from jackfield_core.db.network import Network
 from jackfield_core.db.occupancy import OccupancyTable
@@ -21,7 +22,6 @@ from jackfield_core.ipam.wishes import SERVICE_OWNERS
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services import policy, revision
-from jackfield_core.services.attempts import retried
 from jackfield_core.services.attribute import differing
 from jackfield_core.services.spec import NetworkCreate, NetworkUpdate
 from jackfield_core.types import Action, Kind, Status

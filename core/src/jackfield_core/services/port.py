@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from jackfield_core.binding.binder import Binder, BindingOutcome, BindingRequest
 from jackfield_core.context import RequestContext
+from jackfield_core.db.attempts import Stale, retried
 from jackfield_core.db.leaving import Leaving
 from jackfield_core.db.port import Port
 from jackfield_core.db.query import ListQuery
@@ -25,7 +26,6 @@ from jackfield_core.ipam.allocator import Allocator, PortAddresses
 from jackfield_core.ipam.wishes import ROUTER_OWNERS
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.services import draft, policy, revision
-from jackfield_core.services.attempts import Stale, retried
 from jackfield_core.services.attribute import differing
 from jackfield_core.services.spec import PortCreate, PortUpdate
 from jackfield_core.services.trees import NetworkTrees

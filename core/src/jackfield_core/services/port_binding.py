@@ -17,13 +17,13 @@ from msgspec.structs import replace
 
 from jackfield_core.binding.binder import Binder, BindingOutcome, BindingRequest
 from jackfield_core.context import RequestContext
+from jackfield_core.db.attempts import Stale, retried
 from jackfield_core.db.inactive_binding import InactiveBinding
 from jackfield_core.db.port import Binding, Port
 from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
 from jackfield_core.errors import Conflict, Forbidden, Invalid, NotFound, RevisionMismatch
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.services import revision
-from jackfield_core.services.attempts import Stale, retried
 from jackfield_core.services.port import PortService
 from jackfield_core.services.spec import PortUpdate
 from jackfield_core.services.trees import NetworkTrees

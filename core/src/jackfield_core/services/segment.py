@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from jackfield_core.context import RequestContext
+from jackfield_core.db.attempts import retried
 from jackfield_core.db.leaving import Leaving
 from jackfield_core.db.network import Network
 from jackfield_core.db.query import ListQuery
@@ -15,7 +16,6 @@ from jackfield_core.errors import Conflict, NotFound
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services import revision
-from jackfield_core.services.attempts import retried
 from jackfield_core.services.network import change, hold
 from jackfield_core.services.policy import expect_admin, expect_operator
 from jackfield_core.services.spec import SegmentCreate, SegmentUpdate

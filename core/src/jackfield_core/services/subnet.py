@@ -7,6 +7,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from jackfield_core.context import RequestContext
+from jackfield_core.db.attempts import retried
 from jackfield_core.db.base import now
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.subnet import AUTOMATIC, Subnet
@@ -18,7 +19,6 @@ from jackfield_core.ipam.inheritance import inherit
 from jackfield_core.ipam.wishes import SERVICE_OWNERS
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.services import revision, self_made
-from jackfield_core.services.attempts import retried
 from jackfield_core.services.attribute import differing
 from jackfield_core.services.network import MIN_MTU_IPV6, hold, subnet_deleted
 from jackfield_core.services.spec import SubnetCreate, SubnetUpdate

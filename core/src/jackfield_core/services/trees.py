@@ -9,10 +9,10 @@ with a lock that keeps it standing until the commit.
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
+from jackfield_core.db.attempts import Stale
 from jackfield_core.db.tree import NetworkTree, load_trees
 from jackfield_core.db.unit_of_work import Transaction, UnitOfWork
 from jackfield_core.errors import NotFound
-from jackfield_core.services.attempts import Stale
 
 CAPACITY = 4096
 

@@ -4,7 +4,9 @@ Services read and ask drivers outside the transaction, and then check inside it
 that what they read still stands. If it does not they raise :class:`Stale`, the
 transaction rolls back, and the whole method runs again on fresh data. The same
 happens when the database ends one of two transactions that waited for each
-other. Precommit hooks of drivers may therefore be called more than once.
+other; nobody is at fault then, so whoever writes to the ledger in the
+background is run again as well. Precommit hooks of drivers may therefore be
+called more than once.
 """
 
 import asyncio
@@ -29,7 +31,7 @@ class Stale(Exception):
 
 
 def retried(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Run a service method again when it lost a race; *method* must be safe to repeat.
+    """Run a method again when it lost a race; *method* must be safe to repeat.
 
     Raises:
         Conflict: The race was lost ten times.

@@ -9,6 +9,7 @@ to one host of a network, or left it.
 """
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -41,40 +42,87 @@ class PlacedPort(Struct, frozen=True):
     tunnel_ip: str | None
 
 
+_OF_PORT = PlacedPort.__struct_fields__[:9]
+_OF_BINDING = ("host", "vif_type", "vnic_type", "vif_details")
+_NOT_BOUND = (UNBOUND, BINDING_FAILED)
 _higher = level_table.alias("higher")
 _is_top = ~sa.exists().where(
     _higher.c.port_id == level_table.c.port_id,
     _higher.c.host == level_table.c.host,
     _higher.c.level > level_table.c.level,
 )
-_PLACED = (
-    sa.select(
-        *(table.c[name] for name in PlacedPort.__struct_fields__[:9]),
-        *(binding_table.c[name] for name in ("host", "vif_type", "vnic_type", "vif_details")),
-        level_table.c.driver,
-        level_table.c.segment_id,
-        agent.table.c.tunnel_ip,
+
+
+class _Joined:
+    """Tables joined one to another, each looked up by its key for every row of those before it.
+
+    Port, binding and levels are one row for each other, which PostgreSQL does not
+    know of keys of two columns: it expects that few rows fit, and for these reads
+    the whole of a table. ``OFFSET 0`` keeps it from taking a lookup apart.
+    """
+
+    def __init__(self, first: sa.Table, dialect: str) -> None:
+        self.all: sa.FromClause = first
+        self._dialect = dialect
+
+    def join(self, other: sa.Table, *conditions: sa.ColumnElement[bool]) -> Any:
+        """Join *other*, and return its columns."""
+        if self._dialect != "postgresql":
+            self.all = self.all.join(other, sa.and_(*conditions))
+            return other.c
+        lookup = sa.select(other).where(*conditions).offset(sa.literal_column("0")).lateral(f"the_{other.name}")
+        self.all = self.all.join(lookup, sa.true())
+        return lookup.c
+
+
+def _of_networks(dialect: str) -> sa.Select[Any]:
+    joined = _Joined(table, dialect)
+    binding = joined.join(binding_table, binding_table.c.port_id == table.c.id)
+    return _placed(joined, table.c, binding).where(
+        table.c.deleted_at.is_(None), among(table.c.network_id, "ids", dialect)
     )
-    .join(binding_table, binding_table.c.port_id == table.c.id)
-    .join(level_table, (level_table.c.port_id == table.c.id) & (level_table.c.host == binding_table.c.host) & _is_top)
-    .outerjoin(
-        agent.table, (agent.table.c.host == binding_table.c.host) & (agent.table.c.driver == level_table.c.driver)
+
+
+def _of_networks_on_hosts(dialect: str) -> sa.Select[Any]:
+    joined = _Joined(binding_table, dialect)
+    port = joined.join(
+        table,
+        table.c.id == binding_table.c.port_id,
+        table.c.deleted_at.is_(None),
+        among(table.c.network_id, "ids", dialect),
     )
-    .where(table.c.deleted_at.is_(None))
-)
-_IN_ORDER = _PLACED.order_by(table.c.id, agent.table.c.agent_type)
-_NOT_BOUND = (UNBOUND, BINDING_FAILED)
-_OF_NETWORKS = Statement(lambda dialect: _IN_ORDER.where(among(table.c.network_id, "ids", dialect)))
-_OF_NETWORKS_ON_HOSTS = Statement(
-    lambda dialect: _IN_ORDER.where(
-        among(table.c.network_id, "ids", dialect), among(binding_table.c.host, "hosts", dialect)
-    )
-)
-_ON_HOSTS = Statement(
-    lambda dialect: _PLACED.where(
-        among(binding_table.c.host, "hosts", dialect), *(binding_table.c.vif_type != type for type in _NOT_BOUND)
-    ).with_only_columns(binding_table.c.host, level_table.c.driver, table.c.id, table.c.network_id)
-)
+    return _placed(joined, port, binding_table.c).where(among(binding_table.c.host, "hosts", dialect))
+
+
+def _placed(joined: _Joined, port: Any, binding: Any) -> sa.Select[Any]:
+    """Select what :class:`PlacedPort` has, in order."""
+    level = _top_level(joined, binding)
+    agents = agent.table
+    rows = joined.all.outerjoin(agents, (agents.c.host == binding.host) & (agents.c.driver == level.driver))
+    columns = (*(port[name] for name in _OF_PORT), *(binding[name] for name in _OF_BINDING))
+    wanted = sa.select(*columns, level.driver, level.segment_id, agents.c.tunnel_ip)
+    return wanted.select_from(rows).order_by(port.id, agents.c.agent_type)
+
+
+def _on_hosts(dialect: str) -> sa.Select[Any]:
+    joined = _Joined(binding_table, dialect)
+    binding = binding_table.c
+    port = joined.join(table, table.c.id == binding.port_id, table.c.deleted_at.is_(None))
+    level = _top_level(joined, binding)
+    is_bound = [binding.vif_type != type for type in _NOT_BOUND]
+    wanted = sa.select(binding.host, level.driver, port.id, port.network_id).select_from(joined.all)
+    return wanted.where(among(binding.host, "hosts", dialect), *is_bound)
+
+
+def _top_level(joined: _Joined, binding: Any) -> Any:
+    """Join the level on which a host is plugged, and return its columns."""
+    level = level_table.c
+    return joined.join(level_table, level.port_id == binding.port_id, level.host == binding.host, _is_top)
+
+
+_OF_NETWORKS = Statement(_of_networks)
+_OF_NETWORKS_ON_HOSTS = Statement(_of_networks_on_hosts)
+_ON_HOSTS = Statement(_on_hosts)
 
 
 class PlacementTable:

@@ -34,6 +34,7 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 from support.postgres import PostgresServer, postgres
+from support.races import lost_races
 from support.stock import Stock
 
 __all__ = ["postgres"]
@@ -309,3 +310,13 @@ def outage(database: Database, database_url: str) -> Callable[[], contextlib.Abs
                 connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
 
     return away
+
+
+@pytest.fixture
+def losing(
+    database: Database, database_url: str
+) -> Callable[[int], contextlib.AbstractContextManager[Callable[[], int]]]:
+    """Have whoever owes something again lose the race against others, so many times."""
+    if not database.is_postgresql:
+        pytest.skip("one transaction waits for the other")
+    return lambda times: lost_races(database_url, times)

@@ -60,6 +60,24 @@ async def test_driver_that_hears_no_updates_gets_what_was_changed_as_new(scene: 
     assert [change.action for change in driver.told[before:]] == [change_pb2.ACTION_CREATE]
 
 
+async def test_a_repair_that_loses_a_race_is_tried_again(scene: Any, losing: Any) -> None:
+    """Whoever waits in a circle with others while it owes what differs begins that page anew."""
+    driver = await scene.driver()
+    core = await scene.core(driver)
+    _, (lost, spoiled, *_) = await core.world()
+    driver.lose(lost)
+    driver.spoil(spoiled)
+    findings = await core.compare()
+
+    with losing(3) as tried:
+        repaired = await core.repair(findings)
+        assert tried() == 3 + 2
+    await core.until_paid()
+
+    assert (repaired.missing, repaired.changed) == (1, 1)
+    assert await core.differences() == set()
+
+
 async def test_findings_that_are_old_do_no_harm(scene: Any) -> None:
     """What has changed since it was compared is owed for that reason, and only once."""
     driver = await scene.driver()

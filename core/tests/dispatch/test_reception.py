@@ -7,8 +7,9 @@ from jackfield.driver.v1 import change_pb2
 from jackfield_core.db import delivery
 from jackfield_core.db.network import table as networks
 from jackfield_core.db.port import table as ports
-from jackfield_core.dispatch.reception import OFTEN
+from jackfield_core.dispatch.reception import OFTEN, Reception
 from jackfield_core.types import Kind
+from msgspec.structs import replace
 
 
 @pytest.mark.parametrize("page", [1, 5000])
@@ -76,6 +77,24 @@ async def test_driver_that_forgets_everything_again_and_again_has_to_wait(scene:
     await scene.eventually(lambda: "it is told nothing for a while" in core.registry.entry("a").reason)
     assert not core.registry.entry("a").is_ready
     assert len(driver.told()) == 1 + OFTEN
+
+
+async def test_a_handshake_that_loses_a_race_is_received_again(scene: Any, losing: Any) -> None:
+    """Everything is owed again, and however often that was tried it counts as one loss of the driver's."""
+    driver = await scene.driver()
+    core = await scene.core(driver)
+    await core.port(await core.network())
+    await core.until_paid()
+    await core.stop()
+    met = core.registry.entry("a").handshake
+    wiped = replace(met, backends=tuple(replace(one, epoch="2") for one in met.backends), left_epochs=None)
+    reception = Reception(core.database, core.registry.attributes, core.registry.required)
+
+    with losing(OFTEN + 1) as tried:
+        await reception.welcome("a", wiped)
+        assert tried() == OFTEN + 1 + 2
+
+    assert len(await core.debts("a")) == 2
 
 
 async def test_debts_without_interest_are_forgotten(scene: Any) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from jackfield.driver.v1 import capability_pb2, change_pb2
 from structlog.testing import capture_logs
 
@@ -82,6 +83,23 @@ async def test_drift_is_repaired_at_the_same_revision(scene: Any, says: Any) -> 
     (change,) = driver.told[before:]
     assert (change.id, change.action, change.revision) == (port.id, change_pb2.ACTION_UPDATE, port.revision_number)
     assert (await core.stored(port)).status == "ACTIVE"
+
+
+@pytest.mark.parametrize("news", ["drift", "epoch"])
+async def test_what_loses_a_race_is_recorded_again(scene: Any, says: Any, losing: Any, news: str) -> None:
+    """Whoever waits in a circle with others while it owes what was lost begins anew, and nobody hears of it."""
+    driver = await scene.driver()
+    core = await scene.core(driver)
+    tree = await core.network()
+    await core.until_paid()
+
+    with capture_logs() as logs, losing(3) as tried:
+        driver.tell(says.drift("network", tree.network.id) if news == "drift" else says.backend("2"))
+        await scene.eventually(lambda: len(driver.told) == 2)
+        assert tried() == 3 + 1
+    await core.until_paid()
+
+    assert [line for line in logs if line["event"] == "driver.events_unwritten"] == []
 
 
 async def test_drift_of_a_driver_that_hears_no_updates_is_sent_as_new(scene: Any, says: Any) -> None:

@@ -16,6 +16,7 @@ from jackfield_core import config
 from jackfield_core.audit.findings import Difference, Finding, Findings
 from jackfield_core.audit.subject import Subject
 from jackfield_core.audit.suspects import batches
+from jackfield_core.db.attempts import retried
 from jackfield_core.db.drift import owe_differing
 from jackfield_core.db.engine import Database
 from jackfield_core.db.orphan import Orphan, OrphanTable
@@ -62,14 +63,20 @@ async def _owe(database: Database, subject: Subject, findings: Findings, differe
     for kind, found in _by_kind(findings.of(difference)).items():
         as_new = difference is Difference.MISSING or Action.UPDATE not in subject.hears(kind)
         for batch in batches(found):
-            compared = [(finding.resource_id, finding.revision) for finding in batch]
-            async with database.writing() as connection:
-                owed += await owe_differing(
-                    connection, findings.driver, kind, compared, since=findings.since, as_new=as_new
-                )
+            owed += await _owe_batch(database, findings, kind, batch, as_new=as_new)
     return owed
 
 
+@retried
+async def _owe_batch(
+    database: Database, findings: Findings, kind: Kind, batch: Sequence[Finding], *, as_new: bool
+) -> int:
+    compared = [(finding.resource_id, finding.revision) for finding in batch]
+    async with database.writing() as connection:
+        return await owe_differing(connection, findings.driver, kind, compared, since=findings.since, as_new=as_new)
+
+
+@retried
 async def _note(database: Database, driver: str, orphans: Sequence[Finding], *, owed: bool) -> None:
     for batch in batches(orphans):
         noted = [Orphan(finding.kind, finding.resource_id, finding.revision) for finding in batch]
@@ -77,6 +84,7 @@ async def _note(database: Database, driver: str, orphans: Sequence[Finding], *, 
             await OrphanTable(connection).add(driver, noted, owed=owed)
 
 
+@retried
 async def _drop(database: Database, findings: Findings) -> None:
     """Forget orphans that waited for an operator and have gone by themselves."""
     for kind, gone in _by_kind(findings.gone).items():
@@ -87,6 +95,7 @@ async def _drop(database: Database, findings: Findings) -> None:
                 )
 
 
+@retried
 async def _store_spread(database: Database, findings: Findings) -> None:
     """Note what is on which backends; after what was gone from one of them is owed, or nobody would miss it again."""
     for batch in batches(findings.spread):
@@ -98,6 +107,7 @@ async def _store_spread(database: Database, findings: Findings) -> None:
                 await SpreadTable(connection).drop(findings.driver, kind, ids)
 
 
+@retried
 async def _raise(database: Database, findings: Findings) -> None:
     """Note the revisions of orphans that wait for an operator, if they have grown meanwhile."""
     for batch in batches(findings.grown):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import structlog
 
 from jackfield_core.attributes.catalogue import Catalogue
+from jackfield_core.db.attempts import retried
 from jackfield_core.db.backfill import owe_what_exists
 from jackfield_core.db.base import now
 from jackfield_core.db.engine import Database, sweep
@@ -48,6 +49,18 @@ class Reception:
             Unfit: It cannot read or write the states that the core holds.
             NoVerdict: It has lost everything too often; it is told nothing for a while.
         """
+        again, new = await self._receive(name, handshake)
+        if again is not None:
+            # Counted here, because a transaction that was run again is no second loss.
+            self._owed_again[name].append(time.monotonic())
+            log.warning("driver.owed_all_again", driver=name, changes=again, epochs=handshake.epochs)
+        if new:
+            log.info("driver.owed_what_exists", driver=name, changes=new)
+
+    @retried
+    async def _receive(self, name: str, handshake: Handshake) -> tuple[int | None, int]:
+        """Do so in one transaction; return how much is owed again, None if nothing was lost, and how much is new."""
+        again = None
         async with self._database.writing() as connection:
             await sweep(connection)
             tables = Tables(connection)
@@ -58,12 +71,10 @@ class Reception:
             await _forget_unwanted(tables, name, handshake, self._attributes.kinds, self._required())
             if before and (_may_have_lost(before.epochs, handshake) or _was_delivered_elsewhere(handshake)):
                 self._check_patience(name)
-                count = await tables.deliveries.owe_all_again(name)
+                again = await tables.deliveries.owe_all_again(name)
                 await tables.audits.request(name)
-                log.warning("driver.owed_all_again", driver=name, changes=count, epochs=handshake.epochs)
-            count = await owe_what_exists(connection, name, _kinds(handshake, Action.CREATE))
-            if count:
-                log.info("driver.owed_what_exists", driver=name, changes=count)
+            new = await owe_what_exists(connection, name, _kinds(handshake, Action.CREATE))
+        return again, new
 
     def _check_patience(self, name: str) -> None:
         """Refuse to owe a driver everything as often as it forgets: that would keep the database from others."""
@@ -72,7 +83,6 @@ class Reception:
         if len(times) == OFTEN and now - times[0] < WITHIN:
             text = f"its backends have lost everything {OFTEN} times in {WITHIN:g} s; it is told nothing for a while"
             raise NoVerdict(name, text, code="FAILED_PRECONDITION")
-        times.append(now)
 
 
 def _may_have_lost(before: Mapping[str, str], handshake: Handshake) -> bool:

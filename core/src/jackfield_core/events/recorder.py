@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import structlog
 from msgspec.structs import replace
 
+from jackfield_core.db.attempts import retried
 from jackfield_core.db.drift import owe_again
 from jackfield_core.db.engine import Database, sweep
 from jackfield_core.db.plug import Plug, plugged_by
@@ -54,6 +55,7 @@ class Recorder:
         self._wake = wake
         self._down: set[str] = set()
 
+    @retried
     async def ports(self, observed: Sequence[PortObserved]) -> bool:
         """Store the wiring of ports, and judge their status anew; return whether anything changed."""
         by_id = {one.port_id: one for one in observed}
@@ -82,6 +84,7 @@ class Recorder:
         await self._heed_recovery(backends)
         return any(results)
 
+    @retried
     async def _heed_epochs(self, backends: Sequence[Backend]) -> bool:
         """Owe everything again if a backend may have lost it, as after a handshake that says so."""
         name = self._entry.name
@@ -110,6 +113,7 @@ class Recorder:
                 await Tables(connection).audits.request(self._entry.name)
         self._down = {*itertools.islice((self._down | down) - recovered, BACKENDS)}
 
+    @retried
     async def _owe(self, drifts: Sequence[Drifted]) -> bool:
         """Owe what differs on a device."""
         ids: dict[str, list[str]] = {}

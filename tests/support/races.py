@@ -1,0 +1,41 @@
+"""Races that are lost: PostgreSQL ends a transaction as if another one had waited for it in a circle.
+
+A trigger does so, the first few times that a debt is owed again. Its count is a
+sequence, which no rollback takes back.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import psycopg
+
+_SET_UP = """
+CREATE SEQUENCE lost_race;
+CREATE FUNCTION lose_race() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('lost_race') <= TG_ARGV[0]::integer THEN
+        RAISE EXCEPTION 'deadlock detected' USING ERRCODE = 'deadlock_detected';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER lose_race BEFORE UPDATE ON delivery FOR EACH ROW WHEN (NEW.owed AND NOT OLD.owed)
+    EXECUTE FUNCTION lose_race({times});
+"""
+_TAKE_DOWN = "DROP TRIGGER lose_race ON delivery; DROP FUNCTION lose_race; DROP SEQUENCE lost_race"
+
+
+@contextlib.contextmanager
+def lost_races(database_url: str, times: int) -> Iterator[Callable[[], int]]:
+    """End the transactions of those who owe again, so many *times*; give what returns how often one came there."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+
+        def tried() -> int:
+            row = connection.execute("SELECT last_value, is_called FROM lost_race").fetchone()
+            assert row is not None
+            return int(row[0]) if row[1] else 0
+
+        connection.execute(_SET_UP.format(times=int(times)).encode())
+        try:
+            yield tried
+        finally:
+            connection.execute(_TAKE_DOWN)

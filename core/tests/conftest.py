@@ -313,9 +313,7 @@ def outage(database: Database, database_url: str) -> Callable[[], contextlib.Abs
 
 
 @pytest.fixture
-def losing(
-    database: Database, database_url: str
-) -> Callable[[int], contextlib.AbstractContextManager[Callable[[], int]]]:
+def losing(database: Database, database_url: str) -> Callable[[int], Any]:
     """Have whoever owes something again lose the race against others, so many times."""
     if not database.is_postgresql:
         pytest.skip("one transaction waits for the other")

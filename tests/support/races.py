@@ -5,7 +5,7 @@ sequence, which no rollback takes back.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import psycopg
 
@@ -24,18 +24,19 @@ CREATE TRIGGER lose_race BEFORE UPDATE ON delivery FOR EACH ROW WHEN (NEW.owed A
 _TAKE_DOWN = "DROP TRIGGER lose_race ON delivery; DROP FUNCTION lose_race; DROP SEQUENCE lost_race"
 
 
-@contextlib.contextmanager
-def lost_races(database_url: str, times: int) -> Iterator[Callable[[], int]]:
+@contextlib.asynccontextmanager
+async def lost_races(database_url: str, times: int) -> AsyncIterator[Callable[[], Awaitable[int]]]:
     """End the transactions of those who owe again, so many *times*; give what returns how often one came there."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    # Not in a way that holds up the loop: those whose locks have to be waited for run on it.
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
 
-        def tried() -> int:
-            row = connection.execute("SELECT last_value, is_called FROM lost_race").fetchone()
+        async def tried() -> int:
+            row = await (await connection.execute("SELECT last_value, is_called FROM lost_race")).fetchone()
             assert row is not None
             return int(row[0]) if row[1] else 0
 
-        connection.execute(_SET_UP.format(times=int(times)).encode())
+        await connection.execute(_SET_UP.format(times=int(times)).encode())
         try:
             yield tried
         finally:
-            connection.execute(_TAKE_DOWN)
+            await connection.execute(_TAKE_DOWN)

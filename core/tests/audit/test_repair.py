@@ -69,9 +69,9 @@ async def test_a_repair_that_loses_a_race_is_tried_again(scene: Any, losing: Any
     driver.spoil(spoiled)
     findings = await core.compare()
 
-    with losing(3) as tried:
+    async with losing(3) as tried:
         repaired = await core.repair(findings)
-        assert tried() == 3 + 2
+        assert await tried() == 3 + 2
     await core.until_paid()
 
     assert (repaired.missing, repaired.changed) == (1, 1)

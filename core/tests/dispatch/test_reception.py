@@ -90,9 +90,9 @@ async def test_a_handshake_that_loses_a_race_is_received_again(scene: Any, losin
     wiped = replace(met, backends=tuple(replace(one, epoch="2") for one in met.backends), left_epochs=None)
     reception = Reception(core.database, core.registry.attributes, core.registry.required)
 
-    with losing(OFTEN + 1) as tried:
+    async with losing(OFTEN + 1) as tried:
         await reception.welcome("a", wiped)
-        assert tried() == OFTEN + 1 + 2
+        assert await tried() == OFTEN + 1 + 2
 
     assert len(await core.debts("a")) == 2
 

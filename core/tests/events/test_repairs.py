@@ -93,11 +93,12 @@ async def test_what_loses_a_race_is_recorded_again(scene: Any, says: Any, losing
     tree = await core.network()
     await core.until_paid()
 
-    with capture_logs() as logs, losing(3) as tried:
-        driver.tell(says.drift("network", tree.network.id) if news == "drift" else says.backend("2"))
-        await scene.eventually(lambda: len(driver.told) == 2)
-        assert tried() == 3 + 1
-    await core.until_paid()
+    with capture_logs() as logs:
+        async with losing(3) as tried:
+            driver.tell(says.drift("network", tree.network.id) if news == "drift" else says.backend("2"))
+            await scene.eventually(lambda: len(driver.told) == 2)
+            assert await tried() == 3 + 1
+        await core.until_paid()
 
     assert [line for line in logs if line["event"] == "driver.events_unwritten"] == []
 

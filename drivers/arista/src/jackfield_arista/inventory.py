@@ -9,6 +9,7 @@ found when the inventory is made, by `consistency`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -22,7 +23,30 @@ from jackfield_arista.links import places_of_links
 from jackfield_arista.notation import canonical_chassis
 from jackfield_arista.vlan_ranges import Vlans, VlanSet
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,252}")
+_HOST_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?")
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("a name has 1 to 63 letters, digits, dots, dashes or underscores")
+    return value
+
+
+def _address(value: str) -> str:
+    if not _ADDRESS.fullmatch(value):
+        raise ValueError("must be an IP address or a host name, and its port is a setting of its own")
+    return value
+
+
+def _host_key(value: str) -> str:
+    if not _HOST_KEY.fullmatch(value):
+        raise ValueError("must be a public key as ssh-keyscan prints it without the address: ssh-ed25519 AAAA…")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
 Chassis = Annotated[str, AfterValidator(canonical_chassis)]
 
 
@@ -32,11 +56,11 @@ class Switch(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: Name
-    address: str = Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._:-]+$")
+    address: Annotated[str, AfterValidator(_address)]
     port: int = Field(default=830, ge=1, le=65535)
     platform: Literal["eos"] = "eos"
     credential: str
-    host_key: str | None = Field(default=None, pattern=r"^(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+( .*)?$")
+    host_key: Annotated[str, AfterValidator(_host_key)] | None = None
     """Public key as `ssh-keyscan` prints it, without the address. None: the known_hosts file of the settings."""
     chassis_id: Chassis | None = None
     """MAC address that the switch sends in LLDP, and that Ironic calls `switch_id`."""

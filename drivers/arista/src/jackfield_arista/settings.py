@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,8 +30,9 @@ class AristaSettings(BaseSettings):
     """Where the driver keeps what is wanted of each switch. Not to be shared by two drivers."""
     known_hosts: Path | None = Path("/etc/jackfield/known_hosts")
     """Host keys of switches that have no `host_key` in the inventory, as `ssh-keyscan` prints them."""
-    attach_by_lldp: bool = True
-    """Take hosts that the inventory does not list as attached where LLDP says they are."""
+    attach_by_lldp: Literal["never", "agents", "agents_and_switches"] = "agents"
+    """Take a host that the inventory does not list as attached where LLDP says it is. Agents are believed; the
+    tables of switches only if told, because a rented machine may call itself by any host's name."""
 
     # The pace.
     patience: float = Field(default=2.0, gt=0, le=30)

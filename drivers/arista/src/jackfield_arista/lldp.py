@@ -1,0 +1,189 @@
+"""Where hosts are as LLDP tells it: agents hear switches, switches hear hosts.
+
+Agents' reports come with every call of the core that names a host (`hear`), switch tables with every
+look at a switch (`read`). What was heard is kept until something else is heard in its place: a pulled
+cable or a rebooting switch is silence, and silence moves nothing for a week.
+
+A host that the file does not list is where LLDP says, if the settings allow it and nobody says
+otherwise. Agents are believed by default. Switch tables are not, unless the operator says so: a
+rented machine may call itself by any name, and would be given the VLANs of the host of that name.
+They serve to find contradictions, which are logged once and listed with the time since when.
+
+All of it is kept in a small file beside the driver's memory (`sightings`), so that a restart
+remembers since when and `jackfield-arista check`, another process, can read it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, Protocol
+
+import structlog
+from jackfield_sdk import Host
+
+from jackfield_arista.attachments import Place, Role
+from jackfield_arista.conflicts import Conflict, Contradiction, Sighting, Witness, contradictions, same_host
+from jackfield_arista.inventory import Inventory
+from jackfield_arista.notation import find_chassis, find_port
+from jackfield_arista.sightings import HeardByAgent, HeardBySwitch, Sightings, load, save
+
+log = structlog.get_logger(__name__)
+
+Belief = Literal["never", "agents", "agents_and_switches"]
+
+FORGET_AFTER = timedelta(days=7)
+# What is heard again is the same, so the file is written for its time only this often.
+_WRITE_AGAIN_AFTER = timedelta(hours=1)
+
+
+class TableRow(Protocol):
+    """A row of a switch's LLDP table: its interface, and who is at the other end."""
+
+    @property
+    def interface(self) -> str: ...
+    @property
+    def system_name(self) -> str: ...
+    @property
+    def port_id(self) -> str: ...
+
+
+class Topology:
+    """Cables as the file and LLDP know them. Every method may be called from any thread.
+
+    `inventory` gives the current inventory; `directory` is where sightings are kept (None: nowhere).
+    """
+
+    def __init__(
+        self,
+        inventory: Callable[[], Inventory],
+        *,
+        attach_by_lldp: Belief = "agents",
+        directory: Path | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Start with what is kept in `directory`."""
+        self._inventory = inventory
+        self._belief = attach_by_lldp
+        self._directory = directory
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._heard = load(directory) if directory is not None else Sightings()
+        self._saved_at = clock()
+
+    def of_host(self, host: str) -> tuple[Place, ...]:
+        """Return the places of a host: those of the file, or else those that LLDP tells."""
+        inventory = self._inventory()
+        listed = inventory.of_host(host)
+        if listed or self._belief == "never":
+            return listed
+        with self._lock:
+            seen = _meaning(inventory, self._heard)
+        disputed = {(one.host, one.switch, one.port) for one in contradictions(inventory, seen)}
+        believed = {Witness.AGENT} if self._belief == "agents" else {*Witness}
+        ports = {
+            (one.switch, one.port)
+            for one in seen
+            if one.witness in believed
+            and same_host(one.host, host)
+            and (one.host, one.switch, one.port) not in disputed
+        }
+        return tuple(sorted({place for at in ports for place in inventory.places_on(*at, Role.HYPERVISOR)}))
+
+    def hear(self, host: Host) -> None:
+        """Take what a host's agents hear on its interfaces, as the core hands it on."""
+        now = self._clock()
+        heard = [
+            HeardByAgent(host.name, nic.name, seen.chassis_id, seen.port_id, seen.system_name)
+            for nic in host.nics
+            if (seen := nic.neighbour) is not None and seen.chassis_id
+        ]
+        with self._lock:
+            news = [one for one in heard if self._heard.put_agent(one, now)]
+            self._settle(now, changed=bool(news))
+
+    def read(self, switch: str, table: Iterable[TableRow]) -> None:
+        """Take the LLDP table of a switch. A row without a system name tells nothing about hosts."""
+        now = self._clock()
+        heard = _of_table(switch, table)
+        with self._lock:
+            news = [one for one in heard if self._heard.put_switch(one, now)]
+            self._settle(now, changed=bool(news))
+
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """Return what the file and LLDP say against each other now, and since when."""
+        with self._lock:
+            now = self._clock()
+            self._settle(now, changed=self._compare(now))
+            return tuple(Conflict(found, since) for found, since in sorted(self._heard.since.items()))
+
+    def _settle(self, now: datetime, *, changed: bool) -> None:
+        """Look again at what contradicts, and write down what changed."""
+        if changed:
+            self._compare(now)
+        if self._directory is not None and (changed or now - self._saved_at > _WRITE_AGAIN_AFTER):
+            self._heard.forget_before(now - FORGET_AFTER)
+            save(self._heard, self._directory)
+            self._saved_at = now
+
+    def _compare(self, now: datetime) -> bool:
+        """Find contradictions, and return whether they are others than before."""
+        before, self._heard.since = self._heard.since, _since(self._inventory(), self._heard, now)
+        for one in sorted(self._heard.since.keys() - before.keys()):
+            log.warning("lldp.conflict", host=one.host, interface=one.interface, **_sides(one))
+        for one in sorted(before.keys() - self._heard.since.keys()):
+            log.info("lldp.conflict_resolved", host=one.host, interface=one.interface, **_sides(one))
+        return before.keys() != self._heard.since.keys()
+
+
+def conflicts_in(directory: Path, inventory: Inventory, more: Mapping[str, Iterable[TableRow]]) -> tuple[Conflict, ...]:
+    """Return the conflicts from what a driver process keeps in its directory and the tables of switches, now.
+
+    Nothing is written: the directory is the driver's.
+    """
+    now, heard = datetime.now(UTC), load(directory)
+    for switch, table in more.items():
+        for row in _of_table(switch, table):
+            heard.put_switch(row, now)
+    return tuple(Conflict(found, since) for found, since in sorted(_since(inventory, heard, now).items()))
+
+
+def _of_table(switch: str, table: Iterable[TableRow]) -> Sequence[HeardBySwitch]:
+    return [HeardBySwitch(switch, row.interface, row.system_name, row.port_id) for row in table if row.system_name]
+
+
+def _since(inventory: Inventory, heard: Sightings, now: datetime) -> dict[Contradiction, datetime]:
+    return {found: heard.since.get(found, now) for found in contradictions(inventory, _meaning(inventory, heard))}
+
+
+def _meaning(inventory: Inventory, heard: Sightings) -> Sequence[Sighting]:
+    """Return what was heard as hosts on ports of our switches; what is about others is left out."""
+    by_agents = [seen for one in heard.agents if (seen := _of_agent(inventory, one))]
+    hosts = {seen.host for seen in by_agents} | {one.host for one in inventory.attachments}
+    by_switches = [seen for one in heard.switches if (seen := _of_switch(inventory, one, hosts))]
+    return [*by_agents, *by_switches]
+
+
+def _of_agent(inventory: Inventory, heard: HeardByAgent) -> Sighting | None:
+    switch = inventory.find_switch(find_chassis(heard.chassis_id) or "", heard.system_name)
+    port = find_port(heard.port_id)
+    if switch is None or port is None:
+        return None
+    return Sighting(heard.host, heard.interface, switch.name, port, Witness.AGENT)
+
+
+def _of_switch(inventory: Inventory, heard: HeardBySwitch, hosts: Iterable[str]) -> Sighting | None:
+    port = find_port(heard.interface)
+    if port is None or heard.switch not in inventory.switches:
+        return None
+    host = next((host for host in sorted(hosts) if same_host(host, heard.system_name)), None)
+    # A stranger matters only where the file expects somebody else: other ports have switches and routers.
+    if host is None and inventory.owner_of(heard.switch, port) is None:
+        return None
+    return Sighting(host or heard.system_name, heard.port_id, heard.switch, port, Witness.SWITCH)
+
+
+def _sides(one: Contradiction) -> Mapping[str, str]:
+    return {"file_says": one.file_says, "lldp_says": one.lldp_says}

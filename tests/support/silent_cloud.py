@@ -81,12 +81,19 @@ class Cloud:
         spec = SegmentCreate(network_id=network_id, spec=SegmentSpec("vlan", "leaf1", vlan))
         return (await self.segments.create(CTX, spec)).id
 
-    async def pay(self, driver: str, limit: int = 1000) -> None:
-        """Have a driver acknowledge all that it is owed, in batches of *limit*."""
-        while await self._pay(driver, limit):
-            pass
+    async def owed(self, driver: str) -> set[str]:
+        """Return the ids of what a driver is owed."""
+        async with self.database.reading() as connection:
+            return {debt.resource_id for debt in await Tables(connection).deliveries.list(driver=driver)}
 
-    async def _pay(self, driver: str, limit: int) -> int:
+    async def pay(self, driver: str, limit: int = 1000) -> list[str]:
+        """Have a driver acknowledge all that it is owed, in batches of *limit*; return the ids in order."""
+        told: list[str] = []
+        while batch := await self._pay(driver, limit):
+            told += batch
+        return told
+
+    async def _pay(self, driver: str, limit: int) -> list[str]:
         name = str(uuid.uuid4())
         async with self.database.writing() as connection:
             due = await Tables(connection).claims.claim(
@@ -98,7 +105,7 @@ class Cloud:
             backoff = Backoff(self.settings.dispatcher)
             settled = await settle(Tables(connection), driver, name, items, outcomes, self.required, (), backoff)
         assert settled.refused == 0, "an outcome was refused"
-        return len(items)
+        return [debt.resource_id for debt in due]
 
     async def refuse(self, driver: str, kind: Kind) -> None:
         """Have a driver refuse what it is owed of a kind; it is not told that again before tomorrow."""

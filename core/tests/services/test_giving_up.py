@@ -67,6 +67,28 @@ async def test_what_was_forgotten_and_is_owed_again(cloud: Cloud, database: Data
     assert (debt.owed, debt.disposition, debt.reason, debt.message) == (True, "", "", "")
 
 
+@pytest.mark.parametrize("change", ["new", "changed"])
+async def test_what_stands_on_what_was_given_up_before_a_driver_heard_of_it(
+    cloud: Cloud, database: Database, change: str
+) -> None:
+    """Its parents are owed again with the first thing that the driver is owed on them, and told before it."""
+    network_id, other_id = await cloud.network(), await cloud.network()
+    subnet_id = await cloud.subnet(network_id)
+    port = await cloud.port(network_id, "192.0.2.5", MAC.format(1))
+    await cloud.forget("a")
+    assert await cloud.owed("a") == set()
+
+    if change == "new":
+        port = await cloud.port(network_id, "192.0.2.6", MAC.format(2))
+    else:
+        await cloud.readdress(port.id, "192.0.2.6")
+    told = await cloud.pay("a")
+
+    assert told == [network_id, subnet_id, port.id]
+    assert other_id not in told
+    assert await cloud.owed("a") == set()
+
+
 async def test_a_deleted_subnet_waited_for_a_port_of_whose_end_nobody_hears(
     cloud: Cloud, network_id: str, database: Database, creditors: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

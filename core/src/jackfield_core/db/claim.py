@@ -114,7 +114,10 @@ class ClaimTable:
             "a_claim": name,
             "lease_ends": at + timedelta(seconds=lease),
         }
-        return [Due(*row) for row in await _CLAIM.rows(self._connection, values)]
+        rows = await _CLAIM.rows(self._connection, values)
+        if not rows and await _OWE_PARENTS.run(self._connection, {"a_driver": driver, "at": at}):
+            rows = await _CLAIM.rows(self._connection, values)
+        return [Due(*row) for row in rows]
 
     async def keep_states(self, claim: str, states: Sequence[tuple[str, int, bytes]]) -> None:
         """Store driver states: resource id, version and data of each."""
@@ -220,6 +223,7 @@ _grown = table.c.desired_revision > table.c.claimed_revision
 
 _NEXT_EPOCH = Statement(payable.next_epoch)
 _CLAIM = Statement(lambda dialect: payable.claim(dialect, Due.__struct_fields__))
+_OWE_PARENTS = Statement(payable.owe_parents)
 _KEEP_STATE = Statement(
     sa.update(table)
     .where(_claimed_resource)

@@ -3,7 +3,8 @@
 Due is what is owed, waits for no pause, and is in nobody's hands. Of that stays
 behind: what stands on a parent that the driver never acknowledged; the end of a
 parent that something still stands on; and for a moment, what a neighbour in the
-configured order has yet to do. Rows that another dispatcher is just about to
+configured order has yet to do. A parent that somebody gave up before the driver
+had heard of it is owed again as soon as nothing but its children is left. Rows that another dispatcher is just about to
 claim are skipped and not waited for. What a driver has refused, and what is tried
 again only because a change elsewhere may have helped, is claimed when nothing
 else is left: ten thousand of those may be due at once, and nobody waits for them.
@@ -21,9 +22,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from jackfield_core.db import driver
-from jackfield_core.db.delivery import table
+from jackfield_core.db.delivery import FORGOTTEN, PAID, table
 from jackfield_core.db.delivery_state import REFUSED
-from jackfield_core.db.statement import among
+from jackfield_core.db.statement import among, within
 
 _at = sa.bindparam("at", type_=sa.DateTime)
 _of_driver = table.c.driver == sa.bindparam("a_driver")
@@ -72,6 +73,33 @@ def claim(dialect: str, columns: Sequence[str]) -> sa.Update:
     )
 
 
+def owe_parents(dialect: str) -> sa.Update:
+    """Return the statement that owes a driver again what was given up before it heard of it, and children wait for."""
+    child = table.alias("child")
+
+    def lanes(rank: int) -> sa.Select[Any]:
+        is_due = (child.c.driver == sa.bindparam("a_driver")) & child.c.owed & (child.c.due_at <= _at)
+        is_below = ~child.c.tombstone & (child.c.rank > sa.literal_column(str(rank)))
+        return sa.select(child.c.network_id).where(is_due, is_below).distinct()
+
+    is_awaited = sa.and_(
+        table.c.rank < sa.literal_column("2"),
+        within(table.c.network_id, lanes(0), dialect),
+        (table.c.rank == sa.literal_column("0")) | table.c.network_id.in_(lanes(1)),
+    )
+    never_told = table.c.acknowledged_revision.is_(None) & ~table.c.tombstone
+    key = (table.c.kind, table.c.resource_id)
+    # What somebody else has in hand is skipped: whatever becomes of it, it is no worse off than now.
+    given_up = (
+        sa.select(*key).where(_of_driver, is_awaited, never_told, _is_given_up(table)).with_for_update(skip_locked=True)
+    )
+    return (
+        sa.update(table)
+        .where(_of_driver, sa.tuple_(*key).in_(given_up))
+        .values(owed=True, owed_since=_at, due_at=_at, **PAID)
+    )
+
+
 def _due(dialect: str, name: str, condition: sa.ColumnElement[bool]) -> sa.CTE:
     return (
         sa.select(table.c.kind, table.c.resource_id)
@@ -95,12 +123,14 @@ def _parent_missing() -> sa.ColumnElement[bool]:
     never_told = parent.c.acknowledged_revision.is_(None) & ~parent.c.tombstone
     # The first comparison follows from the second, and is the condition of an index.
     is_below = (parent.c.rank < sa.literal_column("2")) & (parent.c.rank < table.c.rank)
-    return ~table.c.tombstone & sa.exists().where(_same_lane(parent), is_below, never_told)
+    will_be_told = _is_owed(parent) | _is_given_up(parent)
+    return ~table.c.tombstone & sa.exists().where(_same_lane(parent), is_below, never_told, will_be_told)
 
 
 def _child_left() -> sa.ColumnElement[bool]:
     child = table.alias("child")
-    return table.c.tombstone & sa.exists().where(_same_lane(child), child.c.rank > table.c.rank, child.c.tombstone)
+    is_left = (child.c.rank > table.c.rank) & child.c.tombstone & _is_owed(child)
+    return table.c.tombstone & sa.exists().where(_same_lane(child), is_left)
 
 
 def _turn_of_others(dialect: str) -> sa.ColumnElement[bool]:
@@ -130,9 +160,13 @@ def _has_turn(dialect: str, neighbours: str) -> sa.ColumnElement[bool]:
 
 def _same_lane(other: sa.FromClause) -> sa.ColumnElement[bool]:
     """Same driver, same network: where parents and children of a debt are found."""
-    return (other.c.network_id == table.c.network_id) & (other.c.driver == table.c.driver) & _is_owed(other)
+    return (other.c.network_id == table.c.network_id) & (other.c.driver == table.c.driver)
 
 
 def _is_owed(other: sa.FromClause) -> sa.ColumnElement[bool]:
     """Return the condition that a row is owed, in words that no partial index has."""
     return other.c.owed.is_not(sa.false())
+
+
+def _is_given_up(other: sa.FromClause) -> sa.ColumnElement[bool]:
+    return other.c.disposition == sa.literal_column(f"'{FORGOTTEN}'")

@@ -10,7 +10,7 @@ that is ahead by more than any copy is old: that is garbage as ever, and three o
 those mean quarantine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import structlog
 from prometheus_client import Counter
@@ -49,11 +49,7 @@ class Overtaken:
         Raises:
             Garbage: The driver makes revisions up.
         """
-        held = {
-            id: outcome.revision
-            for id, outcome in outcomes.items()
-            if outcome is not PLAINLY_DONE and isinstance(outcome, Superseded)
-        }
+        held = {id: outcome.revision for id, outcome in outcomes.items() if isinstance(outcome, Superseded)}
         if not held:
             return []
         async with self._database.reading() as connection:
@@ -80,9 +76,14 @@ class Overtaken:
             hint="was the database restored from an older copy? it is the truth, and delivered again",
         )
 
-    def note_done(self, outcomes: Mapping[str, Outcome]) -> None:
-        """Forget how often a device was ahead in what it has now acknowledged."""
-        for id in [id for id in self._times if isinstance(outcomes.get(id), Done)]:
+    @property
+    def is_on_guard(self) -> bool:
+        """True while a device was ahead and may be so again."""
+        return bool(self._times)
+
+    def note_done(self, sent: Collection[str], outcomes: Mapping[str, Outcome]) -> None:
+        """Forget how often a device was ahead in what it has now acknowledged, of what was *sent*."""
+        for id in [id for id in self._times if id in sent and isinstance(outcomes.get(id, PLAINLY_DONE), Done)]:
             del self._times[id]
 
     def _expect_plausible(self, id: str, revision: int, newest: int) -> None:

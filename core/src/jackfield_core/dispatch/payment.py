@@ -16,7 +16,7 @@ from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.dispatch.ahead import Overtaken
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.dispatch.settlement import Outcome, Settlement, give_back, settle
-from jackfield_core.mechanism.answers import Failed, Garbage, NoVerdict
+from jackfield_core.mechanism.answers import PLAINLY_DONE, Failed, Garbage, NoVerdict
 from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.loading import Item, Loaded, load
@@ -85,7 +85,7 @@ class Payments:
             return Settlement(refused=len(items))
         outcomes = await self._call(claim, loaded, timeout)
         await self._overtake(claim, items, outcomes)
-        self._count(outcomes)
+        self._count(len(items), outcomes)
         settlement = await self._write(
             claim,
             lambda tables: settle(
@@ -140,7 +140,7 @@ class Payments:
         return loaded
 
     async def _call(self, claim: Claim, loaded: Loaded, timeout: float) -> dict[str, Outcome]:
-        """Return the outcome of each item by resource id."""
+        """Return the outcome of each item by resource id, but for those that are plainly done: mostly all are."""
         batch = Batch(claim.epoch, loaded.hosts)
         for index, item in enumerate(loaded.items):
             item.tell(batch, str(index))
@@ -151,19 +151,26 @@ class Payments:
             await asyncio.shield(self.release(claim))
             raise
         # Answers come in the order of what was sent.
-        return dict(zip([item.debt.resource_id for item in loaded.items], answers.values(), strict=True))
+        return {
+            item.debt.resource_id: outcome
+            for item, outcome in zip(loaded.items, answers.values(), strict=True)
+            if outcome is not PLAINLY_DONE
+        }
 
     async def _overtake(self, claim: Claim, items: Sequence[Item], outcomes: Mapping[str, Outcome]) -> None:
         """Raise what the driver's devices hold a revision of that there never was, or raise Garbage."""
+        if not (outcomes or self._overtaken.is_on_guard):
+            return
+        sent = {item.debt.resource_id: item for item in items}
         try:
-            ahead = await self._overtaken.find({item.debt.resource_id: item for item in items}, outcomes)
+            ahead = await self._overtaken.find(sent, outcomes)
         except Garbage as error:
             self._manager.note_garbage(error)
             raise
         if ahead:
             await self._write(claim, lambda tables: self._overtaken.overtake(tables, ahead))
             self._overtaken.note_overtaken(ahead)
-        self._overtaken.note_done(outcomes)
+        self._overtaken.note_done(sent, outcomes)
 
     def _pauses(self, attempts: Sequence[int], at_least: float | None) -> dict[int, float]:
         """Return the pause for each number of attempts in a batch.
@@ -211,8 +218,8 @@ class Payments:
             late=round(late, 3),
         )
 
-    def _count(self, outcomes: dict[str, Outcome]) -> None:
-        counts: dict[str, int] = {}
+    def _count(self, told: int, outcomes: Mapping[str, Outcome]) -> None:
+        counts = {"done": told - len(outcomes)} if told > len(outcomes) else {}
         for outcome in outcomes.values():
             name = outcome.disposition if isinstance(outcome, Failed) else type(outcome).__name__.lower()
             counts[name] = counts.get(name, 0) + 1

@@ -7,7 +7,7 @@ and are owed to nobody any more go for good, what updates took away is free, and
 ports of which every driver has now heard may become ACTIVE.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import structlog
 from msgspec import Struct
@@ -19,7 +19,7 @@ from jackfield_core.db.unit_of_work import Change, Tables
 from jackfield_core.db.vendor_attribute import Values
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.mechanism import translate
-from jackfield_core.mechanism.answers import PLAINLY_DONE, Done, Failed, InProgress, Superseded
+from jackfield_core.mechanism.answers import Done, Failed, InProgress, Superseded
 from jackfield_core.mechanism.loading import Item
 from jackfield_core.types import Kind
 
@@ -48,6 +48,30 @@ class Settlement(Struct, frozen=True):
     refused: int = 0
 
 
+class _Paid:
+    """What a call has paid, seen in one pass: it is the same five hundred times, and every look at one costs."""
+
+    def __init__(self, debts: Iterable[Due]) -> None:
+        self.ids: list[str] = []
+        self.met: list[str] = []
+        """Ports that waited for this driver to hear of them."""
+        self.networks: set[str] = set()
+        self.ended: set[str] = set()
+        """Networks of what has ended."""
+        self.told: set[str] = set()
+        self.over: set[str] = set()
+        for debt in debts:
+            self.ids.append(debt.resource_id)
+            self.networks.add(debt.network_id)
+            if debt.tombstone:
+                self.ended.add(debt.network_id)
+                self.over.add(debt.kind)
+                continue
+            self.told.add(debt.kind)
+            if debt.acknowledged_revision is None and debt.kind == Kind.PORT:
+                self.met.append(debt.resource_id)
+
+
 async def settle(
     tables: Tables,
     driver: str,
@@ -58,44 +82,44 @@ async def settle(
     attributed: Collection[Kind],
     backoff: Backoff,
 ) -> Settlement:
-    """Write down the outcome of each item, by resource id."""
-    failures = [
-        _failure(driver, item.debt, outcome, backoff)
-        for item in items
-        if (outcome := outcomes[item.debt.resource_id]) is not PLAINLY_DONE and not isinstance(outcome, Done)
-    ]
+    """Write down the outcome of each item, by resource id; what is not in *outcomes* is plainly done."""
+    failures = _failures(driver, items, outcomes, backoff) if outcomes else []
     failed = {failure.resource_id for failure in failures}
     done = [item for item in items if item.debt.resource_id not in failed] if failed else items
-    ended = {item.debt.network_id for item in done if item.debt.tombstone}
-    met = [item.debt.resource_id for item in done if _is_first_meeting(item.debt)]
+    paid = _Paid(item.debt for item in done)
     judged = _judged(items, outcomes) if driver in required else {}
-    heard = [item.debt.resource_id for item in done]
-    concerned = {*heard, *(item.debt.network_id for item in done)}
-    left = await tables.leaving.networks(concerned) if concerned else set()
-    letting_go: set[str] = set()
-    # Networks before ports before the ledger, in the order of services.
+    left = await tables.leaving.networks({*paid.ids, *paid.networks}) if done else set()
     ends = EndTable(tables.connection, attributed)
-    if networks := ended.union(left, judged.get(Kind.NETWORK, ())):
-        await ends.hold(networks)
-    # A port that is about to take back what it let go of is waited for, or what it has again would be free.
-    if left:
-        letting_go = {*heard} & await tables.leaving.ports(left)
-    if ports := {*met, *judged.get(Kind.PORT, ()), *letting_go}:
-        await tables.ports.hold(ports)
+    letting_go = await _hold(tables, ends, paid, judged, left)
     count, settled = await _acknowledge(tables, driver, claim, done, outcomes, failed)
     written = count + (await give_back(tables, claim, failures) if failures else 0)
     if left:
         await ends.settle_updates(left | letting_go)
-    if ended or left:
-        await ends.purge(ended | left, [one.resource_id for one in settled if one.tombstone and one.kind == Kind.PORT])
-    if met:
-        await tables.ports.refresh_status(met, required)
+    if paid.ended or left:
+        ports = [one.resource_id for one in settled if one.tombstone and one.kind == Kind.PORT]
+        await ends.purge(paid.ended | left, ports)
+    if paid.met:
+        await tables.ports.refresh_status(paid.met, required)
     for kind, ids in judged.items():
         await FaultTable(tables.connection, required).refresh(kind, ids)
-    told = {item.debt.kind for item in done if not item.debt.tombstone}
-    over = {item.debt.kind for item in done if item.debt.tombstone}
     soonest = min((failure.retry_in for failure in failures), default=None)
-    return Settlement(told, over, soonest, refused=len(items) - written)
+    return Settlement(paid.told, paid.over, soonest, refused=len(items) - written)
+
+
+async def _hold(
+    tables: Tables, ends: EndTable, paid: _Paid, judged: Mapping[Kind, Collection[str]], left: set[str]
+) -> set[str]:
+    """Keep others from what is about to change; return the ports that let go of something, on the networks *left*.
+
+    Networks before ports before the ledger, in the order of services.
+    """
+    if networks := paid.ended.union(left, judged.get(Kind.NETWORK, ())):
+        await ends.hold(networks)
+    # A port that is about to take back what it let go of is waited for, or what it has again would be free.
+    letting_go = {*paid.ids} & await tables.leaving.ports(left) if left else set()
+    if ports := {*paid.met, *judged.get(Kind.PORT, ()), *letting_go}:
+        await tables.ports.hold(ports)
+    return letting_go
 
 
 async def give_back(tables: Tables, claim: str, failures: Sequence[Failure]) -> int:
@@ -117,9 +141,7 @@ async def _acknowledge(
     """Settle what is done; return how many, the ends among them, and what has grown meanwhile."""
     if not done:
         return 0, []
-    with_more = {
-        id: outcome for id, outcome in outcomes.items() if outcome is not PLAINLY_DONE and isinstance(outcome, Done)
-    }
+    with_more = {id: outcome for id, outcome in outcomes.items() if isinstance(outcome, Done)}
     states = [(id, *outcome.state) for id, outcome in with_more.items() if outcome.state is not None]
     if states:
         await tables.claims.keep_states(claim, states)
@@ -155,9 +177,14 @@ def _original(change: Change) -> tuple[str, str, bytes]:
     return change.kind, change.current.id, encoded
 
 
-def _is_first_meeting(debt: Due) -> bool:
-    """Return whether a port waits for this driver to hear of it."""
-    return debt.kind == Kind.PORT and debt.acknowledged_revision is None and not debt.tombstone
+def _failures(driver: str, items: Sequence[Item], outcomes: Mapping[str, Outcome], backoff: Backoff) -> list[Failure]:
+    """Return how what was not paid goes back into the ledger."""
+    found = []
+    for item in items:
+        outcome = outcomes.get(item.debt.resource_id)
+        if outcome is not None and not isinstance(outcome, Done):
+            found.append(_failure(driver, item.debt, outcome, backoff))
+    return found
 
 
 def _judged(items: Sequence[Item], outcomes: Mapping[str, Outcome]) -> dict[Kind, list[str]]:
@@ -165,7 +192,7 @@ def _judged(items: Sequence[Item], outcomes: Mapping[str, Outcome]) -> dict[Kind
     found: dict[Kind, list[str]] = {}
     for debt in (item.debt for item in items):
         if debt.acknowledged_revision is None and not debt.tombstone and debt.kind != Kind.SUBNET:
-            outcome = outcomes[debt.resource_id]
+            outcome = outcomes.get(debt.resource_id)
             if debt.attempts or (isinstance(outcome, Failed) and outcome.disposition in _SLOW):
                 found.setdefault(Kind(debt.kind), []).append(debt.resource_id)
     return found

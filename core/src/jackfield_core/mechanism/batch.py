@@ -6,9 +6,9 @@ together as bytes. What an answer is held to later is noted beside it.
 
 import functools
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from jackfield.driver.v1 import mechanism_pb2, reconcile_pb2
+from msgspec import Struct
 
 from jackfield_core.db.unit_of_work import Change
 from jackfield_core.mechanism.answers import State
@@ -32,7 +32,7 @@ _CHANGE_ID, _DONE = (tag(mechanism_pb2.PostcommitResult, name) for name in ("cha
 _PLAIN = b"%b%%c%b%%c%%b%%b" % (_RESULTS, _CHANGE_ID)
 
 
-class Sent(NamedTuple):
+class Sent(Struct, frozen=True, gc=False):
     """What the answer to a change is held to."""
 
     kind: Kind
@@ -101,6 +101,7 @@ class Batch:
         return b"".join(self._plain_results)
 
 
+@functools.lru_cache(maxsize=8192)
 def _plain_result(change_id: str, revision: int) -> bytes:
     """Return that a change is done, as a field of the answer; shorter than 128 bytes, so each length is one byte."""
     id, done = change_id.encode(), _done(revision)

@@ -38,7 +38,13 @@ def tag(message: type[Message], field: str) -> bytes:
 
 def framed(tag: bytes, content: bytes) -> bytes:
     """Return an encoded message as the field with *tag* of another one."""
-    return b"%b%b%b" % (tag, varint(len(content)), content)
+    return heading(tag, len(content)) + content
+
+
+@functools.lru_cache(maxsize=4096)
+def heading(tag: bytes, length: int) -> bytes:
+    """Return what stands before the *length* bytes of a message that is the field with *tag* of another one."""
+    return tag + varint(length)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -13,9 +13,14 @@ import sqlalchemy as sa
 from jackfield_core.db.engine import Database
 from jackfield_core.db.forgetting import forget_kinds
 from jackfield_core.db.leaving import LeavingTable
+from jackfield_core.db.leaving import table as leaving_rows
 from jackfield_core.db.port import Port
-from jackfield_core.db.unit_of_work import Tables
+from jackfield_core.db.port import table as port_rows
+from jackfield_core.db.segment import table as segment_rows
+from jackfield_core.db.subnet import table as subnet_rows
+from jackfield_core.db.unit_of_work import Tables, Transaction
 from jackfield_core.errors import Conflict
+from jackfield_core.types import Kind
 from support.silent_cloud import CTX, MAC, Cloud
 
 PATIENCE = 60.0
@@ -143,3 +148,39 @@ async def test_an_update_that_nobody_hears_of_in_the_middle_of_an_acknowledgemen
     await cloud.pay("a")
 
     assert await cloud.held(network_id) == {"192.0.2.6", MAC.format(1)}
+
+
+@pytest.mark.parametrize("waits", ["segment", "subnet"])
+async def test_the_last_two_ports_end_at_the_same_moment(
+    cloud: Cloud, network_id: str, creditors: Any, meanwhile: Meanwhile, monkeypatch: pytest.MonkeyPatch, waits: str
+) -> None:
+    """What waited for both is free afterwards, although nobody hears of the end of either."""
+    ports = [await cloud.port(network_id, f"192.0.2.{number}", MAC.format(number)) for number in (5, 6)]
+    (subnet,) = {one.subnet_id for port in ports for one in port.fixed_ips}
+    vlan = await cloud.segment(network_id, 102)
+    for driver in "ab":
+        await cloud.pay(driver)
+    for port in ports:
+        await cloud.readdress(port.id, "")
+    if waits == "segment":
+        await cloud.segments.delete(CTX, vlan)
+    else:
+        await cloud.subnets.delete(CTX, subnet)
+    await cloud.put_off(Kind.PORT)
+    for driver in "ab":
+        await cloud.pay(driver)
+    assert await cloud.count(segment_rows) == 2 if waits == "segment" else await cloud.count(subnet_rows) == 1
+    monkeypatch.setattr(creditors, "declined", lambda kind, _action: "ab" if kind is Kind.PORT else ())
+    finish = Transaction.finish
+
+    async def interrupted(self: Transaction) -> None:
+        await finish(self)
+        await meanwhile.happens(lambda: cloud.ports.delete(CTX, ports[1].id))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transaction, "finish", interrupted)
+        await cloud.ports.delete(CTX, ports[0].id)
+        await meanwhile.is_over()
+
+    assert [await cloud.count(table) for table in (leaving_rows, port_rows)] == [0, 0]
+    assert await cloud.count(segment_rows) == 1 if waits == "segment" else await cloud.count(subnet_rows) == 0

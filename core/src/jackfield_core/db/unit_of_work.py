@@ -128,6 +128,7 @@ class Transaction(Tables):
         self._creditors = creditors
         self._encode_original = encode_original
         self._touched: dict[tuple[str, str], None] = {}
+        self._held: set[str] = set()
         self.changes: list[Change] = []
         self.owed: set[str] = set()
         """Drivers that are owed something by this transaction."""
@@ -151,6 +152,15 @@ class Transaction(Tables):
         """Announce that a network changed, on *hosts* if there are any."""
         for host in hosts or ("",):
             self._touched[network_id, host] = None
+
+    async def expect_end(self, kind: Kind, network_id: str) -> None:
+        """Hold the network of a resource that is to be deleted, if that alone may free what waited for it.
+
+        Comes before the resource itself is held. Two that end at the same moment
+        would each see the other, and leave to it what is to be freed.
+        """
+        if self._creditors.declined(kind, Action.DELETE) or not self._creditors.owed(kind, Action.DELETE):
+            await self._hold(network_id)
 
     async def recall(self, change: Change) -> Change:
         """Return *change* with what drivers asked to keep for its resource, if any of them will judge it."""
@@ -215,10 +225,12 @@ class Transaction(Tables):
         declined = self._creditors.declined(change.kind, change.action)
         if declined:
             # Something on the network may have waited for those who will not hear.
+            await self._hold(change.tree.network.id)
             self.leaving.noted.add(change.tree.network.id)
         if await self.deliveries.bury(change.kind, id, change.current.revision_number + 1, declined):
             await table.mark_deleted(id)
         elif change.kind is Kind.PORT:
+            await self._hold(change.tree.network.id)
             await table.purge([id])
             if await self.leaving.drop([id]):
                 # A deleted subnet may have waited for an address that the port let go of.
@@ -229,6 +241,12 @@ class Transaction(Tables):
             # A driver may still be owed the end of a port that stands on it; then it goes with that port.
             await table.mark_deleted(id)
             await EndTable(self.connection, self._creditors.attributed()).purge([change.tree.network.id], ())
+
+    async def _hold(self, network_id: str) -> None:
+        """Keep everybody else from settling ends on a network until the commit."""
+        if network_id not in self._held:
+            self._held.add(network_id)
+            await EndTable(self.connection, ()).hold([network_id])
 
     def _table(self, kind: Kind) -> ResourceTable[Network] | ResourceTable[Subnet] | ResourceTable[Port]:
         return {Kind.NETWORK: self.networks, Kind.SUBNET: self.subnets, Kind.PORT: self.ports}[kind]  # type: ignore[return-value]

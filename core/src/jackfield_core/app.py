@@ -23,6 +23,8 @@ from jackfield_core import config
 from jackfield_core.api.server import create_api
 from jackfield_core.audit.auditor import Auditor
 from jackfield_core.binding.binder import Binder
+from jackfield_core.binding.dynamic import DynamicSegments
+from jackfield_core.binding.release import Releaser
 from jackfield_core.db import migrate
 from jackfield_core.db.bell import Bell, Topic
 from jackfield_core.db.clock import ClockWatch
@@ -76,6 +78,7 @@ class Application:
         self.segments = SegmentManager(settings.segments)
         self.services = self._services()
         self.rebinder = Rebinder(self.unit_of_work, self.services.ports, interval=settings.mechanism.rebind_interval)
+        self.releaser = self._releaser()
         self.dispatcher = Dispatcher(self.registry, self.mechanism, self.database, settings)
         self.notifiers = Notifiers(self.database, settings)
         self.database.notifiers.wake = self._notices_owed
@@ -133,6 +136,7 @@ class Application:
             self.events.start()
             await self.auditor.start()
             self._tasks.add(asyncio.create_task(self.rebinder.run()))
+            self._tasks.add(asyncio.create_task(self.releaser.run()))
         if "nodes" in self.settings.roles:
             await self.nodes.start()
         await self.registry.start()
@@ -219,6 +223,13 @@ class Application:
             attributes={kind: AttributeService(work, self.registry.attributes, kind) for kind in Kind},
             status=StatusService(work, hear),
         )
+
+    def _releaser(self) -> Releaser:
+        limits = self.settings.mechanism
+        dynamic = DynamicSegments(self.segments, self.mechanism, self.unit_of_work)
+        # Whoever has just been given a segment needs the rest of the budget, and a moment to write it down.
+        grace = limits.bind_budget + limits.release_interval
+        return Releaser(self.unit_of_work, dynamic, interval=limits.release_interval, grace=grace)
 
     async def _driver_ready(self, name: str, _handshake: object) -> None:
         """Bind what could not be bound, as soon as the driver that has introduced itself takes calls."""

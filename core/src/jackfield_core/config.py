@@ -177,6 +177,8 @@ class Mechanism(Section):
     """Seconds between trials while the breaker is open."""
     rebind_interval: Seconds = 5.0
     """Seconds between looks for ports whose binding failed and whose driver or agent is back."""
+    release_interval: Seconds = 5.0
+    """Seconds between looks for dynamic segments that no binding counts on any more."""
 
 
 class Dispatcher(Section):

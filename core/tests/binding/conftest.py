@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import inspect
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,21 @@ from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.segments.manager import SegmentManager
-from jackfield_sdk import BindContext, Bound, MechanismDriver, RunningServer, ServerSettings, start_server
+from jackfield_sdk import (
+    BindContext,
+    Bound,
+    MechanismDriver,
+    NetworkContext,
+    Rejected,
+    RunningServer,
+    ServerSettings,
+    start_server,
+)
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
 
 Script = Callable[[BindContext], Any]
+NO_MTUS: Mapping[str, int] = {}
 
 
 class ScriptedDriver(MechanismDriver):
@@ -56,6 +66,14 @@ class ScriptedDriver(MechanismDriver):
         return REGISTRY.get_sample_value("jackfield_driver_calls_total", labels) or 0.0
 
 
+class StrictDriver(ScriptedDriver):
+    """A driver that wants no VLAN on its switch."""
+
+    async def update_network_precommit(self, context: NetworkContext) -> None:
+        if any(segment.network_type == "vlan" for segment in context.current.segments):
+            raise Rejected("the VLAN is reserved on switch leaf1")
+
+
 def binds(vif_type: str = "ovs", **more: Any) -> Script:
     """Return a script that binds the first segment on offer."""
     return lambda context: Bound(context.segments[0].id, vif_type, **more)
@@ -72,9 +90,16 @@ class Yard:
     _servers: dict[str, RunningServer] = field(default_factory=dict)
 
     driver = staticmethod(ScriptedDriver)
+    strict_driver = staticmethod(StrictDriver)
     binds = staticmethod(binds)
 
-    async def binder(self, *drivers: MechanismDriver, down: Sequence[MechanismDriver] = (), **limits: Any) -> Binder:
+    async def binder(
+        self,
+        *drivers: MechanismDriver,
+        down: Sequence[MechanismDriver] = (),
+        physical_network_mtus: Mapping[str, int] = NO_MTUS,
+        **limits: Any,
+    ) -> Binder:
         """Return a binder that asks *drivers* in this order; those in *down* are configured and do not run."""
         running = [driver for driver in drivers if driver not in down]
         for driver in running:
@@ -82,8 +107,11 @@ class Yard:
             self._servers[driver.name] = await start_server(driver, settings)
             self.stack.push_async_callback(self._servers[driver.name].stop)
         settings = config.Settings(
-            mechanism=config.Mechanism(**{"bind_timeout": 10, "bind_budget": 20, **limits}),
-            segments=config.Segments(vlan=config.TypeDriverSettings(ranges=["leaf1:100:101"])),
+            mechanism=config.Mechanism(**{"bind_timeout": 10, "bind_budget": 20, "precommit_budget": 10, **limits}),
+            segments=config.Segments(
+                vlan=config.TypeDriverSettings(ranges=["leaf1:100:101", "leaf2:100:109"]),
+                physical_network_mtus=dict(physical_network_mtus),
+            ),
             drivers=[
                 config.Driver(name=driver.name, endpoint=self._endpoint(position))
                 for position, driver in enumerate(drivers)

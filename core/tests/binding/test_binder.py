@@ -273,7 +273,8 @@ async def test_full_pool_is_a_reason(yard, bind):
     outcome = await bind(binder, tree)
 
     assert outcome.binding.vif_type == BINDING_FAILED
-    assert reasons(outcome)[fabric.name].startswith("no segment for the next level")
+    wanted = 'no segment for the next level: all 2 numbers of vlan on physical_network "leaf1" are in use'
+    assert reasons(outcome)[fabric.name] == wanted
     assert await yard.reload(tree.network.id) == tree
 
 
@@ -298,3 +299,48 @@ async def test_network_that_is_gone_is_a_reason(yard, bind):
     outcome = await bind(binder, tree)
 
     assert "could not be found" in reasons(outcome)[fabric.name]
+
+
+async def test_driver_may_refuse_a_dynamic_segment(yard, bind):
+    """A new segment is judged like any change of its network: one that is refused is not kept, and it is said why."""
+    fabric = yard.driver("fabric", descend, network_types=["vxlan"])
+    strict = yard.strict_driver("strict", lambda _: Skip("no"))
+    ovs = yard.driver("ovs", yard.binds(), network_types=["vlan"])
+    binder = await yard.binder(fabric, strict, ovs)
+    tree = await yard.network("vxlan")
+
+    outcome = await bind(binder, tree)
+
+    assert outcome.binding.vif_type == BINDING_FAILED
+    assert "is reserved on switch leaf1" in reasons(outcome)[fabric.name]
+    assert await yard.reload(tree.network.id) == tree
+
+
+async def test_segment_that_is_too_small_for_the_network_is_a_reason(yard, bind):
+    """Packets of the network have to fit through the rack: a binding that would lose the long ones is no binding."""
+    fabric = yard.driver("fabric", descend, network_types=["vxlan"])
+    ovs = yard.driver("ovs", yard.binds(), network_types=["vlan"])
+    binder = await yard.binder(fabric, ovs, physical_network_mtus={"leaf1": 1400})
+    tree = await yard.network("vxlan")
+
+    outcome = await bind(binder, tree)
+
+    said = reasons(outcome)[fabric.name]
+    assert 'on physical_network "leaf1" carries packets of 1400 bytes at most' in said
+    assert f"the MTU of network {tree.network.id} is 1450" in said
+    assert await yard.reload(tree.network.id) == tree
+
+
+async def test_reasons_name_the_level_and_its_segment(yard, bind):
+    """A binding that fails below the top says at which level, of which segment, and who said so there."""
+    fabric = yard.driver("fabric", descend, network_types=["vxlan"])
+    ovs = yard.driver("ovs", lambda _: Skip("no agent on host-1"), network_types=["vlan"])
+    binder = await yard.binder(fabric, ovs)
+
+    outcome = await bind(binder, await yard.network("vxlan"))
+
+    leaf = outcome.tree.segments[1]
+    assert outcome.binding.failures[1:] == (
+        {"driver": ovs.name, "level": 1, "segment_id": leaf.id, "reason": "no agent on host-1"},
+        {"driver": ovs.name, "level": 0, "reason": "it does not bind the network types of this level: vxlan"},
+    )

@@ -104,7 +104,7 @@ def test_level_that_nobody_binds_gives_up_the_one_above(segment, play):
     found, failures, _ = play(Search(drivers, "normal", (segment("s"),)), script)
 
     assert found.levels == (BindingLevel(0, "ovs", "s"),)
-    assert {failure["level"] for failure in failures} == {1}
+    assert {(failure["level"], failure["segment_id"]) for failure in failures} == {(1, "leaf")}
 
 
 def test_veto_ends_the_search(segment, play):
@@ -119,7 +119,7 @@ def test_veto_ends_the_search(segment, play):
     found, failures, asks = play(Search(drivers, "normal", (segment("s"),)), script)
 
     assert found is None
-    assert failures[-1] == {"driver": "ovs", "level": 1, "reason": "the host is locked"}
+    assert failures[-1] == {"driver": "ovs", "level": 1, "segment_id": "leaf", "reason": "the host is locked"}
     assert len(asks) == 3
 
 
@@ -133,7 +133,9 @@ def test_driver_does_not_bind_the_same_segment_twice(segment, play):
 
     assert found is None
     assert [step for step in asks if isinstance(step, Ask)] == asks[:1]
-    assert failures == [{"driver": "loop", "level": 1, "reason": "it has bound this segment already"}]
+    assert failures == [
+        {"driver": "loop", "level": 1, "segment_id": "s", "reason": "it has bound this segment already"}
+    ]
 
 
 def test_driver_takes_part_in_as_many_levels_as_it_declared(segment, play):
@@ -144,7 +146,9 @@ def test_driver_takes_part_in_as_many_levels_as_it_declared(segment, play):
         search, lambda step: segment("t") if isinstance(step, Want) else NextLevel("s", "vxlan", None)
     )
 
-    assert failures == [{"driver": "once", "level": 1, "reason": "it takes part in 1 level(s) of a binding"}]
+    assert failures == [
+        {"driver": "once", "level": 1, "segment_id": "t", "reason": "it takes part in 1 level(s) of a binding"}
+    ]
 
 
 def test_levels_are_bounded(segment, play):

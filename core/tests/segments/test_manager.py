@@ -145,42 +145,47 @@ async def test_the_last_free_number_is_found(unit_of_work, rows):
         assert await pool.take(tx, ranges, holder.id) is None
 
 
-async def test_bindings_share_a_dynamic_segment(small, unit_of_work, rows):
-    """A network has one dynamic segment per type and physical network, however often one is asked for."""
+async def test_a_dynamic_segment_is_of_the_physical_network_that_was_asked_for(small, unit_of_work, rows):
+    """Each rack has its own numbers, and the segments of a network keep their order."""
     async with unit_of_work() as tx:
         tree = await rows.tree(tx)
         await small.allocate(tx, tree.network.id)
         first = await small.allocate_dynamic(tx, tree.network.id, "vlan", "leaf2", 1)
-    async with unit_of_work() as tx:
-        again = await small.allocate_dynamic(tx, tree.network.id, "vlan", "leaf2", 2)
         other = await small.allocate_dynamic(tx, tree.network.id, "vlan", "leaf1", 2)
+        stored = (await tx.segments.list_of_networks([tree.network.id]))[tree.network.id]
 
-    assert again == first
     assert (first.is_dynamic, first.physical_network, first.position) == (True, "leaf2", 1)
     assert (other.physical_network, other.position) == ("leaf1", 2)
-
-
-async def test_concurrent_bindings_share_a_dynamic_segment_too(small, unit_of_work, rows):
-    """Who holds the network decides; the others find the segment there."""
-    async with unit_of_work() as tx:
-        tree = await rows.tree(tx)
-
-    async def ask():
-        async with unit_of_work() as tx:
-            await tx.networks.find_for_update(tree.network.id)
-            return await small.allocate_dynamic(tx, tree.network.id, "vlan", "leaf1", 1)
-
-    assert len({one.id for one in await asyncio.gather(*(ask() for _ in range(8)))}) == 1
+    assert stored[1:] == [first, other]
+    assert first.segmentation_id in range(100, 104)
 
 
 async def test_a_dynamic_segment_of_an_unknown_type_or_an_empty_pool_is_refused(small, unit_of_work, rows):
-    """The binder learns why there is no segment."""
+    """The binder learns why there is no segment, and of which rack."""
     async with unit_of_work() as tx:
         tree = await rows.tree(tx)
         with pytest.raises(Invalid, match="not supported"):
             await small.allocate_dynamic(tx, tree.network.id, "stt", None, 1)
-        with pytest.raises(Exhausted):
+        with pytest.raises(
+            Exhausted, match=r'^there is no range of vlan on physical_network "leaf9" to allocate from$'
+        ):
             await small.allocate_dynamic(tx, tree.network.id, "vlan", "leaf9", 1)
+        for position in range(4):
+            await small.allocate_dynamic(tx, tree.network.id, "vlan", "leaf2", position)
+        with pytest.raises(Exhausted, match=r'^all 4 numbers of vlan on physical_network "leaf2" are in use$'):
+            await small.allocate_dynamic(tx, tree.network.id, "vlan", "leaf2", 4)
+
+
+async def test_a_vlan_that_is_left_to_a_full_rack_names_it(small, unit_of_work, rows):
+    """Whoever asks for any VLAN of a physical network is told which one has none left."""
+    async with unit_of_work() as tx:
+        tree = await rows.tree(tx)
+        for _ in range(4):
+            await small.reserve(tx, tree.network.id, [SegmentSpec("vlan", "leaf2")])
+        with pytest.raises(Exhausted, match="on physical network leaf2") as refusal:
+            await small.reserve(tx, tree.network.id, [SegmentSpec("vlan", "leaf2")])
+
+    assert refusal.value.type == "NoNetworkAvailable"
 
 
 async def test_a_restart_keeps_the_ranges(small, unit_of_work):

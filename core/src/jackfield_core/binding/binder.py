@@ -69,7 +69,8 @@ class _Bid:
     def give_up(self) -> None:
         """End the search because its time is over."""
         if isinstance(self.step, Ask):
-            self.search.note(self.step.driver, self.step.level, "the time for binding was over")
+            ask, reason = self.step, "the time for binding was over"
+            self.search.note(ask.driver, ask.level, reason, ask.segments)
         self._dialogue.close()
         self.step = None
 
@@ -94,7 +95,7 @@ class Binder:
     ) -> None:
         self._registry = registry
         self._manager = manager
-        self._dynamic = DynamicSegments(segments, unit_of_work)
+        self._dynamic = DynamicSegments(segments, manager, unit_of_work)
         self._unit_of_work = unit_of_work
         self._settings = settings
 

@@ -1,21 +1,37 @@
-"""Segments that come into being because a driver wants one between switch and host.
+"""Segments that come into being because a driver wants one between switch and host, and go when nobody does.
 
-All ports of a network share them, so the network is locked while one is looked
+All ports of a network share them, so the network is held while one is looked
 for and, if there is none, allocated. It becomes a part of the network like any
-other segment: the network's revision grows, and drivers are told.
+other segment: the network's revision grows, drivers judge that and are told.
+A segment that the network has just let go of is taken back before a new one is
+allocated: its number is still on devices anyway.
+
+When no binding counts on it any more (:mod:`~jackfield_core.db.idle_segment`),
+it leaves the network in the same way, and its number is free when every driver
+has heard of that. Nobody chose that, so nobody judges it. Somebody may be binding
+a port to it at this very moment, outside of any transaction: he finds the
+network at another revision, and starts again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Protocol
 
-import msgspec
+import structlog
+from msgspec.structs import replace
 
+from jackfield_core.db.attempts import retried
 from jackfield_core.db.base import now
+from jackfield_core.db.idle_segment import IdleSegmentTable
+from jackfield_core.db.leaving import Leaving
 from jackfield_core.db.segment import Segment
 from jackfield_core.db.tree import NetworkTree, load_trees
 from jackfield_core.db.unit_of_work import Change, Tables, Transaction, UnitOfWork
-from jackfield_core.errors import NotFound
+from jackfield_core.errors import Conflict, NotFound
+from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.types import Action, Kind
+
+log = structlog.get_logger()
 
 
 class Allocator(Protocol):
@@ -26,12 +42,16 @@ class Allocator(Protocol):
     ) -> Segment:
         """Insert a segment with a free number and return it."""
 
+    def mtu(self, segments: Iterable[Segment]) -> int:
+        """Return the largest IP packet, in bytes, that fits through all *segments*."""
+
 
 class DynamicSegments:
-    """Finds or allocates the segments that drivers want, each in a short transaction of its own."""
+    """Finds or allocates the segments that drivers want, and releases them; each in a short transaction of its own."""
 
-    def __init__(self, allocator: Allocator, unit_of_work: UnitOfWork) -> None:
+    def __init__(self, allocator: Allocator, mechanism: MechanismManager, unit_of_work: UnitOfWork) -> None:
         self._allocator = allocator
+        self._mechanism = mechanism
         self._unit_of_work = unit_of_work
 
     async def ensure(
@@ -43,6 +63,9 @@ class DynamicSegments:
             NotFound: The network is gone.
             Invalid: There is no such network type or physical network.
             Exhausted: No number is left.
+            Conflict: The network's packets do not fit through the segment.
+            DriverRejected: A driver does not want the segment.
+            DriverUnavailable: A required driver gave no verdict on it.
         """
         segment = _find(tree.segments, network_type, physical_network)
         if segment:
@@ -52,11 +75,59 @@ class DynamicSegments:
             segment = _find(tree.segments, network_type, physical_network)
             if segment:
                 return segment, tree
-            position = 1 + max((segment.position for segment in tree.segments), default=-1)
-            segment = await self._allocator.allocate_dynamic(
-                tx, tree.network.id, network_type, physical_network, position
+            segment = await self._take_back(tx, tree, network_type, physical_network)
+            if segment is None:
+                segment = await self._allocator.allocate_dynamic(
+                    tx, tree.network.id, network_type, physical_network, tree.next_position
+                )
+            self._check_mtu(tree, segment)
+            change = _change(tree, (*tree.segments, segment))
+            await tx.networks.update(change.tree.network)
+            await self._mechanism.precommit(tx.record(await tx.recall(change)))
+        _log("segment.allocated", segment)
+        return segment, change.tree
+
+    @retried
+    async def release(self, network_id: str, unused_since: datetime) -> Sequence[Segment]:
+        """Take from a network the dynamic segments that are idle, and were allocated before; return them."""
+        async with self._unit_of_work() as tx:
+            if await tx.networks.find_for_update(network_id) is None:
+                return ()
+            idle = await IdleSegmentTable(tx.connection).of_network(network_id, unused_since)
+            if not idle:
+                return ()
+            tree = (await load_trees(tx.connection, [network_id]))[network_id]
+            change = _change(tree, tuple(segment for segment in tree.segments if segment not in idle))
+            await tx.networks.update(change.tree.network)
+            tx.record(change)
+            revision = change.current.revision_number
+            await tx.leaving.add(
+                Leaving(Kind.NETWORK, network_id, network_id, revision, segment.id) for segment in idle
             )
-            return segment, await _record(tx, tree, segment)
+        for segment in idle:
+            _log("segment.released", segment)
+        return idle
+
+    async def _take_back(
+        self, tx: Transaction, tree: NetworkTree, network_type: str, physical_network: str | None
+    ) -> Segment | None:
+        """Return a segment that the network let go of and drivers may still have, as its own again."""
+        segment = _find(await tx.segments.list_leaving(tree.network.id), network_type, physical_network)
+        # Another transaction may be freeing it; then it is gone after the wait.
+        if segment is None or await tx.leaving.take_back(tree.network.id, segment.id):
+            return None
+        revision = segment.revision_number + 1
+        segment = replace(segment, position=tree.next_position, revision_number=revision, updated_at=now())
+        await tx.segments.update(segment)
+        return segment
+
+    def _check_mtu(self, tree: NetworkTree, segment: Segment) -> None:
+        largest = self._allocator.mtu([segment])
+        if largest and tree.network.mtu > largest:
+            raise Conflict(
+                f"{_name(segment)} carries packets of {largest} bytes at most,"
+                f" and the MTU of network {tree.network.id} is {tree.network.mtu}"
+            )
 
 
 def _find(segments: Iterable[Segment], network_type: str, physical_network: str | None) -> Segment | None:
@@ -74,10 +145,24 @@ async def _lock(tx: Transaction, network_id: str) -> NetworkTree:
     return (await load_trees(tx.connection, [network_id]))[network_id]
 
 
-async def _record(tx: Transaction, tree: NetworkTree, segment: Segment) -> NetworkTree:
-    """Make *segment* a part of the network, and return that."""
-    network = msgspec.structs.replace(tree.network, revision_number=tree.network.revision_number + 1, updated_at=now())
-    grown = NetworkTree(network, (*tree.segments, segment), tree.subnets)
-    await tx.networks.update(network)
-    tx.record(Change(Kind.NETWORK, Action.UPDATE, network, tree.network, grown, original_tree=tree))
-    return grown
+def _change(tree: NetworkTree, segments: tuple[Segment, ...]) -> Change:
+    """Return the change of a network that is to have *segments*."""
+    network = replace(tree.network, revision_number=tree.network.revision_number + 1, updated_at=now())
+    after = NetworkTree(network, segments, tree.subnets)
+    return Change(Kind.NETWORK, Action.UPDATE, network, tree.network, after, original_tree=tree)
+
+
+def _name(segment: Segment) -> str:
+    where = f' on physical_network "{segment.physical_network}"' if segment.physical_network else ""
+    return f"{segment.network_type} {segment.segmentation_id}{where}"
+
+
+def _log(event: str, segment: Segment) -> None:
+    log.info(
+        event,
+        network_id=segment.network_id,
+        segment_id=segment.id,
+        network_type=segment.network_type,
+        physical_network=segment.physical_network,
+        segmentation_id=segment.segmentation_id,
+    )

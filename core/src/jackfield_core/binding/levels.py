@@ -11,6 +11,8 @@ same time while somebody else bundles their questions into few calls.
 
 A driver that does not bind is skipped for the next one in the configured order;
 if nobody binds a level, the driver above it is given up and the next one tried.
+Of each that did not bind there is a note, with the level and, below the top, the
+segment that it was about: a port whose binding failed will want that one again.
 """
 
 from collections.abc import Generator, Sequence
@@ -83,16 +85,17 @@ class Search:
         except _Vetoed:
             return None
 
-    def note(self, driver: str, level: int, reason: str) -> None:
-        """Remember why *driver* did not bind at *level*."""
-        self.failures.append({"driver": driver, "level": level, "reason": reason})
+    def note(self, driver: str, level: int, reason: str, segments: Sequence[Segment] = ()) -> None:
+        """Remember why *driver* did not bind at *level*; below the top that was about the one of *segments*."""
+        about = {"segment_id": segments[0].id} if level and segments else {}
+        self.failures.append({"driver": driver, "level": level, **about, "reason": reason})
 
     def _bind(self, segments: tuple[Segment, ...], above: tuple[BindingLevel, ...]) -> Dialogue:
         level = len(above)
         for driver in self._drivers:
             offered, reason = _offer(driver, self._vnic_type, segments, above)
             if not offered:
-                self.note(driver.name, level, reason)
+                self.note(driver.name, level, reason, segments)
                 continue
             found = yield from self._try(driver, level, offered, above)
             if found:
@@ -110,12 +113,12 @@ class Search:
             case NextLevel(segment_id):
                 return (yield from self._descend(answer, (*above, BindingLevel(level, driver.name, segment_id))))
             case Veto(reason):
-                self.note(driver.name, level, reason or "it vetoed the binding and gave no reason")
+                self.note(driver.name, level, reason or "it vetoed the binding and gave no reason", offered)
                 raise _Vetoed
             case Skip(reason):
-                self.note(driver.name, level, reason or "it does not bind this port and gave no reason")
+                self.note(driver.name, level, reason or "it does not bind this port and gave no reason", offered)
             case str():
-                self.note(driver.name, level, answer)
+                self.note(driver.name, level, answer, offered)
         return None
 
     def _descend(self, answer: NextLevel, bound: tuple[BindingLevel, ...]) -> Dialogue:

@@ -174,14 +174,20 @@ _may_be_known = _debts.c.acknowledged_at.is_not(None) | (
     _debts.c.claimed_revision.is_not(None)
     & _debts.c.disposition.not_in([sa.literal_column(f"'{one}'") for one in REFUSED])
 )
-_is_left_by_ports = _of_network & sa.exists().where(
-    _ports.c.network_id == table.c.network_id,
-    _debts.c.kind == sa.literal_column("'port'"),
-    _debts.c.resource_id == _ports.c.id,
-    _is_owed,
-    _may_be_known,
-)
-_is_awaited = _is_heard_of | _is_left_by_ports
+
+
+def ports_are_owed(network_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a driver is owed a port of a network, and may have it as it was before."""
+    return sa.exists().where(
+        _ports.c.network_id == network_id,
+        _debts.c.kind == sa.literal_column("'port'"),
+        _debts.c.resource_id == _ports.c.id,
+        _is_owed,
+        _may_be_known,
+    )
+
+
+_is_awaited = _is_heard_of | (_of_network & ports_are_owed(table.c.network_id))
 
 
 def _of_resources(dialect: str) -> sa.ColumnElement[bool]:

@@ -44,6 +44,13 @@ table = sa.Table(
     sa.Column("revision_number", sa.BigInteger, nullable=False),
     sa.Column("created_at", sa.DateTime, nullable=False),
     sa.Column("updated_at", sa.DateTime, nullable=False),
+    # Few networks have any, and somebody looks for unused ones every few seconds.
+    sa.Index(
+        "ix_segment_dynamic",
+        "network_id",
+        sqlite_where=sa.text("is_dynamic = 1"),
+        postgresql_where=sa.text("is_dynamic"),
+    ),
 )
 
 allocation = sa.Table(
@@ -112,6 +119,11 @@ _OF_NETWORKS = Statement(
         table.c.network_id, table.c.position
     )
 )
+_LEAVING = Statement(
+    sa.select(table)
+    .where(table.c.network_id == sa.bindparam("a_network_id"), segment_is_leaving(table))
+    .order_by(table.c.position)
+)
 _INSERT = Insert(table, lambda insert: insert)
 _RESERVE = Insert(allocation, lambda insert: insert.on_conflict_do_nothing().returning(allocation.c.segmentation_id))
 _ADD_RANGES = Insert(range_table, lambda insert: insert.on_conflict_do_nothing())
@@ -175,6 +187,10 @@ class SegmentTable:
             segment = Segment(*row)
             segments.setdefault(segment.network_id, []).append(segment)
         return segments
+
+    async def list_leaving(self, network_id: str) -> Sequence[Segment]:
+        """Return the segments that a network has let go of, and drivers have yet to hear of that, in order."""
+        return [Segment(*row) for row in await _LEAVING.rows(self._connection, {"a_network_id": network_id})]
 
     async def add(self, *segments: Segment) -> None:
         """Insert *segments*."""

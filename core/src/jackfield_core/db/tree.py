@@ -1,6 +1,6 @@
 """A network with what hangs on it, read at one revision."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +17,15 @@ class NetworkTree(Struct, frozen=True):
     network: Network
     segments: tuple[Segment, ...] = ()
     subnets: tuple[Subnet, ...] = ()
+
+    @property
+    def next_position(self) -> int:
+        """Place of a further segment: behind all others, whichever have been removed."""
+        return 1 + max((segment.position for segment in self.segments), default=-1)
+
+    def has_segments(self, ids: Collection[str]) -> bool:
+        """Return whether all segments of *ids* are of the network."""
+        return {segment.id for segment in self.segments}.issuperset(ids)
 
 
 async def load_trees(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, NetworkTree]:

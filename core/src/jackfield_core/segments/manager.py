@@ -15,7 +15,7 @@ from jackfield_core import config
 from jackfield_core.db.base import now
 from jackfield_core.db.segment import Segment
 from jackfield_core.db.unit_of_work import Tables
-from jackfield_core.errors import Invalid
+from jackfield_core.errors import Exhausted, Invalid
 from jackfield_core.segments.type_driver import TypeDriver, exhausted, invalid
 from jackfield_core.types import SegmentSpec
 
@@ -93,22 +93,19 @@ class SegmentManager:
     async def allocate_dynamic(
         self, tables: Tables, network_id: str, network_type: str, physical_network: str | None, position: int
     ) -> Segment:
-        """Give a network a further segment for the lower levels of bindings, or the one that it has already.
+        """Give a network a further segment for the lower levels of bindings.
 
-        The caller holds the network (``tables.networks.find_for_update``):
-        otherwise two bindings at once would get two segments.
+        The caller holds the network (``tables.networks.find_for_update``) and
+        has seen that it has none: otherwise two bindings at once would get two.
 
         Raises:
             Invalid: There is no such type.
             Exhausted: Nothing is left of this type on this physical network.
         """
-        for segment in (await tables.segments.list_of_networks([network_id])).get(network_id, ()):
-            if segment.is_dynamic and _place(segment) == (network_type, physical_network or None):
-                return segment
         id = str(uuid.uuid4())
         taken = await self._of_type(network_type).allocate(tables, id, physical_network)
         if taken is None:
-            raise exhausted()
+            raise await _used_up(tables, network_type, physical_network)
         segment = _segment(id, network_id, taken, position, is_dynamic=True)
         await tables.segments.add(segment)
         return segment
@@ -158,5 +155,11 @@ def _segment(id: str, network_id: str, spec: SegmentSpec, position: int, *, is_d
     )
 
 
-def _place(segment: Segment) -> tuple[str, str | None]:
-    return segment.network_type, segment.physical_network
+async def _used_up(tables: Tables, network_type: str, physical_network: str | None) -> Exhausted:
+    """Return the error for a type without a number to give, in words for whoever sizes its ranges."""
+    where = f' on physical_network "{physical_network}"' if physical_network else ""
+    ranges = await tables.segments.ranges(network_type, physical_network or None)
+    size = sum(one.maximum - one.minimum + 1 for one in ranges)
+    if not size:
+        return Exhausted(f"there is no range of {network_type}{where} to allocate from")
+    return Exhausted(f"all {size} numbers of {network_type}{where} are in use")

@@ -61,8 +61,10 @@ def invalid(reason: str) -> Invalid:
     return Invalid(f"Invalid input for operation: {reason}.", type="InvalidInput")
 
 
-def exhausted() -> Exhausted:
-    """Return the error for ranges without a free number."""
+def exhausted(physical_network: str | None = None) -> Exhausted:
+    """Return the error for ranges without a free number, of one physical network if it is named."""
+    where = f" on physical network {physical_network}" if physical_network else ""
     return Exhausted(
-        "Unable to create the network. No project network is available for allocation.", type="NoNetworkAvailable"
+        f"Unable to create the network. No project network is available for allocation{where}.",
+        type="NoNetworkAvailable",
     )

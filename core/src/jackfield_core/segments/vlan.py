@@ -50,7 +50,7 @@ class VlanTypeDriver:
         if vlan is None:
             chosen = await pool.take(tables, ranges, segment_id)
             if chosen is None:
-                raise exhausted()
+                raise exhausted(name)
             return chosen
         if not await tables.segments.reserve(self.network_type, name, vlan, segment_id):
             raise Conflict(

@@ -17,7 +17,7 @@ from jackfield_core.binding.binder import Binder, BindingOutcome, BindingRequest
 from jackfield_core.context import RequestContext
 from jackfield_core.db.attempts import Stale, retried
 from jackfield_core.db.leaving import Leaving
-from jackfield_core.db.port import Port
+from jackfield_core.db.port import Binding, Port
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
@@ -104,7 +104,10 @@ class PortService:
 
     @retried
     async def rebind(self, ctx: RequestContext, id: str) -> bool:
-        """Try again to bind a port whose binding failed; return whether it is bound now."""
+        """Try again to bind a port whose binding failed; return whether it is bound now.
+
+        Nothing is written while it goes on failing, but for the reasons if they are others.
+        """
         before = await self.get(ctx, id)
         if before.binding.vif_type != BINDING_FAILED:
             return True
@@ -112,6 +115,8 @@ class PortService:
         after = draft.edited(before, _NO_CHANGE)
         outcomes = await self._bind([after], trees)
         if outcomes[id].binding.vif_type == BINDING_FAILED:
+            if outcomes[id].binding.failures != before.binding.failures:
+                await self._note_failures(before, outcomes[id].binding)
             return False
         await self._replace(before, after, trees, outcomes, _NO_CHANGE)
         return True
@@ -120,7 +125,7 @@ class PortService:
     async def delete(self, ctx: RequestContext, id: str, if_match: int | None = None) -> None:
         """Delete a port; its addresses are free again when every driver has let go of it."""
         before = await self.get(ctx, id)
-        trees = await self._trees.get([before.network_id])
+        await self._trees.get([before.network_id])
         async with self._unit_of_work() as tx:
             await tx.expect_end(Kind.PORT, before.network_id)
             port = await tx.ports.find_for_update(id)
@@ -128,9 +133,8 @@ class PortService:
                 raise NotFound.of("port", id)
             revision.check(port, if_match)
             levels = (await tx.ports.levels([id])).get(id, ())
-            change = Change(
-                Kind.PORT, Action.DELETE, port, port, trees[port.network_id], levels=levels, original_levels=levels
-            )
+            tree = await self._trees.with_levels(tx, port.network_id, levels)
+            change = Change(Kind.PORT, Action.DELETE, port, port, tree, levels=levels, original_levels=levels)
             await self._mechanism.precommit(tx.record(await tx.recall(change)))
 
     async def _replace(
@@ -169,6 +173,12 @@ class PortService:
             )
             await self._mechanism.precommit(tx.record(await tx.recall(change)))
         return after
+
+    async def _note_failures(self, before: Port, failed: Binding) -> None:
+        """Keep why a binding fails now; neither users nor drivers have to hear of that."""
+        async with self._unit_of_work() as tx:
+            await _expect(tx, before)
+            await tx.ports.update_binding(replace(before, binding=failed), ())
 
     async def _bind(self, ports: Sequence[Port], trees: Mapping[str, NetworkTree]) -> Outcomes:
         """Ask for the bindings of those ports that are on a host."""

@@ -40,7 +40,8 @@ class SegmentService:
         self._segments.validate([spec.spec])
         async with self._unit_of_work() as tx:
             tree = await hold(tx, spec.network_id)
-            (segment,) = await self._segments.reserve(tx, spec.network_id, [spec.spec], position=len(tree.segments))
+            position = tree.next_position
+            (segment,) = await self._segments.reserve(tx, spec.network_id, [spec.spec], position=position)
             if spec.name or spec.description:
                 segment = replace(segment, name=spec.name, description=spec.description)
                 await tx.segments.update(segment)

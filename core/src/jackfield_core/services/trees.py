@@ -7,12 +7,13 @@ with a lock that keeps it standing until the commit.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from jackfield_core.db.attempts import Stale
 from jackfield_core.db.tree import NetworkTree, load_trees
 from jackfield_core.db.unit_of_work import Transaction, UnitOfWork
 from jackfield_core.errors import NotFound
+from jackfield_core.types import BindingLevel
 
 CAPACITY = 4096
 
@@ -55,11 +56,20 @@ class NetworkTrees:
         for id in sorted(trees):
             revision = await tx.networks.lock(id)
             if revision == trees[id].network.revision_number:
+                # A binding may have made it grow since it was read here.
+                self._remember({id: trees[id]})
                 continue
             self._trees.pop(id, None)
             if revision is None:
                 raise NotFound.of("network", id)
             raise Stale(id)
+
+    async def with_levels(self, tx: Transaction, id: str, levels: Sequence[BindingLevel]) -> NetworkTree:
+        """Return a network, perhaps as it was some time ago, but with the segments that a port is bound to."""
+        tree = (await self.get([id]))[id]
+        if not tree.has_segments([level.segment_id for level in levels]):
+            self._remember(await load_trees(tx.connection, [id]))
+        return self._trees[id]
 
     def _remember(self, trees: Mapping[str, NetworkTree]) -> None:
         self._trees.update(trees)

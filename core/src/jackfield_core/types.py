@@ -105,3 +105,8 @@ class BindingLevel(Struct, frozen=True):
     level: int
     driver: str
     segment_id: str
+
+
+def is_host_name(text: str) -> bool:
+    """Return whether a host can have this name: people can read it, and it fits between two slashes of a path."""
+    return bool(text.strip()) and text.isprintable() and "/" not in text and text not in (".", "..")

@@ -243,9 +243,23 @@ class ScriptedAgent:
     def _upsert(self, upsert: node_pb2.Upsert) -> None:
         if upsert.WhichOneof("view") == "network":
             self._hold(node_pb2.VIEW_KIND_NETWORK, upsert.network.id, upsert.version, self.networks, upsert.network)
+        elif upsert.WhichOneof("view") == "network_delta":
+            self._change(upsert.version, upsert.network_delta)
         else:
             assert upsert.port.network_id in self.networks, "a network comes before its ports"
             self._hold(node_pb2.VIEW_KIND_PORT, upsert.port.id, upsert.version, self.ports, upsert.port)
+
+    def _change(self, version: str, delta: node_pb2.NetworkDelta) -> None:
+        key = node_pb2.VIEW_KIND_NETWORK, delta.id
+        assert self.versions[key] == delta.base_version, "a delta starts from what is held"
+        view = node_pb2.NetworkView()
+        view.CopyFrom(self.networks[delta.id])
+        replaced = {*delta.gone_endpoints, *delta.endpoints}
+        del view.endpoints[:], view.forwarding[:]
+        view.endpoints.extend(one for one in self.networks[delta.id].endpoints if one not in replaced)
+        view.forwarding.extend(one for one in self.networks[delta.id].forwarding if one.endpoint not in replaced)
+        view.MergeFrom(node_pb2.NetworkView(endpoints=delta.endpoints, forwarding=delta.forwarding))
+        self._hold(*key, version, self.networks, view)
 
     def _hold(self, kind: int, id: str, version: str, views: dict[str, Any], view: Any) -> None:
         assert self.versions.get((kind, id)) != version, "what is held is not sent again"

@@ -217,6 +217,9 @@ async def test_two_kinds_of_agents_live_on_one_host(site: Any) -> None:
         node_pb2.SyncRequest(hello=node_pb2.Hello(agent_type="agent", driver="ovs")),
         node_pb2.SyncRequest(hello=node_pb2.Hello(host="h", agent_type="agent", driver="Not A Name")),
         node_pb2.SyncRequest(hello=node_pb2.Hello(host="h\0", agent_type="agent", driver="ovs")),
+        node_pb2.SyncRequest(hello=node_pb2.Hello(host="h/h", agent_type="agent", driver="ovs")),
+        node_pb2.SyncRequest(hello=node_pb2.Hello(host="..", agent_type="agent", driver="ovs")),
+        node_pb2.SyncRequest(hello=node_pb2.Hello(host="h\x1b[2J", agent_type="agent", driver="ovs")),
         node_pb2.SyncRequest(
             hello=node_pb2.Hello(host="h", agent_type="a", driver="ovs", facts=node_pb2.Facts(tunnel_ip="999"))
         ),
@@ -224,7 +227,7 @@ async def test_two_kinds_of_agents_live_on_one_host(site: Any) -> None:
             hello=node_pb2.Hello(host="h", agent_type="a", driver="ovs", facts=node_pb2.Facts(configurations=b"[1]"))
         ),
     ],
-    ids=["empty", "report", "no host", "driver", "NUL", "tunnel_ip", "configurations"],
+    ids=["empty", "report", "no host", "driver", "NUL", "slash", "dots", "escape", "tunnel_ip", "configurations"],
 )
 async def test_senseless_first_message_is_refused(site: Any, message: node_pb2.SyncRequest) -> None:
     """A stream that does not begin with a sound hello ends, and leaves no agent behind."""
@@ -233,7 +236,7 @@ async def test_senseless_first_message_is_refused(site: Any, message: node_pb2.S
     await agent.call.write(message)
 
     assert await agent.call.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert await site.fabric.agents("h") == []
+    assert await site.fabric.agents(message.hello.host.replace("\0", "")) == []
 
 
 async def test_second_hello_ends_the_stream(site: Any) -> None:

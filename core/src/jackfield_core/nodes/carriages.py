@@ -16,8 +16,8 @@ from itertools import islice
 from jackfield_core.db.feed import FeedEntry
 from jackfield_core.db.placement import PlacementTable
 from jackfield_core.db.unit_of_work import UnitOfWork
+from jackfield_core.nodes.carriage import Carriage
 from jackfield_core.nodes.patience import until_done
-from jackfield_core.nodes.view import Carriage
 
 ROOM = 100_000
 """Ports of networks that are kept."""

@@ -12,7 +12,9 @@ from jackfield.node.v1 import node_pb2
 from jackfield_core.db.agent import Agent
 from jackfield_core.db.base import now
 from jackfield_core.errors import Invalid
+from jackfield_core.types import is_host_name
 
+_DELTAS = "deltas"
 _DRIVER = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -27,7 +29,7 @@ def agent_of(hello: node_pb2.Hello) -> Agent:
     return Agent(
         id=str(uuid.uuid4()),
         agent_type=_text("agent_type", hello.agent_type, required=True),
-        host=_text("host", hello.host, required=True),
+        host=_host(hello.host),
         binary=_text("binary", hello.binary),
         version=_text("version", hello.version),
         driver=_driver(hello.driver),
@@ -46,6 +48,11 @@ def agent_of(hello: node_pb2.Hello) -> Agent:
         started_at=_time(hello) or at,
         heartbeat_at=at,
     )
+
+
+def takes_deltas(hello: node_pb2.Hello) -> bool:
+    """Return whether the agent can be told what changed of a network, instead of all of it."""
+    return _DELTAS in hello.features
 
 
 def neighbours_of(report: node_pb2.Report) -> tuple[dict[str, str], ...]:
@@ -68,6 +75,13 @@ def _text(field: str, text: str, *, required: bool = False, limit: int = 255) ->
     if len(text) > limit or not text.isprintable():
         raise Invalid(f"hello.{field} is not printable text of at most {limit} characters")
     return text
+
+
+def _host(name: str) -> str:
+    """Return the name of a host, which has to be one that users can write and that fits into a path."""
+    if not is_host_name(_text("host", name, required=True)):
+        raise Invalid("hello.host is not the name of a host")
+    return name
 
 
 def _driver(name: str) -> str:

@@ -29,7 +29,7 @@ from jackfield_core.nodes.carriages import Carriages
 from jackfield_core.nodes.conversation import Conversation
 from jackfield_core.nodes.directory import Directory
 from jackfield_core.nodes.follower import Follower
-from jackfield_core.nodes.hello import agent_of
+from jackfield_core.nodes.hello import agent_of, takes_deltas
 from jackfield_core.nodes.patience import until_done
 from jackfield_core.nodes.reports import Reports
 from jackfield_core.nodes.server import start_server
@@ -117,7 +117,14 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         self._on_agent_change(agent.host)
         await until_done(self._follow, "nodes.feed_unread")
         place = Place(agent.host, agent.driver, agent.tunnel_ip)
-        stream = AgentStream(place, self._carriages, context.write, self._directory, self._turn)
+        stream = AgentStream(
+            place,
+            self._carriages,
+            context.write,
+            self._directory,
+            self._turn,
+            takes_deltas=takes_deltas(hello),
+        )
         async with self._open(agent, stream, context.peer()) as replaced:
             # What was kept of networks for others has to be as new as what this agent may have heard elsewhere.
             await self._follower.catch_up()

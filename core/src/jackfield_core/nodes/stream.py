@@ -24,9 +24,11 @@ from typing import Protocol
 from jackfield.node.v1 import node_pb2
 from prometheus_client import Histogram
 
+from jackfield_core.nodes.carriage import Carriage
 from jackfield_core.nodes.carriages import Carriages
+from jackfield_core.nodes.forwarding import Share, Told
 from jackfield_core.nodes.pile import Pile, Step
-from jackfield_core.nodes.view import Carriage, Place, View
+from jackfield_core.nodes.view import Place, View
 
 PUSHES = Histogram("jackfield_node_push_seconds", "From a push to an agent until it has acknowledged it.")
 
@@ -48,20 +50,35 @@ class Watch(Protocol):
 
 @dataclass(slots=True)
 class Held:
-    """What an agent holds of one network: versions of the network (None for not at all) and of its ports."""
+    """What an agent holds of one network: versions of the network (None for not at all) and of its ports.
+
+    *told* is what is in that version of the network, None if only the agent knows that.
+    """
 
     version: str | None = None
     ports: dict[str, str] = field(default_factory=dict)
+    told: Told | None = None
 
 
 class AgentStream:
     """What one agent holds, kept equal to what its host has to carry.
 
     Whoever has *turn* may look; streams that are in a hurry do not wait for it.
+    Who *takes_deltas* is told what changed of a network, everybody else all of it.
     """
 
-    def __init__(self, place: Place, carriages: Carriages, send: Send, watch: Watch, turn: asyncio.Lock) -> None:
+    def __init__(
+        self,
+        place: Place,
+        carriages: Carriages,
+        send: Send,
+        watch: Watch,
+        turn: asyncio.Lock,
+        *,
+        takes_deltas: bool = False,
+    ) -> None:
         self.place = place
+        self._takes_deltas = takes_deltas
         self.held: dict[str, Held] = {}
         self._strangers = Pile()
         self._carriages = carriages
@@ -163,16 +180,19 @@ class AgentStream:
             if id not in self._touched:
                 self._watch.end(self, id)
             return [*gone, _removal(node_pb2.VIEW_KIND_NETWORK, id)] if held.version is not None else gone
-        self.held[id] = Held(network.version, {port_id: view.version for port_id, view in ports.items()})
-        return [*_news(network, held.version), *_port_news(ports, held), *gone]
+        self.held[id] = Held(network.version, {port_id: view.version for port_id, view in ports.items()}, network.told)
+        return [*self._network_news(network, held), *_port_news(ports, held), *gone]
 
-
-def _news(view: View, held: str | None) -> Sequence[Step]:
-    return [] if view.version == held else [view]
+    def _network_news(self, network: Share, held: Held) -> Sequence[Step]:
+        if network.version == held.version:
+            return []
+        if self._takes_deltas and held.version and held.told:
+            return [network.since(held.version, held.told)]
+        return [network.whole()]
 
 
 def _port_news(ports: Mapping[str, View], held: Held) -> Sequence[Step]:
-    return [step for id, view in ports.items() for step in _news(view, held.ports.get(id))]
+    return [view for id, view in ports.items() if view.version != held.ports.get(id)]
 
 
 def _removal(kind: "node_pb2.ViewKind.ValueType", id: str) -> node_pb2.Removal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,10 @@ class Failure:
     reason: str
 
 
+# What the core may do beyond the first release, because this runner understands it.
+FEATURES = ("deltas",)
+
+
 def network_view(version: str, message: node_pb2.NetworkView) -> NetworkView:
     """Build the view of a network."""
     return NetworkView(
@@ -57,10 +61,17 @@ def network_view(version: str, message: node_pb2.NetworkView) -> NetworkView:
         message.segmentation_id or None,
         message.mtu,
         tuple(message.endpoints),
-        tuple(
-            [ForwardingEntry(each.mac_address, tuple(each.ip_addresses), each.endpoint) for each in message.forwarding]
-        ),
+        tuple(_entries(message.forwarding)),
     )
+
+
+def changed_network_view(base: NetworkView, version: str, message: node_pb2.NetworkDelta) -> NetworkView:
+    """Build the view that a delta turns *base* into; the outcome is the one that the core would tell as a whole."""
+    replaced = {*message.gone_endpoints, *message.endpoints}
+    endpoints = {endpoint for endpoint in base.endpoints if endpoint not in replaced} | {*message.endpoints}
+    kept = [entry for entry in base.forwarding if entry.endpoint not in replaced]
+    forwarding = sorted([*kept, *_entries(message.forwarding)], key=lambda entry: entry.endpoint)
+    return replace(base, version=version, endpoints=tuple(sorted(endpoints)), forwarding=tuple(forwarding))
 
 
 def port_view(version: str, message: node_pb2.PortView) -> PortView:
@@ -97,6 +108,7 @@ def hello(agent: NodeAgent, host: str, started: datetime, known: Mapping[ViewKey
         known=[
             node_pb2.Known(kind=KIND_MESSAGES[kind], id=id, version=version) for (kind, id), version in known.items()
         ],
+        features=FEATURES,
     )
     return node_pb2.SyncRequest(hello=message)
 
@@ -126,6 +138,10 @@ def report(unsent: Unsent) -> node_pb2.SyncRequest:
         devices=unsent.devices,
     )
     return node_pb2.SyncRequest(report=message)
+
+
+def _entries(messages: Iterable[node_pb2.ForwardingEntry]) -> list[ForwardingEntry]:
+    return [ForwardingEntry(each.mac_address, tuple(each.ip_addresses), each.endpoint) for each in messages]
 
 
 def _facts(facts: Facts) -> node_pb2.Facts:

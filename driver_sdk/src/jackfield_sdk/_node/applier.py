@@ -3,6 +3,9 @@
 Pushes and repeated tries share one lock, so an agent never sees two views at once. A view that
 fails is remembered with the step that failed and tried again with growing pauses, whether or not
 the core is there. A newer version or a removal of the same view takes its place.
+
+Agents see whole views only. What changed of a network is put together here with the view that was
+told last, whether or not that could be made true.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from jackfield_sdk._convert.sync import Failure, ViewKey
 from jackfield_sdk.errors import DriverError, Rejected, RetryLater
 from jackfield_sdk.node import NodeAgent
 from jackfield_sdk.reporter import Reporter
-from jackfield_sdk.views import ViewKind
+from jackfield_sdk.views import NetworkView, ViewKind
 
 log = structlog.get_logger("jackfield_sdk")
 
@@ -53,6 +56,8 @@ class Applier:
         self._reporter = reporter
         self._retry_max = retry_max
         self._held: dict[ViewKey, str] = {}
+        self._told: dict[str, NetworkView] = {}
+        self._misses_views = False
         self._failed: dict[ViewKey, Failed] = {}
         self._sync_owed = False
         self._changed = asyncio.Event()
@@ -71,6 +76,11 @@ class Applier:
     def distrust(self) -> None:
         """Want every view pushed again."""
         self._held = dict.fromkeys(self._held, "")
+
+    def take_missing(self) -> bool:
+        """Return True once if a change came of a view that nobody told; a new hello asks for all of it."""
+        missing, self._misses_views = self._misses_views, False
+        return missing
 
     def stop(self) -> None:
         """Finish the view at hand and start no other."""
@@ -97,7 +107,9 @@ class Applier:
             if self._stopping:
                 return
             if upsert.WhichOneof("view") == "network":
-                yield self._network_step(upsert.version, upsert.network)
+                yield self._network_step(sync.network_view(upsert.version, upsert.network))
+            elif upsert.WhichOneof("view") == "network_delta":
+                yield from self._delta_steps(upsert.version, upsert.network_delta)
             elif upsert.WhichOneof("view") == "port":
                 yield self._port_step(upsert.version, upsert.port)
         for removal in push.removals:
@@ -106,11 +118,22 @@ class Applier:
             if removal.kind in sync.KINDS:
                 yield self._removal_step(sync.KINDS[removal.kind], removal.id)
 
-    def _network_step(self, version: str, message: node_pb2.NetworkView) -> Step:
-        async def run() -> None:
-            await self._agent.apply_network(sync.network_view(version, message))
+    def _network_step(self, view: NetworkView) -> Step:
+        self._told[view.id] = view
 
-        return Step((ViewKind.NETWORK, message.id), version, removal=False, run=run)
+        async def run() -> None:
+            await self._agent.apply_network(view)
+
+        return Step((ViewKind.NETWORK, view.id), view.version, removal=False, run=run)
+
+    def _delta_steps(self, version: str, message: node_pb2.NetworkDelta) -> Iterator[Step]:
+        base = self._told.get(message.id)
+        if base is not None and base.version == message.base_version:
+            yield self._network_step(sync.changed_network_view(base, version, message))
+            return
+        log.warning("view.missing", id=message.id, version=message.base_version)
+        self._held[ViewKind.NETWORK, message.id] = ""
+        self._misses_views = True
 
     def _port_step(self, version: str, message: node_pb2.PortView) -> Step:
         async def run() -> None:
@@ -122,6 +145,7 @@ class Applier:
     def _removal_step(self, kind: ViewKind, id: str) -> Step:
         async def run() -> None:
             if kind is ViewKind.NETWORK:
+                self._told.pop(id, None)
                 await self._agent.remove_network(id)
                 return
             await self._agent.remove_port(id)

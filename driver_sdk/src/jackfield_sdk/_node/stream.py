@@ -74,6 +74,8 @@ class Stream:
                 failures=len(failures),
                 in_sync=push.in_sync,
             )
+            if self._applier.take_missing():
+                return
             await self._write(call, sync.ack(push.nonce, failures))
 
     async def _report(self, call: SyncCall) -> None:

@@ -5,6 +5,7 @@ is the other half, a node service that pushes what a test tells it to an agent. 
 (`a_network()`, `a_port()`) make complete values of which a test names only what it is about.
 """
 
+from jackfield_sdk.testing._views import NetworkChange
 from jackfield_sdk.testing.core import Core, Failed, Wanted, running
 from jackfield_sdk.testing.factories import (
     a_host,
@@ -23,6 +24,7 @@ __all__ = [
     "Call",
     "Core",
     "Failed",
+    "NetworkChange",
     "Push",
     "RecordingAgent",
     "RecordingDriver",

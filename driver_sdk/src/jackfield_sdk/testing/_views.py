@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from jackfield.node.v1 import node_pb2
 
-from jackfield_sdk.views import NetworkView, PortView
+from jackfield_sdk.views import ForwardingEntry, NetworkView, PortView
 
 
-def upsert(view: NetworkView | PortView) -> node_pb2.Upsert:
-    """Write a view to make true."""
+@dataclass(frozen=True, slots=True)
+class NetworkChange:
+    """What changed of a network since the view of `base_version`: endpoints that are gone, and those
+    that have `forwarding` entries in place of what they had.
+    """
+
+    id: str
+    version: str
+    base_version: str
+    gone_endpoints: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    forwarding: tuple[ForwardingEntry, ...] = ()
+
+
+def upsert(view: NetworkView | PortView | NetworkChange) -> node_pb2.Upsert:
+    """Write a view to make true, or what changed of one."""
+    if isinstance(view, NetworkChange):
+        return node_pb2.Upsert(version=view.version, network_delta=_network_delta(view))
     if isinstance(view, NetworkView):
         return node_pb2.Upsert(version=view.version, network=_network_view(view))
     return node_pb2.Upsert(version=view.version, port=_port_view(view))
@@ -25,13 +43,27 @@ def _network_view(view: NetworkView) -> node_pb2.NetworkView:
         segmentation_id=view.segmentation_id,
         mtu=view.mtu,
         endpoints=view.endpoints,
-        forwarding=[
-            node_pb2.ForwardingEntry(
-                mac_address=entry.mac_address, ip_addresses=entry.ip_addresses, endpoint=entry.endpoint
-            )
-            for entry in view.forwarding
-        ],
+        forwarding=_forwarding(view.forwarding),
     )
+
+
+def _network_delta(view: NetworkChange) -> node_pb2.NetworkDelta:
+    return node_pb2.NetworkDelta(
+        id=view.id,
+        base_version=view.base_version,
+        gone_endpoints=view.gone_endpoints,
+        endpoints=view.endpoints,
+        forwarding=_forwarding(view.forwarding),
+    )
+
+
+def _forwarding(entries: Iterable[ForwardingEntry]) -> list[node_pb2.ForwardingEntry]:
+    return [
+        node_pb2.ForwardingEntry(
+            mac_address=entry.mac_address, ip_addresses=entry.ip_addresses, endpoint=entry.endpoint
+        )
+        for entry in entries
+    ]
 
 
 def _port_view(view: PortView) -> node_pb2.PortView:

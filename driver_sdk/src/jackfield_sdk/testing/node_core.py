@@ -21,6 +21,7 @@ from jackfield_sdk._convert import sync
 from jackfield_sdk._convert.sync import Failure
 from jackfield_sdk._transport import server_options
 from jackfield_sdk.testing import _views
+from jackfield_sdk.testing._views import NetworkChange
 from jackfield_sdk.views import NetworkView, PortReport, PortState, PortView, ViewKind
 
 _STATES = {
@@ -34,7 +35,7 @@ _STATES = {
 class Push:
     """What the core says: views to make true, views to remove, and whether that was all."""
 
-    upserts: tuple[NetworkView | PortView, ...] = ()
+    upserts: tuple[NetworkView | PortView | NetworkChange, ...] = ()
     removals: tuple[tuple[ViewKind, str], ...] = ()
     in_sync: bool = False
 
@@ -61,7 +62,7 @@ class Session:
         """The last report of each port on this stream."""
         return dict(self._states)
 
-    async def push(self, *upserts: NetworkView | PortView, **more: Any) -> list[Failure]:
+    async def push(self, *upserts: NetworkView | PortView | NetworkChange, **more: Any) -> list[Failure]:
         """Push views and wait for the acknowledgement; return the views that failed."""
         await self.send(Push(upserts, **more))
         return await self.acknowledged()

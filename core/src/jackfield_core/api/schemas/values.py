@@ -16,6 +16,7 @@ from jackfield_core.api.faults import bad_request
 from jackfield_core.context import RequestContext
 from jackfield_core.errors import Invalid
 from jackfield_core.ipam import mac, pools
+from jackfield_core.types import is_host_name
 
 MAX_TEXT = 255
 """Characters of a name, description and the like."""
@@ -76,7 +77,7 @@ def one_of(name: str, value: str, choices: Sequence[str]) -> str:
 
 def host_name(name: str, value: str) -> str:
     """Read the name of a host, or an empty text for none: it has to fit between two slashes of a path."""
-    if value and (not value.strip() or not value.isprintable() or "/" in value or value in (".", "..")):
+    if value and not is_host_name(value):
         raise refuse(name, f"{quoted(value)} is not the name of a host")
     return value
 

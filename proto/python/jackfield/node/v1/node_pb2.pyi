@@ -124,6 +124,7 @@ class Hello(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
     KNOWN_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
     host: _builtins.str
     """Name of the host, as in "binding:host_id"."""
     agent_type: _builtins.str
@@ -146,6 +147,10 @@ class Hello(_message.Message):
     def known(self) -> _containers.RepeatedCompositeFieldContainer[Global___Known]:
         """What the agent holds already; the core pushes only the difference."""
 
+    @_builtins.property
+    def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the agent understands beyond the first release: "deltas"."""
+
     def __init__(
         self,
         *,
@@ -157,10 +162,11 @@ class Hello(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         facts: Global___Facts | None = ...,
         known: _abc.Iterable[Global___Known] | None = ...,
+        features: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_type", b"agent_type", "binary", b"binary", "driver", b"driver", "facts", b"facts", "host", b"host", "known", b"known", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_type", b"agent_type", "binary", b"binary", "driver", b"driver", "facts", b"facts", "features", b"features", "host", b"host", "known", b"known", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -473,6 +479,7 @@ class Upsert(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     NETWORK_FIELD_NUMBER: _builtins.int
     PORT_FIELD_NUMBER: _builtins.int
+    NETWORK_DELTA_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the view; opaque, the same content has the same version."""
     @_builtins.property
@@ -483,18 +490,23 @@ class Upsert(_message.Message):
     def port(self) -> Global___PortView:
         """A port on this host."""
 
+    @_builtins.property
+    def network_delta(self) -> Global___NetworkDelta:
+        """What has changed of a network on this host; only for agents with the feature "deltas"."""
+
     def __init__(
         self,
         *,
         version: _builtins.str = ...,
         network: Global___NetworkView | None = ...,
         port: Global___PortView | None = ...,
+        network_delta: Global___NetworkDelta | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["network", b"network", "port", b"port", "view", b"view"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["network", b"network", "network_delta", b"network_delta", "port", b"port", "view", b"view"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["network", b"network", "port", b"port", "version", b"version", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["network", b"network", "network_delta", b"network_delta", "port", b"port", "version", b"version", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_view: _TypeAlias = _typing.Literal["network", "port"]  # noqa: Y015
+    _WhichOneofReturnType_view: _TypeAlias = _typing.Literal["network", "port", "network_delta"]  # noqa: Y015
     _WhichOneofArgType_view: _TypeAlias = _typing.Literal["view", b"view"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_view) -> _WhichOneofReturnType_view | None: ...
 
@@ -558,7 +570,7 @@ class NetworkView(_message.Message):
 
     @_builtins.property
     def forwarding(self) -> _containers.RepeatedCompositeFieldContainer[Global___ForwardingEntry]:
-        """Where the other hosts' ports are; only for tunnels."""
+        """Where the other hosts' ports are, in order of the endpoints; only for tunnels."""
 
     def __init__(
         self,
@@ -618,6 +630,52 @@ class ForwardingEntry(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ForwardingEntry: _TypeAlias = ForwardingEntry  # noqa: Y015
+
+@_typing.final
+class NetworkDelta(_message.Message):
+    """A network as one host has to carry it, told by what is behind tunnel endpoints now
+    and was not before. All else is as in the view that it starts from.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    BASE_VERSION_FIELD_NUMBER: _builtins.int
+    GONE_ENDPOINTS_FIELD_NUMBER: _builtins.int
+    ENDPOINTS_FIELD_NUMBER: _builtins.int
+    FORWARDING_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Identifier of the network."""
+    base_version: _builtins.str
+    """Version of the view that this starts from, which is the one that the agent was told last."""
+    @_builtins.property
+    def gone_endpoints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tunnel endpoints that are no other host's of this network any more."""
+
+    @_builtins.property
+    def endpoints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tunnel endpoints whose entries have changed, and new ones."""
+
+    @_builtins.property
+    def forwarding(self) -> _containers.RepeatedCompositeFieldContainer[Global___ForwardingEntry]:
+        """All entries of these endpoints, which take the place of those that there were."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        base_version: _builtins.str = ...,
+        gone_endpoints: _abc.Iterable[_builtins.str] | None = ...,
+        endpoints: _abc.Iterable[_builtins.str] | None = ...,
+        forwarding: _abc.Iterable[Global___ForwardingEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_version", b"base_version", "endpoints", b"endpoints", "forwarding", b"forwarding", "gone_endpoints", b"gone_endpoints", "id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NetworkDelta: _TypeAlias = NetworkDelta  # noqa: Y015
 
 @_typing.final
 class PortView(_message.Message):

@@ -1,7 +1,8 @@
 """The configuration of a switch that nobody has configured: its interfaces, and VLAN 1 on them.
 
-What a switch reports and nobody configures (links that are up, neighbours that speak LLDP) is part
-of it, because the server here has no hardware to ask; its modules say so too (``modules/``).
+What a switch reports and nobody configures (links that are up, neighbours that speak LLDP) comes with
+it on request: the real server here has no hardware to ask, so to it this is configuration as well, and
+its modules say so (``modules/``).
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,8 +19,9 @@ INTERFACES = '<interfaces xmlns="http://openconfig.net/yang/interfaces">{interfa
 INTERFACE = (
     "<interface><name>{name}</name>"
     '<config><name>{name}</name><type xmlns:ianaift="urn:ietf:params:xml:ns:yang:iana-if-type">ianaift:{type}</type>'
-    "</config><state><name>{name}</name><oper-status>{status}</oper-status></state>{switched}</interface>"
+    "</config>{state}{switched}</interface>"
 )
+STATE = "<state><name>{name}</name><oper-status>{status}</oper-status></state>"
 SWITCHED = (
     '<{container} xmlns="http://openconfig.net/yang/interfaces/{module}"><switched-vlan '
     'xmlns="http://openconfig.net/yang/vlan"><config><interface-mode>ACCESS</interface-mode>'
@@ -49,10 +51,17 @@ class Heard:
     chassis_id: str = "02:00:00:00:00:01"
 
 
-def factory_configuration(ports: Iterable[str], neighbours: Mapping[str, Heard], down: Iterable[str] = ()) -> str:
-    """Return the document; *ports* are names, ``Ethernet1`` or ``Port-Channel7``; *down* are ports without a link."""
+def configuration(ports: Iterable[str]) -> str:
+    """Return the document; *ports* are names, ``Ethernet1`` or ``Port-Channel7``."""
+    interfaces = "".join(_interface(name, "") for name in ports)
+    return DOCUMENT.format(parts="\n".join([INTERFACES.format(interfaces=interfaces), DEFAULT_INSTANCE]))
+
+
+def reported(ports: Iterable[str], neighbours: Mapping[str, Heard], down: Iterable[str] = ()) -> str:
+    """Return the document with what a switch reports; *down* are ports without a link."""
     dark = set(down)
-    interfaces = "".join(_interface(name, "DOWN" if name in dark else "UP") for name in ports)
+    states = {name: STATE.format(name=escape(name), status="DOWN" if name in dark else "UP") for name in ports}
+    interfaces = "".join(_interface(name, state) for name, state in states.items())
     parts = [INTERFACES.format(interfaces=interfaces), DEFAULT_INSTANCE]
     if neighbours:
         parts.append(LLDP.format(interfaces="".join(_neighbour(*heard) for heard in neighbours.items())))
@@ -64,11 +73,11 @@ def is_channel(name: str) -> bool:
     return name.startswith("Port-Channel")
 
 
-def _interface(name: str, status: str) -> str:
+def _interface(name: str, state: str) -> str:
     container, module = ("aggregation", "aggregate") if is_channel(name) else ("ethernet", "ethernet")
     kind = "ieee8023adLag" if is_channel(name) else "ethernetCsmacd"
     switched = SWITCHED.format(container=container, module=module)
-    return INTERFACE.format(name=escape(name), type=kind, status=status, switched=switched)
+    return INTERFACE.format(name=escape(name), type=kind, state=state, switched=switched)
 
 
 def _neighbour(port: str, heard: Heard) -> str:

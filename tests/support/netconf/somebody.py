@@ -40,17 +40,26 @@ class Somebody:
 
     def running(self) -> bytes:
         """Return the running configuration, without the envelope of the reply."""
-        data: bytes = self._session.get_config("running").data_xml.encode()
+        data: bytes = self.ask("get_config", source="running").data_xml.encode()
         return data
 
     def edit(self, xml: str) -> None:
         """Merge *xml*, the content of ``<config>``, and commit it."""
-        self._session.edit_config(target="candidate", config=CONFIG.format(xml=xml))
-        self._session.commit()
+        self.ask("edit_config", target="candidate", config=self.config(xml))
+        self.ask("commit")
 
-    def save(self) -> None:
-        """Make the running configuration that of the next start."""
-        self._session.copy_config(source="running", target="startup")
+    def config(self, xml: str) -> str:
+        """Return *xml* as the argument of an edit."""
+        return CONFIG.format(xml=xml)
+
+    def ask(self, operation: str, **arguments: Any) -> Any:
+        """Make a request that ncclient knows by this name, and return its answer."""
+        return getattr(self._session, operation)(**arguments)
+
+    def ask_later(self, operation: str, **arguments: Any) -> Any:
+        """Make a request without waiting; what is returned has an ``event`` and then a ``reply``."""
+        self._session.async_mode = True
+        return self.ask(operation, **arguments)
 
     @contextmanager
     def lock(self, datastore: str) -> Iterator[None]:
@@ -62,5 +71,6 @@ class Somebody:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._session.async_mode = False
         if self._session.connected:
             self._session.close_session()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from support.netconf.factory import Heard, factory_configuration
+from support.netconf.factory import Heard, reported
 from support.netconf.secure_shell import PROGRAM as SSHD
 from support.netconf.secure_shell import SecureShell
 from support.netconf.somebody import Somebody
@@ -160,7 +160,7 @@ class NetconfSwitch:
         self._server.start()
 
     def _forget(self) -> None:
-        self._startup.write_text(factory_configuration(self.ports, self.neighbours, self.down))
+        self._startup.write_text(reported(self.ports, self.neighbours, self.down))
 
     def _command(self) -> list[str]:
         modules = [f"--module={path.stem}" for path in sorted(OUR_MODULES.glob("*.yang"))]

@@ -143,9 +143,10 @@ def test_deletion_has_a_revision_of_its_own(rows):
 def test_host_is_made_of_its_agents():
     """Agents are alive by their heartbeat; what the host can do is what its agents can do together."""
     at = now()
-    neighbour = {"interface": "eth1", "chassis_id": "00:1c:73:00:00:01", "port_id": "Ethernet7"}
+    neighbour = {"interface": "eth1", "chassis_id": "00:1c:73:00:00:01", "port_id": "Ethernet7", "system_name": "leaf1"}
+    nobody = {"interface": "eth2", "chassis_id": "", "port_id": "", "system_name": ""}
     agents = [
-        an_agent(at=at, age=74, neighbours=(neighbour,)),
+        an_agent(at=at, age=74, neighbours=(neighbour, nobody)),
         an_agent("Linux bridge agent", at=at, age=76, physical_networks={"leaf2": "eth2"}, tunnel_ip=None),
     ]
 
@@ -159,8 +160,11 @@ def test_host_is_made_of_its_agents():
     assert host.tunnel_ip == "198.51.100.1"
     assert host.agents[0].configurations == b'{"a":2,"b":1}'
     assert not host.agents[1].HasField("tunnel_ip")
-    (nic,) = host.nics
-    assert (nic.name, nic.neighbour.chassis_id, nic.neighbour.port_id) == ("eth1", "00:1c:73:00:00:01", "Ethernet7")
+    wired, deaf = host.nics
+    seen = wired.neighbour
+    assert (wired.name, seen.chassis_id, seen.port_id, seen.system_name) == ("eth1", *[*neighbour.values()][1:])
+    assert deaf.name == "eth2"
+    assert not deaf.HasField("neighbour")
 
 
 def test_bound_port_brings_its_host(rows):

@@ -186,7 +186,8 @@ async def test_sign_of_life_is_noted_and_spared(site: Any) -> None:
 async def test_neighbours_and_devices_are_stored_with_the_agent(site: Any) -> None:
     """LLDP neighbours are facts of the host: whoever binds ports hears of them."""
     agent = await site.synced("host1")
-    neighbour = node_pb2.Neighbour(interface="eth0", chassis_id="leaf1", port_id="Ethernet7")
+    chassis_id = "00:1c:73:00:00:01"
+    neighbour = node_pb2.Neighbour(interface="eth0", chassis_id=chassis_id, port_id="Ethernet7", system_name="leaf1")
 
     await agent.say(report=node_pb2.Report(neighbours=[neighbour], devices=3))
 
@@ -195,6 +196,12 @@ async def test_neighbours_and_devices_are_stored_with_the_agent(site: Any) -> No
         return row if row.neighbours else None
 
     row = await site.eventually(is_stored)
-    assert row.neighbours == ({"interface": "eth0", "chassis_id": "leaf1", "port_id": "Ethernet7"},)
+    (stored,) = row.neighbours
+    assert stored == {
+        "interface": "eth0",
+        "chassis_id": chassis_id,
+        "port_id": "Ethernet7",
+        "system_name": "leaf1",
+    }
     assert row.configurations == {"integration_bridge": "br-int", "devices": 3}
     assert site.changed_hosts == ["host1", "host1"]

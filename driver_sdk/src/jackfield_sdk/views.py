@@ -95,11 +95,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """The switch port that an interface of the host is plugged into, as LLDP tells it."""
+    """The switch port that an interface of the host is plugged into, as LLDP tells it.
+
+    `chassis_id` and `port_id` are empty for an interface that is listened to and hears nobody.
+    """
 
     interface: str
-    chassis_id: str
-    port_id: str
+    chassis_id: str = ""
+    port_id: str = ""
+    system_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

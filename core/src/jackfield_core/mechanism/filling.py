@@ -78,5 +78,7 @@ def fill_agent(message: binding_pb2.Agent, agent: Agent, alive: bool) -> None:
 def fill_nic(message: binding_pb2.Nic, neighbour: dict[str, str]) -> None:
     """Fill an empty message with an interface of a host and what is at the other end of its wire."""
     message.name = neighbour.get("interface", "")
-    message.neighbour.chassis_id = neighbour.get("chassis_id", "")
-    message.neighbour.port_id = neighbour.get("port_id", "")
+    if neighbour.get("chassis_id"):
+        message.neighbour.chassis_id = neighbour["chassis_id"]
+        message.neighbour.port_id = neighbour.get("port_id", "")
+        message.neighbour.system_name = neighbour.get("system_name", "")

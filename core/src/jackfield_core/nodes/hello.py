@@ -58,7 +58,7 @@ def takes_deltas(hello: node_pb2.Hello) -> bool:
 def neighbours_of(report: node_pb2.Report) -> tuple[dict[str, str], ...]:
     """Return the neighbours of a report, the way they are stored."""
     return tuple(
-        {"interface": clean(one.interface), "chassis_id": clean(one.chassis_id), "port_id": clean(one.port_id)}
+        {name: clean(getattr(one, name), 255) for name in ("interface", "chassis_id", "port_id", "system_name")}
         for one in report.neighbours
     )
 

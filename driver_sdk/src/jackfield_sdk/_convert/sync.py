@@ -132,7 +132,12 @@ def report(unsent: Unsent) -> node_pb2.SyncRequest:
             for each in unsent.ports
         ],
         neighbours=[
-            node_pb2.Neighbour(interface=each.interface, chassis_id=each.chassis_id, port_id=each.port_id)
+            node_pb2.Neighbour(
+                interface=each.interface,
+                chassis_id=each.chassis_id,
+                port_id=each.port_id,
+                system_name=each.system_name,
+            )
             for each in unsent.neighbours or ()
         ],
         devices=unsent.devices,

@@ -2,7 +2,7 @@
 
 Agents of Neutron say what they can do in ``configurations``, and the compute
 side reads ``bridge_mappings`` there; what our agents report is shown under the
-same names.
+same names, and what they hear by LLDP as ``lldp_neighbours``.
 """
 
 from datetime import datetime
@@ -79,6 +79,7 @@ def _configurations(agent: Agent) -> dict[str, Any]:
         "vif_types": agent.vif_types,
         "driver": agent.driver,
         "version": agent.version,
+        "lldp_neighbours": agent.neighbours,
     }
 
 

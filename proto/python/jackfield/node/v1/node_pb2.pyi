@@ -409,22 +409,26 @@ class Neighbour(_message.Message):
     INTERFACE_FIELD_NUMBER: _builtins.int
     CHASSIS_ID_FIELD_NUMBER: _builtins.int
     PORT_ID_FIELD_NUMBER: _builtins.int
+    SYSTEM_NAME_FIELD_NUMBER: _builtins.int
     interface: _builtins.str
     """Interface of the host."""
     chassis_id: _builtins.str
-    """Chassis identifier of the switch."""
+    """Chassis identifier of the switch; empty if the interface is listened to and hears nobody."""
     port_id: _builtins.str
-    """Port identifier on the switch."""
+    """Port identifier on the switch; empty if nobody is heard."""
+    system_name: _builtins.str
+    """Name that the switch gives itself; empty if it was not sent."""
     def __init__(
         self,
         *,
         interface: _builtins.str = ...,
         chassis_id: _builtins.str = ...,
         port_id: _builtins.str = ...,
+        system_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chassis_id", b"chassis_id", "interface", b"interface", "port_id", b"port_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chassis_id", b"chassis_id", "interface", b"interface", "port_id", b"port_id", "system_name", b"system_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,130 @@
+"""One NETCONF session with one switch: look at it, and make an edit true.
+
+    with connect("10.0.0.7", 830, credentials, trust, switch="leaf-7") as session:
+        edit = difference(session.read(), wanted, is_ours)
+        session.apply(edit, Safety())
+
+A session is for one thread, and blocks. Every method raises errors of `errors.py` and nothing else. After
+`Unreachable` or `CommitLost` the session is over: open another one, and look what is true.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from lxml import etree
+
+from jackfield_arista import parsing
+from jackfield_arista.configuration import Configuration
+from jackfield_arista.connection import Endpoint, Timeouts, knock, open_manager
+from jackfield_arista.credentials import Credentials
+from jackfield_arista.edit import Edit
+from jackfield_arista.errors import RpcFailed
+from jackfield_arista.health import Health, Neighbour
+from jackfield_arista.namespaces import ARISTA_VXLAN
+from jackfield_arista.netconf import Netconf
+from jackfield_arista.payload import payload
+from jackfield_arista.polling import often
+from jackfield_arista.transaction import Safety, Transaction, save
+from jackfield_arista.trust import Trust
+
+__all__ = ["Neighbour", "Safety", "Session", "Timeouts", "connect"]
+
+
+def connect(
+    address: str,
+    port: int,
+    credentials: Credentials,
+    trust: Trust,
+    timeouts: Timeouts | None = None,
+    *,
+    switch: str = "",
+) -> Session:
+    """Open a session; `switch` is the name that errors use.
+
+    Unreachable, HostKeyUnknown, HostKeyChanged or AuthenticationFailed if there is none.
+    """
+    endpoint = Endpoint(switch or address, address, port)
+    timeouts = timeouts or Timeouts()
+    with often():
+        return Session(
+            endpoint, Netconf(endpoint.switch, open_manager(endpoint, credentials, trust, timeouts)), timeouts
+        )
+
+
+class Session:
+    """An open session; a context manager that closes it."""
+
+    def __init__(self, endpoint: Endpoint, netconf: Netconf, timeouts: Timeouts) -> None:
+        """Use what `connect` has opened."""
+        self._endpoint = endpoint
+        self._netconf = netconf
+        self._timeouts = timeouts
+        self._native_vxlan = netconf.has_module(ARISTA_VXLAN)
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the session is open, as far as anybody has noticed."""
+        return self._netconf.alive
+
+    def read(self) -> Configuration:
+        """Return what the switch holds: all its VLANs and ports, whosever they are."""
+        filters = [*parsing.CONFIGURATION_FILTER, *([parsing.NATIVE_VXLAN_FILTER] if self._native_vxlan else [])]
+        with often():
+            return parsing.configuration(self._netconf.get_config(filters))
+
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """Return the switch's LLDP table."""
+        with often():
+            return parsing.neighbours(self._netconf.get([parsing.NEIGHBOURS_FILTER]))
+
+    def links(self) -> dict[str, bool]:
+        """Return for each interface whether it is up."""
+        with often():
+            return parsing.links(self._netconf.get([parsing.LINKS_FILTER]))
+
+    def running_xml(self) -> bytes:
+        """Return the whole running configuration, as the switch writes it."""
+        with often():
+            return bytes(etree.tostring(self._netconf.get_config()))
+
+    def apply(self, edit: Edit, safety: Safety) -> Configuration:
+        """Make an edit true, all of it, and return what the switch holds then.
+
+        LockHeld and RpcFailed: nothing has changed. UnhealthyAfterCommit and NotTaken: it was taken back,
+        where the switch can. CommitLost: the next look tells. NotSaved: it is true, and `save` is still due.
+        """
+        with often():
+            return Transaction(
+                self._endpoint.switch,
+                self._netconf,
+                safety,
+                read=self.read,
+                look=self._look,
+                knock=lambda: knock(self._endpoint, self._timeouts.connect),
+                payload=lambda one: payload(one, native_vxlan=self._native_vxlan),
+            ).run(edit)
+
+    def save(self, safety: Safety) -> None:
+        """Have what runs survive a restart, as the safety says. NotSaved if it does not."""
+        with often():
+            save(self._endpoint.switch, self._netconf, safety)
+
+    def close(self) -> None:
+        """End the session."""
+        with often():
+            self._netconf.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _look(self) -> Health:
+        """Return the switch's health as far as it tells: one without LLDP has links at least."""
+        try:
+            state = self._netconf.get([parsing.LINKS_FILTER, parsing.NEIGHBOURS_FILTER])
+        except RpcFailed:
+            return Health()
+        return Health(parsing.neighbours(state), parsing.links(state))

@@ -41,6 +41,7 @@ from jackfield_sdk.driver import MechanismDriver
 from jackfield_sdk.errors import DeviceConflict, DriverError, Effect, Infeasible, Rejected, RetryLater
 from jackfield_sdk.events import Events
 from jackfield_sdk.lane import LaneAgent, PassOutcome, PortOutcome, Views
+from jackfield_sdk.lldp_listener import LldpListener
 from jackfield_sdk.node import NodeAgent
 from jackfield_sdk.reporter import Reporter
 from jackfield_sdk.resources import (
@@ -109,6 +110,7 @@ __all__ = [
     "Kind",
     "LaneAgent",
     "Line",
+    "LldpListener",
     "LldpNeighbour",
     "MechanismDriver",
     "Neighbour",

@@ -12,6 +12,7 @@ as one that hears nobody, with empty identifiers, so that the core learns of the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import socket
@@ -85,13 +86,14 @@ class LldpListener:
         self._asked: Sequence[str] = ()
         self._ears: dict[str, _Ear] = {}
         self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stale = True
         self._deaf: dict[str, str] = {}
         self._told: Sequence[Neighbour] | None = None
 
     async def run(self) -> None:
         """Listen until cancelled; without the right to open raw sockets, say so once and hear nothing."""
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as links:
             links.setblocking(False)
             links.bind((0, _RTMGRP_LINK))
@@ -104,9 +106,11 @@ class LldpListener:
                     self._close(interface)
 
     def look_again(self) -> None:
-        """Ask for the interfaces again; for who knows that they changed although no link did. On the loop."""
+        """Ask for the interfaces again, because they changed although no link did; from any thread."""
         self._stale = True
-        self._wake.set()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the agent is going
+                self._loop.call_soon_threadsafe(self._wake.set)
 
     async def _listen(self) -> None:
         while True:

@@ -26,7 +26,7 @@ IDENTITIES: Final = {
 
 def child(parent: etree._Element, namespace: str, name: str, text: object = None) -> etree._Element:
     """Add an element, with text if there is any."""
-    element = etree.SubElement(parent, f"{{{namespace}}}{name}")
+    element = etree.SubElement(parent, f"{{{namespace}}}{name}", nsmap={None: namespace})
     if text is not None:
         element.text = str(text)
     return element

@@ -91,4 +91,5 @@ def _add_leaf(config: etree._Element, name: str, before: int | None, after: int 
     if after is not None and after != before:
         child(config, VLAN, name, after)
     elif after is None and before is not None:
-        child(config, VLAN, name).set(OPERATION, "remove")
+        # Its value is said as well: a leaf of a number is never empty, not even one that goes.
+        child(config, VLAN, name, before).set(OPERATION, "remove")

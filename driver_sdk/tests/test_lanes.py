@@ -98,3 +98,20 @@ async def test_a_run_starts_when_the_one_before_it_has_ended():
 
     assert sorted(log[:2]) == ["network-1", "network-2"]
     assert sorted(log[2:]) == ["port-1", "port-2"]
+
+
+async def test_a_run_that_is_taken_together_begins_at_once():
+    """However few workers there are, nobody waits for another one of the run; the next run waits for all."""
+    together = asyncio.Barrier(20)
+    log = []
+
+    async def work(item):
+        if item < 20:
+            await together.wait()
+        log.append(item)
+        return item
+
+    results = await run_batch(range(22), work, run_of=lambda item: item < 20, workers=1, together=True)
+
+    assert results == list(range(22))
+    assert set(log[20:]) == {20, 21}

@@ -53,6 +53,9 @@ class MechanismDriver:
     hyphens, at most 63 bytes. `network_types` and `vnic_types` bound what `bind_port` is asked
     for; empty means any. `attributes` are the vendor's own, see `attributes`. A driver that has the
     core keep states declares `state_versions`: the oldest that it reads, and the one it writes.
+    `begins_together` is for a driver that makes one edit of a device out of all that waits for it:
+    the postcommits of a call that do not depend on each other then begin at once, all of them, so
+    they have to be `async def`.
     """
 
     name: str
@@ -62,6 +65,7 @@ class MechanismDriver:
     max_levels: int = 1
     attributes: Sequence[Attribute] = ()
     state_versions: StateVersions | None = None
+    begins_together: bool = False
 
     # The deployment that the core belongs to, known after the first handshake. It belongs into
     # ownership marks on shared devices.

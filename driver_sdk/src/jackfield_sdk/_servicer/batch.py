@@ -3,6 +3,8 @@
 Most hooks answer at once, and a task for each would cost more than the hook. So changes are taken
 one after the other until one is slow; the rest of its run then shares a few workers. A run is a
 stretch of changes that cannot depend on each other: one kind, and all deletes or none.
+
+A driver that makes one edit of everything that comes together wants them all at once instead.
 """
 
 from __future__ import annotations
@@ -28,15 +30,20 @@ async def run_batch(
     *,
     run_of: Callable[[_T], Hashable],
     workers: int,
+    together: bool = False,
 ) -> list[_R]:
     """Work on all items and return the results in their order.
 
     Items next to each other with the same `run_of` are independent; a run starts when the one
-    before it has ended.
+    before it has ended. `together` begins all items of a run at once, however many there are.
     """
     results: list[_R] = []
     for _, run in groupby(items, run_of):
-        await _work_through(list(run), work, workers, results)
+        begun = list(run)
+        if together:
+            results += await _side_by_side(begun, work, len(begun))
+        else:
+            await _work_through(begun, work, workers, results)
     return results
 
 

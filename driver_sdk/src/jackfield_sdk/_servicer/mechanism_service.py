@@ -74,7 +74,8 @@ class MechanismService(MechanismServiceServicer):
             async def act(change: change_pb2.Change) -> mechanism_pb2.PostcommitResult:
                 return await self._take_lane(decoder, change)
 
-            results = await run_batch(request.changes, act, run_of=_run_of, workers=self._workers)
+            together = self._process.driver.begins_together
+            results = await run_batch(request.changes, act, run_of=_run_of, workers=self._workers, together=together)
             return mechanism_pb2.PostcommitResponse(results=results)
 
     @answered

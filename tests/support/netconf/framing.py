@@ -5,7 +5,8 @@ chunks, each with its length before it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import BytesIO
 
 END = b"]]>]]>"
 CHUNK = re.compile(rb"\n#(\d+)\n")
@@ -13,6 +14,15 @@ END_OF_CHUNKS = b"\n##\n"
 CHUNK_BYTES = 60_000
 
 Receive = Callable[[int], bytes]
+
+
+def messages(said: bytes) -> Iterator[bytes]:
+    """Return the messages in all that a client said, greeting first; one that is cut off is left out."""
+    framing = Framing(BytesIO(said).read)
+    greeting = framing.read()
+    framing.in_chunks = greeting is not None and b"urn:ietf:params:netconf:base:1.1" in greeting
+    while (message := framing.read()) is not None:
+        yield message
 
 
 class Framing:

@@ -1,6 +1,6 @@
 """A switch with a real NETCONF server: netconfd, reached through a private sshd.
 
-    driver ── ssh ── sshd ── netconf-subsystem ── Unix socket ── netconfd ── startup.xml
+    driver ── ssh ── sshd ── relay ── Unix socket ── netconfd ── startup.xml
 
 It has candidate, running and startup configuration, locks, confirmed commits and the models of a
 switch (``modules/``: of the names and namespaces of the published ones, cut down, in our words).
@@ -9,12 +9,18 @@ It forwards no frame; see `e2e.lab.top_of_rack` for one that does.
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from lxml import etree
+
+from support.netconf import relay
+from support.netconf.editing import BASE
 from support.netconf.factory import Heard, reported
+from support.netconf.framing import messages
 from support.netconf.secure_shell import PROGRAM as SSHD
 from support.netconf.secure_shell import SecureShell
 from support.netconf.somebody import Somebody
@@ -22,7 +28,6 @@ from support.ports import free_port
 from support.processes import Process, accepts
 
 SERVER = Path("/usr/sbin/netconfd")
-SUBSYSTEM = Path("/usr/sbin/netconf-subsystem")
 OUR_MODULES = Path(__file__).parent / "modules"
 THEIR_MODULES = [
     Path("/usr/share/yuma/modules", name) for name in ("ietf", "ietf-derived", "netconfcentral", "yuma123")
@@ -71,7 +76,8 @@ class NetconfSwitch:
         self._socket = directory / "ncx.sock"
         if len(os.fsencode(self._socket)) > SOCKET_PATH_BYTES:
             raise ValueError(f'no socket fits at "{self._socket}"')
-        subsystem = f"{SUBSYSTEM} --ncxserver-sockname={self.port}@{self._socket}"
+        self._said = directory / "said"
+        subsystem = f"{sys.executable} -I -S {relay.__file__} {self._socket} {self.port} {self._said}"
         self._ssh = SecureShell(directory, self.port, subsystem, environment or {})
         self.user, self.key_file, self.host_key = self._ssh.user, self._ssh.user_key, self._ssh.host_key
         self.known_hosts = directory / "known_hosts"
@@ -83,6 +89,7 @@ class NetconfSwitch:
         """Start the switch with the configuration of its factory."""
         # It keeps a number of its last change there.
         (self.directory / "home" / "data").mkdir(parents=True, exist_ok=True)
+        self._said.mkdir(exist_ok=True)
         self._forget()
         self.power_on()
         return self
@@ -139,6 +146,13 @@ class NetconfSwitch:
     def somebody(self) -> Somebody:
         """Open a session of somebody else."""
         return Somebody(self.port, self.user, self.key_file)
+
+    @property
+    def payloads(self) -> list[bytes]:
+        """The ``<config>`` of every edit that anybody asked for."""
+        said = [message for path in sorted(self._said.iterdir()) for message in messages(path.read_bytes())]
+        configs = [config for one in said for config in etree.fromstring(one.strip()).iter(f"{{{BASE}}}config")]
+        return [bytes(etree.tostring(config)) for config in configs]
 
     def log_files(self) -> list[Path]:
         """Return the logs of both servers."""

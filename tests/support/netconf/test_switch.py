@@ -194,3 +194,11 @@ def test_paused_switch_answers_later(switch: AnySwitch, operator: Somebody) -> N
 
     assert waiting.event.wait(30)
     assert b"Ethernet1" in waiting.reply.data_xml.encode()
+
+
+def test_what_was_sent_is_kept(switch: AnySwitch) -> None:
+    """Every edit can be looked at afterwards, as it was sent."""
+    with Somebody(switch.port, switch.user, switch.key_file) as operator:
+        operator.edit(vlan(108, "kept"))
+
+    assert [values(payload, "name") for payload in switch.payloads] == [["default", "kept"]]

@@ -26,6 +26,7 @@ from jackfield_core.mechanism.registry import Registry
 from jackfield_core.segments.manager import SegmentManager
 from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
+from jackfield_core.services.port_binding import PortBindingService
 from jackfield_core.services.segment import SegmentService
 from jackfield_core.services.spec import NetworkCreate, PortCreate, PortUpdate, SegmentCreate, SubnetCreate
 from jackfield_core.services.subnet import SubnetService
@@ -42,7 +43,10 @@ MAC = "fa:16:3e:00:00:0{}"
 class Cloud:
     """Services over a ledger, and what drivers say to it."""
 
-    def __init__(self, database: Database, work: UnitOfWork, settings: config.Settings) -> None:
+    def __init__(
+        self, database: Database, work: UnitOfWork, settings: config.Settings, binder: Binder | None = None
+    ) -> None:
+        """Build services; without a *binder* nobody binds ports."""
         registry = Registry(settings)
         mechanism = MechanismManager(registry, settings.mechanism)
         segments = SegmentManager(settings.segments)
@@ -55,8 +59,9 @@ class Cloud:
         self.networks = NetworkService(work, segments, mechanism)
         self.segments = SegmentService(work, segments, mechanism)
         self.subnets = SubnetService(work, mechanism)
-        binder = Binder(registry, mechanism, segments, work, settings)
+        binder = binder or Binder(registry, mechanism, segments, work, settings)
         self.ports = PortService(work, trees, Allocator(), binder, mechanism, base_mac=settings.base_mac)
+        self.bindings = PortBindingService(work, self.ports, trees, binder, mechanism)
 
     async def network(self) -> str:
         return (await self.networks.create(CTX, NetworkCreate(project_id="project"))).network.id

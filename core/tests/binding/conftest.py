@@ -4,33 +4,41 @@ import asyncio
 import contextlib
 import inspect
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from jackfield_core import config
 from jackfield_core.binding.binder import Binder, BindingRequest
-from jackfield_core.db.port import Binding
-from jackfield_core.db.segment import Segment
+from jackfield_core.binding.dynamic import DynamicSegments
+from jackfield_core.binding.release import Releaser
+from jackfield_core.db.engine import Database
+from jackfield_core.db.port import Binding, Port
+from jackfield_core.db.segment import Segment, allocation
 from jackfield_core.db.tree import NetworkTree, load_trees
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.segments.manager import SegmentManager
+from jackfield_core.services.spec import PortCreate, PortUpdate
 from jackfield_sdk import (
     BindContext,
     Bound,
     MechanismDriver,
     NetworkContext,
+    NextLevel,
     Rejected,
     RunningServer,
     ServerSettings,
+    Skip,
     start_server,
 )
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
+from support.silent_cloud import CTX, Cloud
 
 Script = Callable[[BindContext], Any]
 NO_MTUS: Mapping[str, int] = {}
@@ -127,6 +135,7 @@ class Yard:
         async with self.unit_of_work() as tx:
             await segments.bootstrap(tx)
         manager = MechanismManager(registry, settings.mechanism)
+        self.settings, self.dynamic = settings, DynamicSegments(segments, manager, self.unit_of_work)
         return Binder(registry, manager, segments, self.unit_of_work, settings)
 
     async def stop(self, driver: MechanismDriver) -> None:
@@ -175,3 +184,87 @@ def segment(rows: Any) -> Callable[..., Segment]:
         return replace(rows.segment(network), id=id, network_type=network_type)
 
     return make
+
+
+RACKS = {"host-1": "leaf1", "host-2": "leaf1", "host-3": "leaf2"}
+
+
+class Racks:
+    """A cloud of racks: a fabric takes VXLAN to the leaf of a host, and from there it is a VLAN of that leaf.
+
+    Drivers "a" and "b" are owed everything, and a test says when they have heard.
+    """
+
+    def __init__(self, yard: Yard, database: Database) -> None:
+        self.yard = yard
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        """Done once, while the host's driver is asked; nothing is locked then."""
+        self.reason = ""
+        """Why the host's driver binds nothing."""
+        self.fabric = ScriptedDriver("fabric", self._leaf, network_types=["vxlan"])
+        self.ovs = ScriptedDriver("ovs", self._plug)
+        self._database = database
+
+    async def start(self) -> None:
+        """Run the drivers, and build services that ask them."""
+        binder = await self.yard.binder(self.fabric, self.ovs)
+        self.cloud = Cloud(self._database, self.yard.unit_of_work, self.yard.settings, binder)
+        self.network_id = await self.cloud.network()
+        await self.cloud.subnet(self.network_id, "192.0.2.0/24")
+        await self.pay()
+
+    async def port(self, host: str, **attributes: Any) -> Port:
+        """Create a port on a host."""
+        spec = PortCreate(network_id=self.network_id, project_id="project", host=host, **attributes)
+        return await self.cloud.ports.create(CTX, spec)
+
+    async def move(self, port: Port, host: str) -> Port:
+        """Let a port be on another host."""
+        return await self.cloud.ports.update(CTX, port.id, PortUpdate(host=host))
+
+    async def delete(self, *ports: Port) -> None:
+        """Delete ports."""
+        for port in ports:
+            await self.cloud.ports.delete(CTX, port.id)
+
+    async def pay(self, *drivers: str) -> None:
+        """Have drivers hear of all that they are owed; by default both."""
+        for driver in drivers or "ab":
+            await self.cloud.pay(driver)
+
+    async def look(self, grace: float = 0.0) -> None:
+        """Look for idle segments, as the core does every few seconds."""
+        await Releaser(self.yard.unit_of_work, self.yard.dynamic, interval=1, grace=grace).look()
+
+    async def tree(self) -> NetworkTree:
+        """Return the network as it is."""
+        return await self.yard.reload(self.network_id)
+
+    async def leaves(self) -> list[str | None]:
+        """Return the leaves that the network has a segment of."""
+        return [segment.physical_network for segment in (await self.tree()).segments if segment.is_dynamic]
+
+    async def vlans(self) -> int:
+        """Return how many VLANs nobody else can have."""
+        statement = sa.select(sa.func.count()).where(allocation.c.network_type == "vlan")
+        async with self._database.reading() as connection:
+            return (await connection.execute(statement)).scalar_one()
+
+    async def _leaf(self, context: BindContext) -> NextLevel | Skip:
+        leaf = RACKS.get(context.host.name)
+        return NextLevel(context.segments[0].id, "vlan", leaf) if leaf else Skip(f"{context.host.name} is in no rack")
+
+    async def _plug(self, context: BindContext) -> Bound | Skip:
+        if self.meanwhile:
+            action, self.meanwhile = self.meanwhile, None
+            await action()
+        return Skip(self.reason) if self.reason else Bound(context.segments[0].id, "ovs")
+
+
+@pytest.fixture
+async def racks(yard: Yard, database: Database, creditors: Any) -> Racks:
+    """Give a cloud of two racks with one network."""
+    creditors.drivers = ["a", "b"]
+    racks = Racks(yard, database)
+    await racks.start()
+    return racks

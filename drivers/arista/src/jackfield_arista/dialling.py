@@ -1,0 +1,71 @@
+"""Opens a session with a switch as the inventory describes it now: address, login, host key, and how careful to be.
+
+The login is read from its reference at every call, so one that was rotated counts from the next session on.
+"""
+
+from __future__ import annotations
+
+from jackfield_arista.configuration import Configuration
+from jackfield_arista.credentials import CredentialUnreadable
+from jackfield_arista.edit import Edit
+from jackfield_arista.errors import AuthenticationFailed
+from jackfield_arista.health import Neighbour
+from jackfield_arista.inventory import Inventory, Switch
+from jackfield_arista.session import Safety, Session, Timeouts, connect
+from jackfield_arista.settings import AristaSettings
+from jackfield_arista.trust import Trust
+
+
+class Dialler:
+    """Calls switches with the time-outs and the known hosts of the settings."""
+
+    def __init__(self, settings: AristaSettings) -> None:
+        """Call nobody yet."""
+        self._known_hosts = settings.known_hosts
+        self._timeouts = Timeouts(settings.connect_timeout, settings.rpc_timeout)
+
+    def __call__(self, inventory: Inventory, switch: Switch) -> SwitchSession:
+        """Return an open session; `SwitchError` if there is none."""
+        try:
+            credentials = inventory.credential_of(switch.name).read()
+        except CredentialUnreadable as error:
+            raise AuthenticationFailed(switch.name, error.reason) from error
+        trust = Trust(switch.host_key, self._known_hosts)
+        session = connect(switch.address, switch.port, credentials, trust, self._timeouts, switch=switch.name)
+        return SwitchSession(session, safety_of(switch))
+
+
+class SwitchSession:
+    """A session that is as careful as the inventory says of its switch."""
+
+    def __init__(self, session: Session, safety: Safety) -> None:
+        """Use an open session."""
+        self._session = session
+        self._safety = safety
+
+    def read(self) -> Configuration:
+        """Return what the switch holds."""
+        return self._session.read()
+
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """Return its LLDP table."""
+        return self._session.neighbours()
+
+    def apply(self, edit: Edit) -> Configuration:
+        """Make an edit true and saved."""
+        return self._session.apply(edit, self._safety)
+
+    def save(self) -> None:
+        """Have what runs survive a restart."""
+        self._session.save(self._safety)
+
+    def close(self) -> None:
+        """End the session."""
+        self._session.close()
+
+
+def safety_of(switch: Switch) -> Safety:
+    """Return how careful to be with a switch."""
+    return Safety(
+        datastore=switch.datastore, save=switch.save, confirm_timeout=switch.confirm_timeout, uplinks=switch.uplinks
+    )

@@ -1,0 +1,5 @@
+"""The version that the driver says it is."""
+
+from importlib.metadata import version
+
+VERSION = version("jackfield-driver-arista")

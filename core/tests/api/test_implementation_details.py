@@ -140,7 +140,16 @@ async def test_port_says_all_that_its_host_has_to_know(api: Any, site: Site) -> 
             "status": "ACTIVE",
             "vnic_type": "normal",
             "profile": {},
-            "levels": [{"level": 0, "driver": "ovs", "segment_id": network["segment_id"]}],
+            "levels": [
+                {
+                    "level": 0,
+                    "driver": "ovs",
+                    "segment_id": network["segment_id"],
+                    "network_type": "vlan",
+                    "physical_network": "physnet1",
+                    "segmentation_id": 142,
+                }
+            ],
             "agents": [agent_shown(agents[0], "linuxbridge", "eth1"), agent_shown(agents[1], "ovs", "br-ex")],
         },
     }

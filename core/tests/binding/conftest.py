@@ -111,8 +111,8 @@ class Yard:
         """Return a binder that asks *drivers* in this order; those in *down* are configured and do not run."""
         running = [driver for driver in drivers if driver not in down]
         for driver in running:
-            settings = ServerSettings(listen=self._endpoint(drivers.index(driver)))
-            self._servers[driver.name] = await start_server(driver, settings)
+            listen = self._endpoint(drivers.index(driver))
+            self._servers[driver.name] = await start_server(driver, ServerSettings(listen=listen))
             self.stack.push_async_callback(self._servers[driver.name].stop)
         settings = config.Settings(
             mechanism=config.Mechanism(**{"bind_timeout": 10, "bind_budget": 20, "precommit_budget": 10, **limits}),

@@ -162,7 +162,7 @@ _FIRST_GAP = Statement(_first_gap())
 class SegmentTable:
     """Segments, allocations and ranges, seen through one connection."""
 
-    filters = {column.name: column for column in table.c}
+    filters = {**{column.name: column for column in table.c}, "jackfield:dynamic": table.c.is_dynamic}
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection

@@ -77,6 +77,12 @@ EXTENSIONS: Sequence[Extension] = (
         updated="2026-11-21T18:00:00-00:00",
     ),
     Extension(
+        alias="jackfield-dynamic-segments",
+        name="Dynamic segments",
+        description="The attribute jackfield:dynamic of segments: bindings brought it into being, and take it away.",
+        updated="2026-11-22T00:00:00-00:00",
+    ),
+    Extension(
         alias="jackfield-implementation-details",
         name="Implementation details",
         description="What a compute node needs to plug an interface of a network or port, on a host of its choice.",

@@ -64,6 +64,17 @@ class PlugOut(Struct, frozen=True):
     segment: SegmentOut | None
 
 
+class LevelOut(Struct, frozen=True):
+    """One level of a binding and its segment; level 0 is the fabric, the last one is on the host."""
+
+    level: int
+    driver: str
+    segment_id: str
+    network_type: str | None
+    physical_network: str | None
+    segmentation_id: int | None
+
+
 class PlaceOut(PlugOut, frozen=True):
     """A port on a host; *status* is that of the binding."""
 
@@ -71,7 +82,7 @@ class PlaceOut(PlugOut, frozen=True):
     status: str
     vnic_type: str
     profile: dict[str, Any]
-    levels: Sequence[BindingLevel]
+    levels: Sequence[LevelOut]
     agents: Sequence[AgentOut]
 
 
@@ -173,9 +184,14 @@ def _place(place: PortPlace, tree: NetworkTree) -> PlaceOut:
         status="ACTIVE" if place.is_active else "INACTIVE",
         vnic_type=binding.vnic_type,
         profile=binding.profile,
-        levels=place.levels,
+        levels=[_level(level, segment_of(tree, level.segment_id)) for level in place.levels],
         agents=[_agent(view) for view in place.agents],
     )
+
+
+def _level(level: BindingLevel, segment: Segment | None) -> LevelOut:
+    about = (segment.network_type, segment.physical_network, segment.segmentation_id) if segment else (None, None, None)
+    return LevelOut(level.level, level.driver, level.segment_id, *about)
 
 
 def _host(host: HostDetails, tree: NetworkTree) -> HostOut:

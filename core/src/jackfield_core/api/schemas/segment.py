@@ -1,6 +1,6 @@
 """Segments on the wire."""
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
 from jackfield_core.api.schemas.moment import moment
 from jackfield_core.api.schemas.network import segment_spec
@@ -45,7 +45,7 @@ class UpdateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SegmentOut(Struct, frozen=True):
-    """A segment as operators see it."""
+    """A segment as operators see it; *dynamic* if bindings brought it into being, and it goes with the last of them."""
 
     id: str
     network_id: str
@@ -54,6 +54,7 @@ class SegmentOut(Struct, frozen=True):
     segmentation_id: int | None
     name: str
     description: str
+    dynamic: bool = field(name="jackfield:dynamic")
     revision_number: int
     created_at: str
     updated_at: str
@@ -69,6 +70,7 @@ def render(segment: Segment) -> SegmentOut:
         segment.segmentation_id,
         segment.name,
         segment.description,
+        segment.is_dynamic,
         segment.revision_number,
         moment(segment.created_at),
         moment(segment.updated_at),

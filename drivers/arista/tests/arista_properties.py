@@ -1,0 +1,7 @@
+"""How hard properties are tried: the same examples each time, however busy the machine is."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+TRIED = settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -1,7 +1,7 @@
 """One session at the fake switch: greets, reads requests, does them, answers.
 
-The requests are those of RFC 6241 that a driver of switches makes, and the one that Arista's EOS has
-for commands of its command line.
+The requests are those of RFC 6241 that a driver of switches makes, and the edit with which Arista's
+EOS runs commands of its command line.
 """
 
 import threading
@@ -30,6 +30,7 @@ CAPABILITIES = (
 HELLO = '<hello xmlns="{base}"><capabilities>{capabilities}</capabilities><session-id>{session}</session-id></hello>'
 REPLY = '<rpc-reply xmlns="{base}" message-id="{id}">{content}</rpc-reply>'
 CONFIRM_TIMEOUT = 600.0  # Seconds, if the request names none: RFC 6241, section 8.4.5.
+COMMANDS = "{http://arista.com/yang/cli}commands"  # In the <config> of an edit: the command line of EOS.
 SAVING_COMMANDS = ("write", "write memory", "copy running-config startup-config")
 
 
@@ -158,15 +159,16 @@ class Speaker:
             "cancel-commit": lambda request: stores.cancel(self.number, _text(request, "persist-id")),
             "close-session": lambda request: None,
             "kill-session": lambda request: self._switch.expel(int(_text(request, "session-id") or 0)),
-            "commands": self._command,
         }
 
     def _edit(self, request: etree._Element) -> None:
         config = _child(request, "config")
         if config is None:
             raise Refused(RpcError("missing-element", "no config", type="protocol"))
+        if (commands := config.find(COMMANDS)) is not None:
+            return self._command(commands)
         default_operation = _text(request, "default-operation") or "merge"
-        self._switch.datastores.edit(_datastore(request, "target"), config, default_operation, self.number)
+        return self._switch.datastores.edit(_datastore(request, "target"), config, default_operation, self.number)
 
     def _commit(self, request: etree._Element) -> None:
         on_trial = None
@@ -175,8 +177,8 @@ class Speaker:
         persist, persist_id = _text(request, "persist"), _text(request, "persist-id")
         self._switch.datastores.commit(self.number, on_trial=on_trial, persist=persist, persist_id=persist_id)
 
-    def _command(self, request: etree._Element) -> None:
-        for command in request:
+    def _command(self, commands: etree._Element) -> None:
+        for command in commands:
             if (command.text or "").strip() not in SAVING_COMMANDS:
                 raise Refused(RpcError("invalid-value", f"no such command: {command.text}"))
             self._switch.datastores.copy("running", "startup", self.number)

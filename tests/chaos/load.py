@@ -2,14 +2,16 @@
 
 Each client does one thing after the other, at any of the API processes, and gives up after a while
 on one that does not answer. What it does next is drawn by chance from what it has: networks,
-subnets and ports are created, one by one and in bulk, bound, moved, changed, looked at and deleted.
-One network is common to all clients, so that they fight for its addresses, and three ports on it are
+subnets and ports are created, one by one and in bulk, bound, moved, changed, handed from server to
+server, looked at and deleted. Subnets of the newer kind give addresses to ports that are there. One
+network is common to all clients, so that they fight for its addresses, and three ports on it are
 changed by all of them at the same time.
 """
 
 import asyncio
 import random
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -67,16 +69,18 @@ class Client:
             (self._create_network, 3 if mine < NETWORKS else 0),
             (self._create_networks, 0.7 if mine < NETWORKS else 0),
             (self._create_subnet, 2 if mine else 0),
+            (self._create_slaac_subnet, 1 if mine else 0),
             (self._create_port, 6 if len(self._ports) < PORTS else 1),
             (self._create_ports, 2 if len(self._ports) < PORTS else 0),
             (self._change_network, 2 if mine else 0),
             (self._change_subnet, 1 if self._subnets else 0),
             (self._change_port, 5 if self._ports else 0),
             (self._move_port, 4 if self._ports else 0),
+            (self._hand_over_port, 2 if self._ports else 0),
             (self._change_shared_port, 2),
             (self._look, 3),
             (self._delete_port, 4 if self._ports else 0),
-            (self._delete_subnet, 0.5 if self._subnets else 0),
+            (self._delete_subnet, 0.8 if self._subnets else 0),
             (self._delete_network, 2 if mine > NETWORKS // 2 else 0.3 if mine else 0),
         ]
         return self._chance.choices([action for action, _ in actions], [weight for _, weight in actions])[0]
@@ -94,6 +98,13 @@ class Client:
         network = self._chance.choice(self._networks[1:])
         octet = self._chance.randint(0, 255)
         body = {"name": self._mark("s"), "network_id": network.id, "ip_version": 4, "cidr": f"10.77.{octet}.0/26"}
+        await self._create("subnet", [body], self._subnets, network)
+
+    async def _create_slaac_subnet(self) -> None:
+        network = self._chance.choice(self._networks[1:])
+        cidr = f"2001:db8:0:{self._chance.randint(0, 15):x}::/64"
+        modes = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+        body = {"name": self._mark("s"), "network_id": network.id, "ip_version": 6, "cidr": cidr, **modes}
         await self._create("subnet", [body], self._subnets, network)
 
     async def _create_port(self) -> None:
@@ -118,6 +129,8 @@ class Client:
         body = {"name": self._mark("p"), "network_id": network.id, "admin_state_up": True}
         if self._chance.random() < 0.7:
             body["binding:host_id"] = self._chance.choice(HOSTS)
+        if self._chance.random() < 0.7:
+            body |= {"device_owner": "compute:nova", "device_id": self._server()}
         return body
 
     async def _create(
@@ -165,6 +178,11 @@ class Client:
     async def _move_port(self) -> None:
         port = self._chance.choice(self._ports)
         await self._change(port, {"binding:host_id": self._chance.choice((*HOSTS, ""))})
+
+    async def _hand_over_port(self) -> None:
+        server = self._chance.choice(("", self._server()))
+        asked = {"device_id": server, "device_owner": "compute:nova" if server else ""}
+        await self._change(self._chance.choice(self._ports), asked)
 
     async def _change(self, promise: Promise, asked: Mapping[str, Any]) -> None:
         answer = await self._ask("PUT", f"{promise.kind}s/{promise.id}", {promise.kind: asked})
@@ -252,6 +270,9 @@ class Client:
     def _colour(self) -> str | None:
         return self._chance.choice(("red", "green", "blue", None))
 
+    def _server(self) -> str:
+        return str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
+
     def _mark(self, letter: str) -> str:
         return f"{self._name}-{letter}{self._serial()}."
 
@@ -260,7 +281,7 @@ class Client:
         return self._count
 
 
-_CHANGEABLE = ("name", "admin_state_up", "binding:host_id", COLOUR)
+_CHANGEABLE = ("name", "admin_state_up", "binding:host_id", "device_id", "device_owner", COLOUR)
 
 
 async def make_common(urls: Sequence[str], journal: Journal) -> list[Promise]:

@@ -86,6 +86,8 @@ class Promise:
     """Attribute to values of changes that may have been made, or are made yet."""
     is_shared: bool = False
     """True if several clients change it at the same time."""
+    is_deleted: bool = False
+    """True if a deletion was confirmed, and not only that it is not there."""
     together: str = ""
     """Mark of a bulk request: all of its resources are there, or none."""
 
@@ -123,6 +125,7 @@ class Promise:
         """Take in the answer to a deletion."""
         if outcome is Outcome.DONE:
             self.fate = Fate.GONE
+            self.is_deleted = True
         elif outcome is Outcome.UNCLEAR and self.fate is Fate.THERE:
             self.fate = Fate.EITHER
 

@@ -18,7 +18,7 @@ _TABLES = {
     "network": ("id", "name", "project_id", "admin_state_up", "shared", "external", "mtu", "status", "revision_number"),
     "subnet": (
         *("id", "network_id", "name", "cidr", "ip_version", "gateway_ip", "enable_dhcp", "allocation_pools"),
-        *("dns_nameservers", "host_routes", "revision_number"),
+        *("dns_nameservers", "host_routes", "ipv6_address_mode", "ipv6_ra_mode", "revision_number"),
     ),
     "port": (
         *("id", "network_id", "name", "admin_state_up", "status", "mac_address", "device_id", "device_owner"),
@@ -77,6 +77,11 @@ def views(path: Path) -> dict[tuple[str, str], Row]:
     """Return what a host carries: (kind, id) to content."""
     rows = _sqlite(path, "SELECT kind, id, content FROM view")
     return {(kind, id): json.loads(content) for kind, id, content in rows}
+
+
+def told(path: Path) -> list[tuple[str, str, str]]:
+    """Return what a compute service was ever told, in order: event, server, port."""
+    return _sqlite(path, "SELECT name, server, tag FROM told ORDER BY number")
 
 
 def dump(url: str, folder: Path) -> None:

@@ -1,9 +1,12 @@
-"""Everything that runs: the database, three drivers with different duties, core processes, two hosts.
+"""Everything that runs: the database, three drivers, core processes, two hosts, a compute service.
 
 Each core process reaches each driver by a :class:`~chaos.link.Link` of its own, so that one of them
 can lose a driver that the others still have; hosts reach the core the same way. Every process of
 ours has a clock of its own that can be set wrong. With PostgreSQL the core is four processes, two
 for the API and two that deliver; with SQLite it is one that does it all.
+
+One driver has two addresses, and mostly a process at one of them: the other one is for the process
+that takes over. Both drive the same fabric.
 
 A process that ends although nobody struck it is started again, as a supervisor would, and the
 timeline has it.
@@ -38,17 +41,25 @@ class Fabric:
     name: str
     policy: str
     options: tuple[str, ...]
+    has_successors: bool = False
+    """True if its driver has two addresses."""
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Names of its processes, by address."""
+        return (self.name, f"{self.name}-b") if self.has_successors else (self.name,)
 
 
 FABRICS = (
     # Binds on VLANs, and its ports are wired by agents.
     Fabric("leaf", "required", ("--network-types", "vlan", "--no-wired", "--attributes", "--state-version", "2")),
-    # Binds what the first one does not, and nobody waits for it.
-    Fabric("spine", "advisory", ("--wired",)),
+    # Binds what the first one does not, and nobody waits for it; one process succeeds the other.
+    Fabric("spine", "advisory", ("--wired",), has_successors=True),
     # Is told afterwards, and ports wait for it to be ACTIVE.
     Fabric("ledger", "required", ("--no-bind", "--no-precommit")),
 )
 HOSTS = ("host-0", "host-1")
+COMPUTE = "nova"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +99,12 @@ class Site:
         self.cores: dict[str, Process] = {}
         self.drivers: dict[str, Process] = {}
         self.agents: dict[str, Process] = {}
+        self.services: dict[str, Process] = {}
         self.links: dict[str, Link] = {}
         self.struck: set[str] = set()
         """Processes that somebody has ended or stopped, and will start again."""
+        self.idle = {process for fabric in FABRICS for process in fabric.processes[1:]}
+        """Processes of drivers that do not run, because the one at the other address does."""
         self.ended: list[str] = []
         """What ended by itself."""
         self._timeline = timeline
@@ -99,7 +113,7 @@ class Site:
     @property
     def processes(self) -> dict[str, Process]:
         """Every process of ours by name."""
-        return {**self.drivers, **self.cores, **self.agents}
+        return {**self.services, **self.drivers, **self.cores, **self.agents}
 
     @property
     def api_urls(self) -> list[str]:
@@ -111,17 +125,23 @@ class Site:
         return self.folder / f"{name}.db"
 
     def script(self, driver: str) -> Path:
-        """Return the file with the orders of a driver."""
-        return self.folder / f"{driver}.json"
+        """Return the file with the orders of a process of a driver, or of a compute service."""
+        return self.folder / f"{fabric_of(driver)}.json"
 
     def clock(self, name: str) -> Path:
         """Return the file that says how wrong the clock of a process is."""
         return self.folder / f"{name}.clock"
 
+    def together(self, target: str) -> frozenset[str]:
+        """Return the parts that are struck with *target*: what happens to one process of a driver concerns both."""
+        return frozenset(
+            one for fabric in FABRICS if target in fabric.processes for one in fabric.processes
+        ) or frozenset([target])
+
     def forget_fabric(self, driver: str) -> None:
         """Take everything from a fabric whose driver does not run, as if the device were a new one."""
         for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.file(driver)}{suffix}").unlink(missing_ok=True)
+            Path(f"{self.file(fabric_of(driver))}{suffix}").unlink(missing_ok=True)
 
     def log(self, name: str) -> Path:
         """Return the log of a process."""
@@ -143,7 +163,7 @@ class Site:
     async def __aexit__(self, *_: object) -> None:
         if hasattr(self, "_watcher"):
             self._watcher.cancel()
-        processes = [*self.agents.values(), *self.cores.values(), *self.drivers.values()]
+        processes = [*reversed(self.processes.values())]
         await asyncio.gather(*(asyncio.to_thread(process.stop) for process in processes))
         await asyncio.gather(*(link.stop() for link in self.links.values()))
         await self.database.stop()
@@ -157,21 +177,24 @@ class Site:
         await self.database.heal()
         for link in self.links.values():
             link.heal()
-        for driver in self.drivers:
-            self.script(driver).unlink(missing_ok=True)
+        for obedient in (*self.drivers, *self.services):
+            self.script(obedient).unlink(missing_ok=True)
         for name, process in self.processes.items():
             clock.write_offset(self.clock(name), 0.0)
             if process.alive:
                 process.resume()
-            else:
+            elif name not in self.idle:
                 process.launch()
         self.struck.clear()
 
     # How the parts are made.
 
     def _describe(self) -> None:
+        self._compute_url = f"http://127.0.0.1:{(port := free_port())}/v2.1"
+        self.services[COMPUTE] = self._compute(port)
         for fabric in FABRICS:
-            self.drivers[fabric.name] = self._driver(fabric)
+            for process in fabric.processes:
+                self.drivers[process] = self._driver(fabric, process)
         for core in self.core_processes:
             self.cores[core.name] = self._core(core)
         carriers = [core.name for core in self.core_processes if "nodes" in core.roles]
@@ -179,18 +202,24 @@ class Site:
             self.agents[host] = self._agent(host, carriers[number % len(carriers)])
 
     async def _start(self) -> None:
-        for process in self.processes.values():
+        busy = [process for name, process in self.processes.items() if name not in self.idle]
+        for process in busy:
             process.launch()
-        for process in self.processes.values():
+        for process in busy:
             await asyncio.to_thread(process.wait_ready)
 
-    def _driver(self, fabric: Fabric) -> Process:
-        listen = self.folder / f"{fabric.name}.sock"
+    def _compute(self, port: int) -> Process:
+        arguments = ["--port", str(port), "--file", str(self.file(COMPUTE)), "--script", str(self.script(COMPUTE))]
+        ready = answers(f"http://127.0.0.1:{port}/")
+        return self._process(COMPUTE, "chaos.compute:main", arguments, ready=ready)
+
+    def _driver(self, fabric: Fabric, process: str) -> Process:
+        listen = self.folder / f"{process}.sock"
         arguments = [
             "--name", fabric.name, "--listen", f"unix://{listen}", "--state-file", str(self.file(fabric.name)),
             "--script", str(self.script(fabric.name)), *fabric.options,
         ]  # fmt: skip
-        return self._process(fabric.name, "jackfield_sdk.examples.loopback:main", arguments, ready=accepts(listen))
+        return self._process(process, "jackfield_sdk.examples.loopback:main", arguments, ready=accepts(listen))
 
     def _core(self, core: CoreProcess) -> Process:
         port = free_port()
@@ -205,14 +234,16 @@ class Site:
             f'[segments]\nproject_network_types = ["vlan", "vxlan"]\nvlan.ranges = ["leaf:100:399"]\n'
             + self._settings
             + "".join(self._listed(core.name, fabric) for fabric in FABRICS)
+            + f'[[notifiers]]\nname = "{COMPUTE}"\nurl = "{self._compute_url}"\ntimeout = 3.0\n'
         )
         arguments = ["serve", "--migrate", "--config", str(config)]
         ready = answers(f"{url}/readyz?drivers=all")
         return self._process(core.name, "jackfield_core.cli:main", arguments, ready=ready)
 
     def _listed(self, core: str, fabric: Fabric) -> str:
-        link = self._link(core, fabric.name, self.folder / f"{fabric.name}.sock")
-        return f'[[drivers]]\nname = "{fabric.name}"\nendpoint = "unix://{link}"\npolicy = "{fabric.policy}"\n'
+        links = [self._link(core, process, self.folder / f"{process}.sock") for process in fabric.processes]
+        endpoints = ", ".join(f'"unix://{link}"' for link in links)
+        return f'[[drivers]]\nname = "{fabric.name}"\nendpoints = [{endpoints}]\npolicy = "{fabric.policy}"\n'
 
     def _agent(self, host: str, core: str) -> Process:
         link = self._link(host, core, self._node_socket(core))
@@ -247,8 +278,13 @@ class Site:
         while True:
             await asyncio.sleep(0.5)
             for name, process in self.processes.items():
-                if name not in self.struck and not process.alive:
+                if name not in self.struck | self.idle and not process.alive:
                     last = [*process.output().splitlines(), ""][-2:][0]
                     self._timeline.note(name, f"ended by itself, and is started again: {last}")
                     self.ended.append(name)
                     process.launch()
+
+
+def fabric_of(process: str) -> str:
+    """Return the name of the fabric that a process drives; any other process is on its own."""
+    return next((fabric.name for fabric in FABRICS if process in fabric.processes), process)

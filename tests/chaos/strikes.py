@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from chaos import clock
-from chaos.site import Site
+from chaos.site import FABRICS, Site
 from chaos.timeline import Timeline
 
 EVERYBODY = "everybody"
@@ -23,6 +23,9 @@ _LONGEST_ORDER = 10.0
 """Seconds; a driver that fails for long is asked again after long."""
 _JUMPS = (-3600.0, -90.0, -5.0, 5.0, 90.0, 3600.0)
 _DRIVERS_ORDERS = ("slow", "fail", "ask again", "reject")
+_SERVICES_ORDERS = ("turn away", "say nothing")
+_OVERLAP = 4.0
+"""Seconds that a driver's process outlives its successor's start at least: until all cores have moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,16 @@ def _draw(chance: random.Random, site: Site, at: float, longest: float) -> Strik
         "lag": (2, links),
         "jump": (3, [*processes, EVERYBODY]),
         "replace": (1, list(site.drivers)),
+        "succeed": (2, [fabric.name for fabric in FABRICS if fabric.has_successors]),
         **{kind: (1.5, list(site.drivers)) for kind in _DRIVERS_ORDERS},
+        **{kind: (1, list(site.services)) for kind in _SERVICES_ORDERS},
         **{kind: (3, ["database"]) for kind in site.database.troubles},
     }
     kind = chance.choices(list(kinds), [weight for weight, _ in kinds.values()])[0]
     # Mostly short, and now and then as long as a lease or a time-out.
     short, long = chance.expovariate(1 / 3.0) + 0.05, chance.uniform(0.0, longest)
     duration = min(longest, short) if chance.random() < _OFTEN_SHORT else long
-    if kind in _DRIVERS_ORDERS:
+    if kind in (*_DRIVERS_ORDERS, *_SERVICES_ORDERS):
         duration = min(duration, _LONGEST_ORDER)
     amount = {"jump": chance.choice(_JUMPS), "slow": round(chance.uniform(0.05, 3), 2)}.get(kind, 0.0)
     return Strike(at, kind, chance.choice(kinds[kind][1]), duration, amount)
@@ -94,29 +99,31 @@ class Storm:
             await asyncio.sleep(max(0.0, began + seconds - now()))
 
     async def _carry_out(self, strike: Strike) -> None:
-        if strike.target in self._busy or not self._is_there(strike):
+        targets = self._site.together(strike.target)
+        if targets & self._busy or not self._is_there(strike):
             self._timeline.note(strike.target, f"({strike}: left out, it is struck already)")
             return
-        self._busy.add(strike.target)
+        self._busy |= targets
         self._timeline.note(strike.target, str(strike))
         try:
             await self._verb(strike)(strike)
         finally:
-            self._busy.discard(strike.target)
+            self._busy -= targets
         self._timeline.note(strike.target, f"{strike.kind} is over")
 
     def _is_there(self, strike: Strike) -> bool:
         process = self._site.processes.get(strike.target)
-        return process is None or process.alive
+        return process is None or process.alive or strike.kind == "succeed"
 
     def _verb(self, strike: Strike) -> Callable[[Strike], Awaitable[None]]:
         verbs: dict[str, Callable[[Strike], Awaitable[None]]] = {
             "kill": self._kill,
             "replace": self._replace,
             "stop": self._stop,
+            "succeed": self._succeed,
             "jump": self._jump,
             **dict.fromkeys(("cut", "mute", "deafen", "lag"), self._break),
-            **dict.fromkeys(_DRIVERS_ORDERS, self._order),
+            **dict.fromkeys((*_DRIVERS_ORDERS, *_SERVICES_ORDERS), self._order),
             **dict.fromkeys(self._site.database.troubles, self._hurt_database),
         }
         return verbs[strike.kind]
@@ -135,6 +142,17 @@ class Storm:
         await asyncio.sleep(strike.seconds)
         process.launch()
         self._site.struck.discard(strike.target)
+
+    async def _succeed(self, strike: Strike) -> None:
+        """Start the next process of a driver at its other address, as for an upgrade; the one before ends later."""
+        site = self._site
+        pair = site.together(strike.target)
+        (new,), (old,) = pair & site.idle, pair - site.idle
+        site.drivers[new].launch()
+        site.idle.discard(new)
+        await asyncio.sleep(_OVERLAP + strike.seconds)
+        site.idle.add(old)
+        await asyncio.to_thread(site.drivers[old].stop)
 
     async def _stop(self, strike: Strike) -> None:
         process = self._site.processes[strike.target]
@@ -155,6 +173,7 @@ class Storm:
             "fail": {"fail_postcommit": {"port": "told to fail", "delete_network": "told to fail"}},
             "ask again": {"in_progress": 2},
             "reject": {"reject": {"port": "told to refuse", "delete_subnet": "told to refuse"}},
+            **{kind: [kind] for kind in _SERVICES_ORDERS},
         }
         script = self._site.script(strike.target)
         whole = script.with_suffix(".new")

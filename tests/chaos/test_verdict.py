@@ -15,20 +15,22 @@ from jackfield_core import config
 from jackfield_core.db import migrate
 
 from chaos.promises import Fate, Journal, Promise
-from chaos.site import FABRICS, HOSTS
+from chaos.site import COMPUTE, FABRICS, HOSTS
 from chaos.verdict import problems
 
 AT = "2026-01-01 00:00:00.000000"
-NETWORK, SEGMENT, SUBNET, PORT = (f"{digit * 8}-0000-4000-8000-000000000000" for digit in "1234")
-MAC, ADDRESS = "fa:16:3e:00:00:01", "10.0.0.5"
-FIXED_IPS = [{"subnet_id": SUBNET, "ip_address": ADDRESS}]
+NETWORK, SEGMENT, SUBNET, PORT, SERVER, SLAAC = (f"{digit * 8}-0000-4000-8000-000000000000" for digit in "123456")
+MAC, ADDRESS, MADE = "fa:16:3e:00:00:01", "10.0.0.5", "2001:db8::f816:3eff:fe00:1"
+FIXED_IPS = [{"subnet_id": SUBNET, "ip_address": ADDRESS}, {"subnet_id": SLAAC, "ip_address": MADE}]
+TOLD = (("network", NETWORK), ("subnet", SUBNET), ("subnet", SLAAC), ("port", PORT))
+RANKS = {"network": 0, "subnet": 1, "port": 2}
 TIMES = {"created_at": AT, "updated_at": AT, "revision_number": 3}
 NAMED = {"project_id": "", "description": "", "admin_state_up": 1, "port_security_enabled": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A database with one network, subnet and port, and the files of fabrics and hosts that agree with it."""
+    """A database with one network, two subnets and a port, and the files of all others that agree with it."""
 
     folder: Path
 
@@ -62,7 +64,9 @@ def blameless(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _fill_fabric(world, fabric.name)
     for host in HOSTS:
         world.change(host, "CREATE TABLE view (kind TEXT, id TEXT, version TEXT, content TEXT)")
-    port = {"mac_address": MAC, "admin_state_up": True, "ip_addresses": [ADDRESS]}
+    world.change(COMPUTE, "CREATE TABLE told (number INTEGER, name TEXT, server TEXT, tag TEXT)")
+    world.insert(COMPUTE, "told", number=1, name="network-vif-plugged", server=SERVER, tag=PORT)
+    port = {"mac_address": MAC, "admin_state_up": True, "ip_addresses": [ADDRESS, MADE]}
     world.insert(HOSTS[0], "view", kind="port", id=PORT, version="1", content=json.dumps(port))
     world.insert(HOSTS[0], "view", kind="network", id=NETWORK, version="1", content="{}")
     return world.folder
@@ -81,8 +85,12 @@ def journal() -> Journal:
     network = Promise("network", "n.", id=NETWORK, fate=Fate.THERE, sure={"name": "n."})
     network.told = {"provider:segmentation_id": 100}
     port = Promise("port", "p.", network, id=PORT, fate=Fate.THERE, sure={"name": "p.~2", "binding:host_id": HOSTS[0]})
-    port.told = {"mac_address": MAC, "fixed_ips": FIXED_IPS}
-    journal.promises = [network, Promise("subnet", "s.", network, id=SUBNET, fate=Fate.THERE), port]
+    port.told = {"mac_address": MAC, "fixed_ips": FIXED_IPS[:1]}
+    subnets = [
+        Promise("subnet", f"{mark}.", network, id=id, fate=Fate.THERE)
+        for mark, id in zip("sv", (SUBNET, SLAAC), strict=True)
+    ]
+    journal.promises = [network, *subnets, port]
     return journal
 
 
@@ -121,6 +129,12 @@ def test_nothing_is_wrong_where_all_agree(world: Any, journal: Journal) -> None:
         ("ledger", "INSERT INTO applied SELECT 9, kind, id, revision, 'change' FROM applied LIMIT 1", "came after 3"),
         ("host-0", "DELETE FROM view WHERE kind = 'port'", "is not there"),
         ("host-0", "UPDATE view SET content = replace(content, '10.0.0.5', '10.0.0.6')", "on host-0 and"),
+        ("core", "UPDATE port SET mac_address = 'fa:16:3e:00:00:02'", "and its host makes"),
+        ("core", "UPDATE subnet SET cidr = '2001:db8:1::/64' WHERE ip_version = 6", "and its host makes"),
+        ("nova", "DELETE FROM told", "waits for port"),
+        ("nova", f"INSERT INTO told VALUES (2, 'network-vif-unplugged', '{SERVER}', '{PORT}')", "waits for port"),
+        ("nova", f"INSERT INTO told VALUES (2, 'network-vif-plugged', '{NETWORK}', '{PORT}')", "was told that it has"),
+        ("nova", f"INSERT INTO told VALUES (0, 'network-vif-deleted', '{SERVER}', '{PORT}')", "which is there"),
         ("host-1", f"INSERT INTO view VALUES ('network', '{NETWORK}', '1', '{{}}')", "not bound to it"),
     ],
 )
@@ -152,6 +166,8 @@ def _broken(journal: Journal) -> Iterator[tuple[Promise, list[Promise], str]]:
     yield port, [replace(port, fate=Fate.GONE)], "has to be gone"
     lost = Promise("port", "q.", fate=Fate.THERE)
     yield lost, [lost], "has to be there"
+    silent = Promise("port", "r.", id=SEGMENT, fate=Fate.GONE, is_deleted=True, sure={"device_id": SERVER})
+    yield silent, [silent], "was not told that port"
     half = replace(port, fate=Fate.EITHER, id=None, together="p.")
     yield port, [half, Promise("port", "q.", together="p.")], "only a part was made"
 
@@ -172,8 +188,13 @@ def _fill_database(world: World) -> None:
         host_routes="[]", **TIMES,
     )  # fmt: skip
     world.insert(
-        "core", "port", id=PORT, network_id=NETWORK, name="p.~2", status="ACTIVE", mac_address=MAC, device_id="",
-        device_owner="", fixed_ips=json.dumps(FIXED_IPS), allowed_address_pairs="[]", extra_dhcp_opts="[]",
+        "core", "subnet", id=SLAAC, network_id=NETWORK, project_id="", name="v.", description="", ip_version=6,
+        cidr="2001:db8::/64", gateway_ip="2001:db8::1", enable_dhcp=1, allocation_pools="[]", dns_nameservers="[]",
+        host_routes="[]", ipv6_ra_mode="slaac", ipv6_address_mode="slaac", **TIMES,
+    )  # fmt: skip
+    world.insert(
+        "core", "port", id=PORT, network_id=NETWORK, name="p.~2", status="ACTIVE", mac_address=MAC, device_id=SERVER,
+        device_owner="compute:nova", fixed_ips=json.dumps(FIXED_IPS), allowed_address_pairs="[]", extra_dhcp_opts="[]",
         **NAMED, **TIMES,
     )  # fmt: skip
     world.insert(
@@ -185,10 +206,11 @@ def _fill_database(world: World) -> None:
         "core", "vendor_attribute", kind="port", resource_id=PORT, driver="leaf", name="rack", value='"rack of host-0"'
     )
     world.insert("core", "ip_allocation", subnet_id=SUBNET, ip_address=ADDRESS, port_id=PORT, position=5)
+    world.insert("core", "ip_allocation", subnet_id=SLAAC, ip_address=MADE, port_id=PORT)
     for fabric in FABRICS:
-        for rank, (kind, id) in enumerate((("network", NETWORK), ("subnet", SUBNET), ("port", PORT))):
+        for kind, id in TOLD:
             world.insert(
-                "core", "delivery", kind=kind, resource_id=id, driver=fabric.name, rank=rank, network_id=NETWORK,
+                "core", "delivery", kind=kind, resource_id=id, driver=fabric.name, rank=RANKS[kind], network_id=NETWORK,
                 desired_revision=3, acknowledged_revision=3, tombstone=0, owed=0, due_at=AT, attempts=0,
                 disposition="", reason="", message="",
             )  # fmt: skip
@@ -199,17 +221,14 @@ def _fill_fabric(world: World, name: str) -> None:
     world.change(name, "CREATE TABLE applied (number INTEGER, kind TEXT, id TEXT, revision INTEGER, action TEXT)")
     level = {"level": 0, "driver": "leaf", "segment_id": SEGMENT}
     segment = {"id": SEGMENT, "network_type": "vlan", "physical_network": "leaf", "segmentation_id": 100}
+    binding = {"host": HOSTS[0], "vnic_type": "normal", "vif_type": "other", "levels": [level]}
     values: Mapping[str, dict[str, Any]] = {
-        "network": {"id": NETWORK, "name": "n.", "mtu": 1500, "segments": [segment]},
-        "subnet": {"id": SUBNET, "name": "s.", "network_id": NETWORK},
-        "port": {
-            "id": PORT,
-            "name": "p.~2",
-            "mac_address": MAC,
-            "fixed_ips": FIXED_IPS,
-            "binding": {"host": HOSTS[0], "vnic_type": "normal", "vif_type": "other", "levels": [level]},
-        },
+        NETWORK: {"name": "n.", "mtu": 1500, "segments": [segment]},
+        SUBNET: {"name": "s.", "network_id": NETWORK},
+        SLAAC: {"name": "v.", "network_id": NETWORK},
+        PORT: {"name": "p.~2", "mac_address": MAC, "fixed_ips": FIXED_IPS, "binding": binding},
     }
-    for number, (kind, value) in enumerate(values.items()):
-        world.insert(name, "held", kind=kind, id=value["id"], revision=3, attributes="{}", value=json.dumps(value))
-        world.insert(name, "applied", number=number, kind=kind, id=value["id"], revision=3, action="add")
+    for number, (kind, id) in enumerate(TOLD):
+        value = json.dumps({"id": id, **values[id]})
+        world.insert(name, "held", kind=kind, id=id, revision=3, attributes="{}", value=value)
+        world.insert(name, "applied", number=number, kind=kind, id=id, revision=3, action="add")

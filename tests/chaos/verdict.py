@@ -1,12 +1,14 @@
 """The verdict: what is wrong once everything is well again and nobody asks for anything.
 
-Five questions, each answered from rows and files alone. Do the ledger and its allocations fit the
-resources? Does every fabric hold what the database says, attribute by attribute? Was anything
-applied twice, or after its end? Do the hosts carry what is bound to them, and is it ACTIVE? And is
-every promise kept?
+Seven questions, each answered from rows and files alone. Do the ledger and its allocations fit the
+resources? Do ports have the addresses that their hosts make themselves? Does every fabric hold what
+the database says, attribute by attribute? Was anything applied twice, or after its end? Do the hosts
+carry what is bound to them, and is it ACTIVE? Does the compute service know that? And is every
+promise kept?
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from support import ledger
@@ -14,10 +16,10 @@ from support import ledger
 from chaos import rows
 from chaos.promises import Fate, Journal, Promise
 from chaos.rows import Row, Rows
-from chaos.site import FABRICS, HOSTS, Site
+from chaos.site import COMPUTE, FABRICS, HOSTS, Site
 
 _NOT_BOUND = ("unbound", "binding_failed")
-_CHANGEABLE = {"name", "admin_state_up", "binding:host_id", "leaf:colour"}
+_CHANGEABLE = {"name", "admin_state_up", "binding:host_id", "device_id", "device_owner", "leaf:colour"}
 """What clients change."""
 
 
@@ -29,11 +31,13 @@ def problems(site: Site, journal: Journal) -> list[str]:
     return [
         *ledger.problems(site.database.url, held),
         *_numbers(found),
+        *_self_made(found),
         *(one for name, fabric in fabrics.items() for one in _differences(found, name, fabric)),
         *(one for fabric in FABRICS for one in _twice(fabric.name, site.file(fabric.name))),
         *(one for host in HOSTS for one in _misplaced(found, host, site.file(host))),
         *_racks(found),
         *_statuses(found),
+        *_untold(found, journal, rows.told(site.file(COMPUTE))),
         *_broken(found, journal),
     ]
 
@@ -53,6 +57,23 @@ def _numbers(found: Rows) -> Iterator[str]:
     numbered = {one for one in allocated if one[2]}
     yield from (f"segment {one} has no allocation" for one in sorted(wanted - numbered))
     yield from (f"allocation {one} has no segment" for one in sorted(numbered - wanted))
+
+
+def _self_made(found: Rows) -> Iterator[str]:
+    """Compare the addresses of ports with the prefixes of their networks (RFC 4862, made of the MAC)."""
+    automatic = [one for one in found.subnets.values() if one["ipv6_address_mode"] == "slaac"]
+    for id, port in found.ports.items():
+        on_network = [subnet for subnet in automatic if subnet["network_id"] == port["network_id"]]
+        wanted = {(subnet["id"], _made(subnet["cidr"], port["mac_address"])) for subnet in on_network}
+        has = {one for one in _addresses(port["fixed_ips"]) if ":" in one[1]}
+        if has != wanted:
+            yield f"port {id} has {sorted(has)}, and its host makes {sorted(wanted)}"
+
+
+def _made(cidr: str, mac_address: str) -> str:
+    octets = bytes.fromhex(mac_address.replace(":", ""))
+    interface = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    return str(ipaddress.ip_network(cidr)[int.from_bytes(interface)])
 
 
 # Fabrics.
@@ -162,6 +183,38 @@ def _statuses(found: Rows) -> Iterator[str]:
             yield f"port {id} is {port['status']}, bound: {is_bound}, admin_state_up: {port['admin_state_up']}"
 
 
+# Servers.
+
+
+def _untold(found: Rows, journal: Journal, told: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """Compare what the compute service was told last of each port with what is true of it."""
+    plugged: dict[tuple[str, str], bool] = {}
+    deleted: set[tuple[str, str]] = set()
+    for name, server, tag in told:
+        match name:
+            case "network-vif-plugged":
+                plugged[server, tag] = True
+            case "network-vif-unplugged":
+                plugged[server, tag] = False
+            case "network-vif-deleted":
+                deleted.add((server, tag))
+                plugged[server, tag] = False
+    wanted = {
+        (port["device_id"], id)
+        for id, port in found.ports.items()
+        if port["device_owner"].startswith("compute:") and port["status"] == "ACTIVE"
+    }
+    known = {one for one, is_plugged in plugged.items() if is_plugged}
+    yield from (f"server {server} waits for port {id}" for server, id in sorted(wanted - known))
+    yield from (f"server {server} was told that it has port {id}" for server, id in sorted(known - wanted))
+    yield from (f"server {server} lost port {id}, which is there" for server, id in deleted if id in found.ports)
+    for promise in journal.promises:
+        owner = promise.sure.get("device_id"), promise.id
+        is_sure = promise.is_deleted and not promise.unclear.get("device_id")
+        if promise.kind == "port" and is_sure and owner[0] and owner not in deleted:
+            yield f"server {owner[0]} was not told that port {promise.id} was deleted"
+
+
 # Promises.
 
 
@@ -193,8 +246,15 @@ def _unkept(found: Rows, promise: Promise, there: list[Row]) -> Iterator[str]:
             if not promise.allows(attribute, stored[attribute]):
                 yield f"{attribute} of {name} is {stored[attribute]!r} and not {promise.expected(attribute)}"
         for attribute in stored.keys() - promise.sure.keys() - _CHANGEABLE:
-            if attribute in promise.told and promise.told[attribute] != stored[attribute]:
+            if attribute in promise.told and _lasting(promise.told[attribute]) != _lasting(stored[attribute]):
                 yield f"{attribute} of {name} is {stored[attribute]!r}, and was {promise.told[attribute]!r}"
+
+
+def _lasting(value: object) -> object:
+    """Return what was told without the addresses that come and go with subnets."""
+    if isinstance(value, list):
+        return [one for one in value if ":" not in one.get("ip_address", "")]
+    return value
 
 
 def _shown(found: Rows, kind: str, row: Row) -> Row:
@@ -213,5 +273,6 @@ def _shown(found: Rows, kind: str, row: Row) -> Row:
             names = ("id", "name", "network_id", "cidr", "gateway_ip", "allocation_pools")
             return {name: row[name] for name in names}
         case _:
-            names = ("id", "name", "network_id", "admin_state_up", "mac_address", "fixed_ips")
-            return {**{name: row[name] for name in names}, "binding:host_id": found.bindings[row["id"]]["host"]}
+            server = ("device_id", "device_owner")
+            columns = ("id", "name", "network_id", "admin_state_up", "mac_address", "fixed_ips", *server)
+            return {**{name: row[name] for name in columns}, "binding:host_id": found.bindings[row["id"]]["host"]}

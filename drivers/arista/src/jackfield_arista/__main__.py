@@ -1,33 +1,110 @@
-"""The command ``jackfield-arista``."""
+"""The command `jackfield-arista`: the driver, a check of all switches, and one of the inventory file.
 
-from typing import Annotated
+All read one TOML file: `[driver]` is for the socket, `[arista]` for the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
 
 import typer
 from jackfield_sdk import ServerSettings, serve
+from pydantic import ValidationError
 
+from jackfield_arista.check import check as check_switches
+from jackfield_arista.check_report import as_json, show
+from jackfield_arista.dialling import Dialler
 from jackfield_arista.driver import AristaDriver
+from jackfield_arista.inventories import Inventories
+from jackfield_arista.inventory import Inventory
+from jackfield_arista.inventory_file import InventoryInvalid, read_inventory
+from jackfield_arista.lldp import Topology
+from jackfield_arista.settings import AristaSettings, load, read_table
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Jackfield for Arista EOS (skeleton).")
+main = typer.Typer(
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+inventory = typer.Typer(help="Look at inventory files.", no_args_is_help=True, rich_markup_mode=None)
+main.add_typer(inventory, name="inventory")
+
+SettingsT = TypeVar("SettingsT")
+Config = Annotated[Path | None, typer.Option(help="TOML file; the environment overrules it.", exists=True)]
 
 
-@cli.callback()
-def group() -> None:
-    """Jackfield for Arista EOS. A skeleton: it starts and introduces itself, and drives no device yet."""
+@main.command()
+def driver(config: Config = None) -> None:
+    """Serve the mechanism driver to the core. SIGHUP has it read the inventory again."""
+    server = _checked("driver", lambda: ServerSettings(**read_table(config, "driver", "JACKFIELD_DRIVER_")))
+    settings = _checked("arista", lambda: load(config))
+    inventories = _inventories(settings)
+    signal.signal(signal.SIGHUP, lambda *_: inventories.wake())
+    topology = Topology(inventories.current, attach_by_lldp=settings.attach_by_lldp, directory=settings.state_directory)
+    serve(AristaDriver(settings, inventories, topology, Dialler(settings)), server)
 
 
-@cli.command()
-def driver(
-    listen: Annotated[
-        str, typer.Option(help="unix:///path or address:port to serve the core on.")
-    ] = "unix:///run/jackfield/arista.sock",
+@main.command()
+def check(
+    config: Config = None,
+    switch: Annotated[list[str] | None, typer.Option(help="Only this switch; may be repeated.")] = None,
+    as_text: Annotated[bool, typer.Option("--json/--table", help="JSON for programs.")] = False,
 ) -> None:
-    """Serve the mechanism driver until SIGTERM."""
-    serve(AristaDriver(), ServerSettings(listen=listen))
+    """Try every switch and say what is wrong and what to do; ends with 1 if anything is wrong."""
+    settings = _checked("arista", lambda: load(config))
+    found = _read(settings.inventory)
+    try:
+        reports = check_switches(settings, found, switch or ())
+    except KeyError as unknown:
+        raise SystemExit(f"jackfield-arista: there is no switch {unknown.args[0]} in {settings.inventory}") from None
+    if as_text:
+        typer.echo(json.dumps(as_json(reports), indent=2))
+    else:
+        show(reports)
+    raise typer.Exit(0 if all(report.is_fine for report in reports) else 1)
 
 
-def main() -> None:
-    """Run the command line."""
-    cli()
+@inventory.command()
+def validate(file: Annotated[Path, typer.Argument(help="An inventory in YAML.")]) -> None:
+    """Say everything that is wrong with an inventory file, with lines; ends with 1 if anything is."""
+    found = _read(file)
+    counts = (f"{len(found.switches)} switches", f"{len(found.groups)} groups", f"{len(found.attachments)} attachments")
+    typer.echo(f"{file}: {', '.join(counts)}")
+
+
+def _inventories(settings: AristaSettings) -> Inventories:
+    try:
+        return Inventories(settings.inventory, directory=settings.state_directory, interval=settings.reload_interval)
+    except InventoryInvalid as error:
+        raise SystemExit(str(error)) from None
+
+
+def _read(file: Path) -> Inventory:
+    try:
+        return read_inventory(file)
+    except InventoryInvalid as error:
+        raise SystemExit(str(error)) from None
+
+
+def _checked(table: str, read: Callable[[], SettingsT]) -> SettingsT:
+    """Return the settings of *table*, or end with a line for each field that is wrong."""
+    try:
+        return read()
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, [table, *one['loc']]))}: {_fact(one['msg'])}" for one in error.errors()]
+        raise SystemExit("jackfield-arista: the settings are not valid:\n  " + "\n  ".join(faults)) from error
+    except ValueError as error:
+        raise SystemExit(f"jackfield-arista: {error}") from error
+
+
+def _fact(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from jackfield_arista.attachments import Role
-from jackfield_arista.notation import is_lag
+from jackfield_arista.notation import is_lag, same_host
 
 if TYPE_CHECKING:
     from jackfield_arista.inventory import Inventory
@@ -71,13 +71,6 @@ def contradictions(inventory: Inventory, sightings: Iterable[Sighting]) -> tuple
     return tuple(sorted(dict.fromkeys(found)))
 
 
-def same_host(one: str, other: str) -> bool:
-    """Tell whether two names are one host's; LLDP often has the name without its domain, or with."""
-    one, other = one.lower(), other.lower()
-    short = "." not in one or "." not in other
-    return one == other or (short and one.partition(".")[0] == other.partition(".")[0])
-
-
 def _against_the_file(inventory: Inventory, sightings: Iterable[Sighting]) -> Iterator[Contradiction]:
     for seen in sightings:
         file_says = _file_says(inventory, seen)
@@ -100,7 +93,7 @@ def _file_says(inventory: Inventory, seen: Sighting) -> str | None:
 
 def _elsewhere(inventory: Inventory, seen: Sighting) -> str | None:
     """Return where the file has a host that is seen on a port which the file gives to nobody."""
-    listed = [one for one in inventory.attachments if same_host(one.host, seen.host)]
+    listed = inventory.attachments_of(seen.host)
     places = [place for one in listed for place in inventory.places_of(one)]
     has_lag_here = any(place.switch == seen.switch and is_lag(place.port) for place in places)
     has_members_here = any(one.switch == seen.switch and one.lag and one.interfaces for one in listed)

@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from jackfield_arista.inventory import Inventory
-from jackfield_arista.inventory_file import InventoryInvalid, parse_inventory, read_inventory
+from jackfield_arista.inventory_file import InventoryInvalid, parse_inventory, read_text
 
 log = structlog.get_logger(__name__)
 
@@ -77,13 +77,13 @@ class Inventories:
         with self._lock:
             self._read = self._noticed = _stamp(self._file)
             try:
-                found = read_inventory(self._file)
+                text, found = self._read_file()
             except InventoryInvalid as error:
                 self._complain(error)
                 return False
-            self._fault = ""
             is_new, self._current = found != self._current, found
-            self._keep()
+            self._fault = ""
+            self._keep(text)
         log.info("inventory.read", file=str(self._file), changed=is_new, **_counts(found))
         if is_new:
             self._tell(found)
@@ -91,14 +91,14 @@ class Inventories:
 
     def _first(self) -> Inventory:
         try:
-            found = read_inventory(self._file)
+            text, found = self._read_file()
         except InventoryInvalid as error:
             last_good = self._last_good()
             if last_good is None:
                 raise
             self._complain(error)
             return last_good
-        self._keep()
+        self._keep(text)
         log.info("inventory.read", file=str(self._file), changed=True, **_counts(found))
         return found
 
@@ -114,13 +114,18 @@ class Inventories:
         self._fault = str(error)
         log.error("inventory.unusable", file=str(self._file), faults=str(error).splitlines(), kept="the last good one")
 
-    def _keep(self) -> None:
+    def _read_file(self) -> tuple[str, Inventory]:
+        text = read_text(self._file)
+        return text, parse_inventory(text, self._file)
+
+    def _keep(self, text: str) -> None:
         if self._kept is None:
             return
         try:
             self._kept.parent.mkdir(parents=True, exist_ok=True)
             beside = self._kept.with_suffix(".new")
-            beside.write_bytes(self._file.read_bytes())
+            beside.touch(mode=0o600)
+            beside.write_text(text)
             beside.replace(self._kept)
         except OSError as error:
             log.warning("inventory.unkept", file=str(self._kept), reason=error.strerror)

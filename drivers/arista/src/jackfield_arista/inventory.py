@@ -9,6 +9,7 @@ found when the inventory is made, by `consistency`.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -20,11 +21,11 @@ from jackfield_arista.attachments import Attachment, Place, PortName, Role
 from jackfield_arista.consistency import Inconsistent, faults
 from jackfield_arista.credentials import Credential
 from jackfield_arista.links import places_of_links
-from jackfield_arista.notation import canonical_chassis
+from jackfield_arista.notation import canonical_chassis, same_host, short_host
 from jackfield_arista.vlan_ranges import Vlans, VlanSet
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,252}")
+_HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 _HOST_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?")
 
 
@@ -35,9 +36,12 @@ def _name(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    if not _ADDRESS.fullmatch(value):
-        raise ValueError("must be an IP address or a host name, and its port is a setting of its own")
-    return value
+    if _HOST_NAME.fullmatch(value):
+        return value
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError("must be an IP address or a host name, and its port is a setting of its own") from None
 
 
 def _host_key(value: str) -> str:
@@ -154,6 +158,10 @@ class Inventory(BaseModel):
         """Return the attachment that a port is given to, itself or as a member of a port-channel."""
         return self._owners.get((switch, port))
 
+    def attachments_of(self, host: str) -> Sequence[Attachment]:
+        """Return what the file says of a host, by its name with or without its domain."""
+        return [one for one in self._by_short_host.get(short_host(host), ()) if same_host(one.host, host)]
+
     def places_on(self, switch: str, port: str, role: Role, *, mlag: bool = True) -> tuple[Place, ...]:
         """Return a port as a place, and for a port-channel of an MLAG pair that of the peer."""
         peer = self.switches[switch].mlag_peer if mlag and port.startswith("Port-Channel") else None
@@ -173,6 +181,13 @@ class Inventory(BaseModel):
         for attachment in self.attachments:
             places.setdefault(attachment.host, {}).update(dict.fromkeys(self.places_of(attachment)))
         return {host: tuple(sorted(found)) for host, found in places.items()}
+
+    @cached_property
+    def _by_short_host(self) -> Mapping[str, Sequence[Attachment]]:
+        found: dict[str, list[Attachment]] = {}
+        for attachment in self.attachments:
+            found.setdefault(short_host(attachment.host), []).append(attachment)
+        return found
 
     @cached_property
     def _by_chassis(self) -> Mapping[str, Switch]:

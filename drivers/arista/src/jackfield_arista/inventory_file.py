@@ -23,7 +23,17 @@ from jackfield_arista.inventory import Inventory
 _LARGEST = 16 * 2**20
 # The path of a fault: names of entries, numbers of list entries.
 Loc = Sequence[str | int]
-_FACTS = {"missing": "is missing", "extra_forbidden": "no such setting is known here"}
+_FACTS = {
+    "missing": "is missing",
+    "extra_forbidden": "no such setting is known here",
+    "tuple_type": "must be a list",
+    "mapping_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+    "string_type": "must be text",
+    "int_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,10 @@ class InventoryInvalid(Exception):
         super().__init__("\n".join(lines))
 
 
+class _GivenBefore(yaml.constructor.ConstructorError):  # type: ignore[misc]
+    """A key is in one mapping twice, which YAML forbids and its readers let pass."""
+
+
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # no types are published with it
     """Plain YAML: a key counts once, and only what is plainly a number, a truth or nothing is one."""
 
@@ -57,7 +71,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # no types are published 
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(None, None, "this key was given before", key.start_mark)
+                raise _GivenBefore(None, None, "this key was given before", key.start_mark)
             seen.add(key.value)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return mapping
@@ -74,7 +88,7 @@ for _tag, _pattern, _first in (
 
 def read_inventory(file: Path) -> Inventory:
     """Return the inventory of a file; InventoryInvalid says all that is wrong with it."""
-    return parse_inventory(_text(file), file)
+    return parse_inventory(read_text(file), file)
 
 
 def parse_inventory(text: str, file: Path) -> Inventory:
@@ -88,7 +102,8 @@ def parse_inventory(text: str, file: Path) -> Inventory:
     raise InventoryInvalid(file, faults)
 
 
-def _text(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """Return what is in the file; InventoryInvalid if it cannot be read, or is no text."""
     try:
         with file.open("rb") as opened:
             content = opened.read(_LARGEST + 1)
@@ -109,7 +124,7 @@ def _parse(text: str, file: Path) -> tuple[yaml.Node | None, Any]:
         return root, loader.construct_document(root) if root is not None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        fault = Fault(mark.line + 1 if mark else 0, "", _without_quotes(error.problem or "is no YAML"))
+        fault = Fault(mark.line + 1 if mark else 0, "", _fact(error))
     except (yaml.YAMLError, ValueError, RecursionError):
         fault = Fault(0, "", "is no YAML")
     finally:
@@ -117,9 +132,18 @@ def _parse(text: str, file: Path) -> tuple[yaml.Node | None, Any]:
     raise InventoryInvalid(file, [fault])
 
 
-def _without_quotes(problem: str) -> str:
-    """Return what YAML says without what it quotes, but for single characters."""
-    return re.sub(r"'[^']{2,}'|\"[^\"]{2,}\"", "it", problem)
+def _fact(error: yaml.MarkedYAMLError) -> str:
+    """Return what YAML says without what it quotes of the file, but for single characters and kinds of tokens."""
+    if isinstance(error, yaml.composer.ComposerError):
+        return "an alias is not defined, or is defined twice"
+    if isinstance(error, yaml.constructor.ConstructorError) and not isinstance(error, _GivenBefore):
+        return "a tag, a key or a merge is none that is understood here"
+    quoted = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+    return quoted.sub(lambda found: found[0] if _is_harmless(found[1] or "") else "this", error.problem or "is no YAML")
+
+
+def _is_harmless(quoted: str) -> bool:
+    return len(quoted) <= 1 or re.fullmatch(r"<[a-z ]+>", quoted) is not None
 
 
 def _facts(error: ValidationError) -> Iterator[tuple[Loc, str]]:
@@ -153,5 +177,6 @@ def _child(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | No
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part], node.value[part]
     if isinstance(node, yaml.MappingNode):
-        return next(((key, value) for key, value in node.value if key.value == str(part)), None)
+        # What was merged is in front of what was written, and the last one counts.
+        return next(((key, value) for key, value in reversed(node.value) if key.value == str(part)), None)
     return None

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
@@ -25,9 +26,9 @@ import structlog
 from jackfield_sdk import Host
 
 from jackfield_arista.attachments import Place, Role
-from jackfield_arista.conflicts import Conflict, Contradiction, Sighting, Witness, contradictions, same_host
+from jackfield_arista.conflicts import Conflict, Contradiction, Sighting, Witness, contradictions
 from jackfield_arista.inventory import Inventory
-from jackfield_arista.notation import find_chassis, find_port
+from jackfield_arista.notation import find_chassis, find_port, same_host, short_host
 from jackfield_arista.sightings import HeardByAgent, HeardBySwitch, Sightings, load, save
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,8 @@ Belief = Literal["never", "agents", "agents_and_switches"]
 FORGET_AFTER = timedelta(days=7)
 # What is heard again is the same, so the file is written for its time only this often.
 _WRITE_AGAIN_AFTER = timedelta(hours=1)
+# After a power failure a thousand hosts are heard at once, and need not be thought about one by one.
+_PAUSE = timedelta(seconds=1)
 
 
 class TableRow(Protocol):
@@ -48,6 +51,16 @@ class TableRow(Protocol):
     def system_name(self) -> str: ...
     @property
     def port_id(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What was heard, as hosts on ports of one inventory's switches, and what contradicts."""
+
+    inventory: Inventory
+    by_host: Mapping[str, Sequence[Sighting]]
+    contradictions: Sequence[Contradiction]
+    disputed: frozenset[tuple[str, str, str]]
 
 
 class Topology:
@@ -71,7 +84,9 @@ class Topology:
         self._clock = clock
         self._lock = threading.Lock()
         self._heard = load(directory) if directory is not None else Sightings()
-        self._saved_at = clock()
+        self._looked_at = self._saved_at = datetime.min.replace(tzinfo=UTC)
+        self._is_unsaved = False
+        self._picture: Picture | None = None
 
     def of_host(self, host: str) -> tuple[Place, ...]:
         """Return the places of a host: those of the file, or else those that LLDP tells."""
@@ -80,90 +95,97 @@ class Topology:
         if listed or self._belief == "never":
             return listed
         with self._lock:
-            seen = _meaning(inventory, self._heard)
-        disputed = {(one.host, one.switch, one.port) for one in contradictions(inventory, seen)}
+            picture = self._look(self._clock())
         believed = {Witness.AGENT} if self._belief == "agents" else {*Witness}
         ports = {
             (one.switch, one.port)
-            for one in seen
+            for one in picture.by_host.get(short_host(host), ())
             if one.witness in believed
             and same_host(one.host, host)
-            and (one.host, one.switch, one.port) not in disputed
+            and (one.host, one.switch, one.port) not in picture.disputed
         }
-        return tuple(sorted({place for at in ports for place in inventory.places_on(*at, Role.HYPERVISOR)}))
+        return tuple(sorted({place for at in ports for place in picture.inventory.places_on(*at, Role.HYPERVISOR)}))
 
     def hear(self, host: Host) -> None:
         """Take what a host's agents hear on its interfaces, as the core hands it on."""
-        now = self._clock()
-        heard = [
+        self._take(
             HeardByAgent(host.name, nic.name, seen.chassis_id, seen.port_id, seen.system_name)
             for nic in host.nics
             if (seen := nic.neighbour) is not None and seen.chassis_id
-        ]
-        with self._lock:
-            news = [one for one in heard if self._heard.put_agent(one, now)]
-            self._settle(now, changed=bool(news))
+        )
 
     def read(self, switch: str, table: Iterable[TableRow]) -> None:
         """Take the LLDP table of a switch. A row without a system name tells nothing about hosts."""
-        now = self._clock()
-        heard = _of_table(switch, table)
-        with self._lock:
-            news = [one for one in heard if self._heard.put_switch(one, now)]
-            self._settle(now, changed=bool(news))
+        self._take(_of_table(switch, table))
 
     def conflicts(self) -> tuple[Conflict, ...]:
         """Return what the file and LLDP say against each other now, and since when."""
         with self._lock:
-            now = self._clock()
-            self._settle(now, changed=self._compare(now))
+            self._look(self._clock())
             return tuple(Conflict(found, since) for found, since in sorted(self._heard.since.items()))
 
-    def _settle(self, now: datetime, *, changed: bool) -> None:
-        """Look again at what contradicts, and write down what changed."""
-        if changed:
-            self._compare(now)
-        if self._directory is not None and (changed or now - self._saved_at > _WRITE_AGAIN_AFTER):
-            self._heard.forget_before(now - FORGET_AFTER)
-            save(self._heard, self._directory)
-            self._saved_at = now
+    def _take(self, heard: Iterable[HeardByAgent | HeardBySwitch]) -> None:
+        now = self._clock()
+        with self._lock:
+            if self._heard.put(list(heard), now):
+                self._picture = None
+            if now - self._looked_at >= _PAUSE:
+                self._look(now)
 
-    def _compare(self, now: datetime) -> bool:
-        """Find contradictions, and return whether they are others than before."""
-        before, self._heard.since = self._heard.since, _since(self._inventory(), self._heard, now)
+    def _look(self, now: datetime) -> Picture:
+        """Return the picture of now; one that is new is compared with the last, and written down."""
+        if now - self._saved_at > _WRITE_AGAIN_AFTER:
+            self._heard.forget_before(now - FORGET_AFTER)
+            self._picture = None
+        self._looked_at = now
+        inventory, picture = self._inventory(), self._picture
+        if picture is None or picture.inventory is not inventory:
+            picture = self._picture = _picture(inventory, self._heard)
+            self._compare(picture, now)
+            self._is_unsaved = True
+        if self._is_unsaved and now - self._saved_at >= _PAUSE:
+            self._is_unsaved, self._saved_at = False, now
+            if self._directory is not None:
+                save(self._heard, self._directory)
+        return picture
+
+    def _compare(self, picture: Picture, now: datetime) -> None:
+        """Note since when there is what contradicts, and log what is new and what is over."""
+        before = self._heard.since
+        self._heard.since = {found: before.get(found, now) for found in picture.contradictions}
         for one in sorted(self._heard.since.keys() - before.keys()):
             log.warning("lldp.conflict", host=one.host, interface=one.interface, **_sides(one))
         for one in sorted(before.keys() - self._heard.since.keys()):
             log.info("lldp.conflict_resolved", host=one.host, interface=one.interface, **_sides(one))
-        return before.keys() != self._heard.since.keys()
 
 
-def conflicts_in(directory: Path, inventory: Inventory, more: Mapping[str, Iterable[TableRow]]) -> tuple[Conflict, ...]:
+def conflicts_in(directory: Path, inventory: Inventory, tables: Mapping[str, Iterable[TableRow]]) -> Sequence[Conflict]:
     """Return the conflicts from what a driver process keeps in its directory and the tables of switches, now.
 
     Nothing is written: the directory is the driver's.
     """
     now, heard = datetime.now(UTC), load(directory)
-    for switch, table in more.items():
-        for row in _of_table(switch, table):
-            heard.put_switch(row, now)
-    return tuple(Conflict(found, since) for found, since in sorted(_since(inventory, heard, now).items()))
+    for switch, table in tables.items():
+        heard.put(_of_table(switch, table), now)
+    found = _picture(inventory, heard).contradictions
+    return [Conflict(one, heard.since.get(one, now)) for one in found]
 
 
 def _of_table(switch: str, table: Iterable[TableRow]) -> Sequence[HeardBySwitch]:
     return [HeardBySwitch(switch, row.interface, row.system_name, row.port_id) for row in table if row.system_name]
 
 
-def _since(inventory: Inventory, heard: Sightings, now: datetime) -> dict[Contradiction, datetime]:
-    return {found: heard.since.get(found, now) for found in contradictions(inventory, _meaning(inventory, heard))}
-
-
-def _meaning(inventory: Inventory, heard: Sightings) -> Sequence[Sighting]:
+def _picture(inventory: Inventory, heard: Sightings) -> Picture:
     """Return what was heard as hosts on ports of our switches; what is about others is left out."""
-    by_agents = [seen for one in heard.agents if (seen := _of_agent(inventory, one))]
+    by_agents = [seen for one in heard.by_agents() if (seen := _of_agent(inventory, one))]
     hosts = {seen.host for seen in by_agents} | {one.host for one in inventory.attachments}
-    by_switches = [seen for one in heard.switches if (seen := _of_switch(inventory, one, hosts))]
-    return [*by_agents, *by_switches]
+    by_name = {short_host(host): host for host in sorted(hosts, reverse=True)}
+    by_switches = [seen for one in heard.by_switches() if (seen := _of_switch(inventory, one, by_name))]
+    found = contradictions(inventory, [*by_agents, *by_switches])
+    by_host: dict[str, list[Sighting]] = {}
+    for seen in (*by_agents, *by_switches):
+        by_host.setdefault(short_host(seen.host), []).append(seen)
+    return Picture(inventory, by_host, found, frozenset((one.host, one.switch, one.port) for one in found))
 
 
 def _of_agent(inventory: Inventory, heard: HeardByAgent) -> Sighting | None:
@@ -174,15 +196,17 @@ def _of_agent(inventory: Inventory, heard: HeardByAgent) -> Sighting | None:
     return Sighting(heard.host, heard.interface, switch.name, port, Witness.AGENT)
 
 
-def _of_switch(inventory: Inventory, heard: HeardBySwitch, hosts: Iterable[str]) -> Sighting | None:
+def _of_switch(inventory: Inventory, heard: HeardBySwitch, hosts: Mapping[str, str]) -> Sighting | None:
     port = find_port(heard.interface)
     if port is None or heard.switch not in inventory.switches:
         return None
-    host = next((host for host in sorted(hosts) if same_host(host, heard.system_name)), None)
+    host = hosts.get(short_host(heard.system_name), "")
+    if same_host(host, heard.system_name):
+        return Sighting(host, heard.port_id, heard.switch, port, Witness.SWITCH)
     # A stranger matters only where the file expects somebody else: other ports have switches and routers.
-    if host is None and inventory.owner_of(heard.switch, port) is None:
+    if inventory.owner_of(heard.switch, port) is None:
         return None
-    return Sighting(host or heard.system_name, heard.port_id, heard.switch, port, Witness.SWITCH)
+    return Sighting(heard.system_name, heard.port_id, heard.switch, port, Witness.SWITCH)
 
 
 def _sides(one: Contradiction) -> Mapping[str, str]:

@@ -9,7 +9,6 @@ was expected.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 _HEX = re.compile(r"[0-9a-f]{12}")
 _SEPARATORS = str.maketrans("", "", ":-. ")
@@ -60,9 +59,21 @@ def is_lag(port: str) -> bool:
     return port.startswith("Port-Channel")
 
 
-def port_order(port: str) -> Sequence[object]:
+def port_order(port: str) -> list[tuple[int, str]]:
     """Return a key that sorts `Ethernet9` before `Ethernet10`."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", port)]
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", port)]
+
+
+def short_host(name: str) -> str:
+    """Return the name of a host without its domain, in lower case."""
+    return name.lower().partition(".")[0]
+
+
+def same_host(one: str, other: str) -> bool:
+    """Tell whether two names are one host's; LLDP often has the name without its domain, or with."""
+    if short_host(one) != short_host(other):
+        return False
+    return one.lower() == other.lower() or "." not in one or "." not in other
 
 
 def _kind(beginning: str) -> str | None:

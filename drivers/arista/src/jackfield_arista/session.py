@@ -67,6 +67,14 @@ class Session:
         """Return whether the session is open, as far as anybody has noticed."""
         return self._netconf.alive
 
+    def can(self, capability: str) -> bool:
+        """Return whether the switch announced a capability: `candidate`, `confirmed-commit`."""
+        return self._netconf.can(capability)
+
+    def has_module(self, namespace: str) -> bool:
+        """Return whether the switch announced a module of this namespace."""
+        return self._netconf.has_module(namespace)
+
     def read(self) -> Configuration:
         """Return what the switch holds: all its VLANs and ports, whosever they are."""
         filters = [*parsing.CONFIGURATION_FILTER, *([parsing.NATIVE_VXLAN_FILTER] if self._native_vxlan else [])]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -35,6 +35,11 @@ class HeardByAgent:
     port_id: str
     system_name: str
 
+    @property
+    def end(self) -> tuple[str, str]:
+        """Where it was heard."""
+        return self.host, self.interface
+
 
 @dataclass(frozen=True, slots=True)
 class HeardBySwitch:
@@ -45,48 +50,63 @@ class HeardBySwitch:
     system_name: str
     port_id: str
 
+    @property
+    def end(self) -> tuple[str, str]:
+        """Where it was heard."""
+        return self.switch, self.interface
+
+
+HeardT = TypeVar("HeardT", HeardByAgent, HeardBySwitch)
+# By whom and on which interface it was heard: all that is heard there, and when it was heard last.
+Ends = dict[tuple[str, str], tuple[frozenset[HeardT], datetime]]
+
 
 @dataclass(slots=True)
 class Sightings:
-    """The last that was heard in each place and when, and since when what contradicts does so."""
+    """The last that was heard on each interface, and since when what contradicts does so."""
 
-    agents: dict[HeardByAgent, datetime] = field(default_factory=dict)
-    switches: dict[HeardBySwitch, datetime] = field(default_factory=dict)
+    agents: Ends[HeardByAgent] = field(default_factory=dict)
+    switches: Ends[HeardBySwitch] = field(default_factory=dict)
     since: dict[Contradiction, datetime] = field(default_factory=dict)
 
-    def put_agent(self, heard: HeardByAgent, at: datetime) -> bool:
-        """Take what an agent heard in the place of what it heard there before; tell whether it is news."""
-        is_news = heard not in self.agents
-        if is_news:
-            there = (heard.host, heard.interface)
-            self.agents = {one: when for one, when in self.agents.items() if (one.host, one.interface) != there}
-        self.agents[heard] = at
-        return is_news
+    def put(self, heard: Collection[HeardByAgent | HeardBySwitch], at: datetime) -> bool:
+        """Take what is heard on some interfaces for all that is heard on them; tell whether it is news."""
+        is_news = _put(self.agents, [one for one in heard if isinstance(one, HeardByAgent)], at)
+        return _put(self.switches, [one for one in heard if isinstance(one, HeardBySwitch)], at) or is_news
 
-    def put_switch(self, heard: HeardBySwitch, at: datetime) -> bool:
-        """Take what a switch heard in the place of what it heard there before; tell whether it is news."""
-        is_news = heard not in self.switches
-        if is_news:
-            there = (heard.switch, heard.interface)
-            self.switches = {one: when for one, when in self.switches.items() if (one.switch, one.interface) != there}
-        self.switches[heard] = at
-        return is_news
+    def by_agents(self) -> Iterator[HeardByAgent]:
+        """Yield what agents heard."""
+        return (one for heard, _ in self.agents.values() for one in heard)
+
+    def by_switches(self) -> Iterator[HeardBySwitch]:
+        """Yield what switches heard."""
+        return (one for heard, _ in self.switches.values() for one in heard)
 
     def forget_before(self, at: datetime) -> None:
         """Forget what was not heard again since a time."""
-        self.agents = {one: when for one, when in self.agents.items() if when >= at}
-        self.switches = {one: when for one, when in self.switches.items() if when >= at}
+        self.agents = {end: known for end, known in self.agents.items() if known[1] >= at}
+        self.switches = {end: known for end, known in self.switches.items() if known[1] >= at}
+
+
+def _put(ends: Ends[HeardT], heard: Iterable[HeardT], at: datetime) -> bool:
+    by_end: dict[tuple[str, str], set[HeardT]] = {}
+    for one in heard:
+        by_end.setdefault(one.end, set()).add(one)
+    is_news = any(end not in ends or ends[end][0] != there for end, there in by_end.items())
+    ends.update({end: (frozenset(there), at) for end, there in by_end.items()})
+    return is_news
 
 
 def load(directory: Path) -> Sightings:
     """Return what is kept in a directory; nothing if nothing is kept, or nothing that can be read."""
     try:
         kept: Any = json.loads((directory / FILE_NAME).read_text())
-        return Sightings(
-            {HeardByAgent(**each): at for each, at in _rows(kept["agents"])},
-            {HeardBySwitch(**each): at for each, at in _rows(kept["switches"])},
-            {Contradiction(**each): at for each, at in _rows(kept["conflicts"])},
-        )
+        heard = Sightings(since={Contradiction(**each): at for each, at in _rows(kept["conflicts"])})
+        for each, at in _rows(kept["agents"]):
+            heard.put([HeardByAgent(**each)], at)
+        for each, at in _rows(kept["switches"]):
+            heard.put([HeardBySwitch(**each)], at)
+        return heard
     except FileNotFoundError:
         return Sightings()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -97,8 +117,8 @@ def load(directory: Path) -> Sightings:
 def save(heard: Sightings, directory: Path) -> None:
     """Write everything down; a disk that is full is logged and costs nothing but the memory of it."""
     kept = {
-        "agents": [{**asdict(one), "at": at.isoformat()} for one, at in heard.agents.items()],
-        "switches": [{**asdict(one), "at": at.isoformat()} for one, at in heard.switches.items()],
+        "agents": [{**asdict(one), "at": at.isoformat()} for there, at in heard.agents.values() for one in there],
+        "switches": [{**asdict(one), "at": at.isoformat()} for there, at in heard.switches.values() for one in there],
         "conflicts": [{**asdict(one), "at": at.isoformat()} for one, at in heard.since.items()],
     }
     try:

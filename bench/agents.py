@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import asyncpg
 
 from bench import usage
 from bench.client import Client, Phase
-from bench.crowd import endpoint_of, host_name
+from bench.crowd import Push, endpoint_of, host_name
 from bench.stack import Fabric, Stack
 from bench.world import World
 
@@ -39,13 +39,14 @@ _AUDITED = "SELECT count(*) = 1 FROM driver_audit WHERE finished_at IS NOT NULL 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """One port create: seconds from request and answer to its host's push, and the hosts that were pushed."""
+    """One port create: seconds from request and answer to its host's push, the hosts that were pushed, and bytes."""
 
     from_request: float
     from_answer: float
     until_last: float
     touched: frozenset[str]
     cpu: float
+    size: int
 
 
 @dataclass(slots=True)
@@ -53,7 +54,6 @@ class Agents:
     """The process of the agents, and the words for it."""
 
     process: asyncio.subprocess.Process
-    pushes: list[tuple[float, str, list[str]]] = field(default_factory=list)
 
     async def ask(self, do: str, **values: Any) -> Any:
         """Have the agents do something; return what they say."""
@@ -77,11 +77,16 @@ class Agents:
 
 
 class Hosts:
-    """A core with its agents; everything is delivered and everybody in sync when the block begins."""
+    """A core with its agents; everything is delivered and everybody in sync when the block begins.
 
-    def __init__(self, hosts: int) -> None:
+    Of *networks* there are so many that each has 100 hosts, if nobody says otherwise; agents that want views *whole*
+    are those of the first release.
+    """
+
+    def __init__(self, hosts: int, *, networks: int = 0, whole: bool = False) -> None:
         self.count = hosts
-        networks = max(1, hosts * PORTS_ON_HOST // HOSTS_OF_NETWORK)
+        self._whole = whole
+        networks = networks or max(1, hosts * PORTS_ON_HOST // HOSTS_OF_NETWORK)
         self.world = World(
             ports=hosts * PORTS_ON_HOST,
             networks=networks,
@@ -144,10 +149,11 @@ class Hosts:
         answered = time.monotonic()
         pushes = await self._heard(concerned)
         await self.until_paid()
-        arrived = next(at for at, where, ports in pushes if port["id"] in ports and where == host)
-        touched = frozenset(where for _, where, _ in pushes)
-        last = max(at for at, _, _ in pushes)
-        return Create(arrived - requested, arrived - answered, last - answered, touched, self.cpu() - before)
+        arrived = next(at for at, where, ports, _ in pushes if port["id"] in ports and where == host)
+        touched = frozenset(where for _, where, _, _ in pushes)
+        last = max(at for at, *_ in pushes)
+        size = sum(size for *_, size in pushes)
+        return Create(arrived - requested, arrived - answered, last - answered, touched, self.cpu() - before, size)
 
     def hosts_of(self, network_id: str) -> frozenset[str]:
         """Return the hosts that have a network."""
@@ -185,11 +191,11 @@ class Hosts:
             while not await self.database.fetchval(question):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
-    async def _heard(self, concerned: frozenset[str]) -> list[tuple[float, str, list[str]]]:
+    async def _heard(self, concerned: frozenset[str]) -> list[Push]:
         """Return the pushes that follow a create, once all hosts concerned got theirs and a moment has passed."""
-        pushes: list[tuple[float, str, list[str]]] = []
+        pushes: list[Push] = []
         async with asyncio.timeout(_PATIENCE):
-            while not concerned <= {host for _, host, _ in pushes}:
+            while not concerned <= {host for _, host, _, _ in pushes}:
                 await asyncio.sleep(0.02)
                 pushes += await self.agents.ask("take")
         # Whoever is touched without need would be by now.
@@ -210,6 +216,7 @@ class Hosts:
 
     async def _crowd(self, core: str) -> asyncio.subprocess.Process:
         command = ["-m", "bench.crowd", "--core", core, "--driver", BINDER.name, "--hosts", str(self.count)]
+        command += ["--whole"] if self._whole else []
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *command,

@@ -4,6 +4,8 @@
 to the core, holds what it is pushed, acknowledges, and reports ports up as real agents
 do. It wires nothing. Whoever measures tells it what to do, one JSON object a line, and
 gets one back; times are those of the monotonic clock, which all processes share.
+
+With ``--whole`` they are agents of the first release, which take no deltas.
 """
 
 import argparse
@@ -14,7 +16,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import grpc
@@ -32,13 +34,20 @@ _OPTIONS = [
 ]
 
 
+# An encoded port; or of a network what is behind each endpoint, encoded as a view of that alone.
+View = bytes | dict[str, bytes]
+
+# When, to which host, ids of the ports in it, and its bytes.
+Push = tuple[float, str, list[str], int]
+
+
 class Member:
     """One agent; what it holds survives its streams."""
 
     def __init__(self, crowd: "Crowd", number: int) -> None:
         self.host = host_name(number)
         self.endpoint = endpoint_of(number)
-        self.held: dict[tuple[int, str], tuple[str, bytes]] = {}
+        self.held: dict[tuple[int, str], tuple[str, View]] = {}
         self.is_synced = False
         self._crowd = crowd
         self._call: Any = None
@@ -69,7 +78,7 @@ class Member:
         self._call, self.is_synced = call, False
         while (push := await call.read()) is not grpc.aio.EOF:
             ports = self._apply(push)
-            self._crowd.pushes.append((time.monotonic(), self.host, ports))
+            self._crowd.pushes.append((time.monotonic(), self.host, ports, push.ByteSize()))
             await self._say(node_pb2.SyncRequest(ack=node_pb2.Ack(nonce=push.nonce)))
             if push.in_sync and not self.is_synced:
                 self.is_synced = True
@@ -98,30 +107,44 @@ class Member:
                 node_pb2.Known(kind=kind, id=id, version=version)  # type: ignore[arg-type]
                 for (kind, id), (version, _) in self.held.items()
             ],
+            features=[] if self._crowd.whole else ["deltas"],
         )
 
     def _apply(self, push: node_pb2.SyncResponse) -> list[str]:
         """Hold what a push brings; return the ids of ports that it brings."""
         ports = []
         for upsert in push.upserts:
-            if upsert.WhichOneof("view") == "network":
-                key, view = (node_pb2.VIEW_KIND_NETWORK, upsert.network.id), upsert.network.SerializeToString()
-            else:
-                key, view = (node_pb2.VIEW_KIND_PORT, upsert.port.id), upsert.port.SerializeToString()
-                ports.append(upsert.port.id)
-            self.held[key] = upsert.version, view
+            match upsert.WhichOneof("view"):
+                case "network":
+                    key, view = (node_pb2.VIEW_KIND_NETWORK, upsert.network.id), _behind(upsert.network)
+                    self.held[key] = upsert.version, view
+                case "network_delta":
+                    self._change(upsert.version, upsert.network_delta)
+                case "port":
+                    key = node_pb2.VIEW_KIND_PORT, upsert.port.id
+                    self.held[key] = upsert.version, upsert.port.SerializeToString()
+                    ports.append(upsert.port.id)
         for removal in push.removals:
             self.held.pop((removal.kind, removal.id), None)
         return ports
+
+    def _change(self, version: str, delta: node_pb2.NetworkDelta) -> None:
+        key = node_pb2.VIEW_KIND_NETWORK, delta.id
+        before, view = self.held[key]
+        assert before == delta.base_version
+        assert isinstance(view, dict)
+        kept = {endpoint: entries for endpoint, entries in view.items() if endpoint not in delta.gone_endpoints}
+        self.held[key] = version, kept | _behind(delta)
 
 
 class Crowd:
     """All agents, and what they have been pushed since it was last asked."""
 
-    def __init__(self, core: str, driver: str, hosts: int) -> None:
+    def __init__(self, core: str, driver: str, hosts: int, *, whole: bool = False) -> None:
         self.driver = driver
+        self.whole = whole
         self.jitter = 0.5
-        self.pushes: list[tuple[float, str, list[str]]] = []
+        self.pushes: list[Push] = []
         self.members = [Member(self, number) for number in range(hosts)]
         self._core = core
         self._lives: list[asyncio.Task[None]] = []
@@ -162,8 +185,8 @@ class Crowd:
             "views": sum(len(member.held) for member in self.members),
         }
 
-    async def do_take(self) -> list[tuple[float, str, list[str]]]:
-        """Return the pushes since this was last asked: moment, host, ids of ports."""
+    async def do_take(self) -> list[Push]:
+        """Return the pushes since this was last asked."""
         taken, self.pushes = self.pushes, []
         return taken
 
@@ -191,14 +214,26 @@ def endpoint_of(number: int) -> str:
 def _holdings(member: Member) -> dict[str, Any]:
     ports: dict[str, list[str]] = {}
     networks: dict[str, list[list[str]]] = {}
-    for (kind, id), (_, encoded) in member.held.items():
-        if kind == node_pb2.VIEW_KIND_PORT:
-            port = node_pb2.PortView.FromString(encoded)
+    for (_, id), (_, view) in member.held.items():
+        if isinstance(view, bytes):
+            port = node_pb2.PortView.FromString(view)
             ports[id] = [port.network_id, port.mac_address, *port.ip_addresses]
         else:
-            view = node_pb2.NetworkView.FromString(encoded)
-            networks[id] = [[one.mac_address, *one.ip_addresses, one.endpoint] for one in view.forwarding]
+            entries = (one for endpoint in sorted(view) for one in _entries(view[endpoint]))
+            networks[id] = [[one.mac_address, *one.ip_addresses, one.endpoint] for one in entries]
     return {"ports": ports, "networks": networks}
+
+
+def _behind(view: node_pb2.NetworkView | node_pb2.NetworkDelta) -> dict[str, bytes]:
+    """Return the entries behind each endpoint."""
+    behind = {endpoint: node_pb2.NetworkView() for endpoint in view.endpoints}
+    for entry in view.forwarding:
+        behind[entry.endpoint].forwarding.append(entry)
+    return {endpoint: part.SerializeToString() for endpoint, part in behind.items()}
+
+
+def _entries(encoded: bytes) -> Iterable[node_pb2.ForwardingEntry]:
+    return node_pb2.NetworkView.FromString(encoded).forwarding
 
 
 async def _lines() -> asyncio.StreamReader:
@@ -214,10 +249,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--core", required=True, help="address that agents dial")
     parser.add_argument("--driver", required=True, help="mechanism driver whose ports they wire")
     parser.add_argument("--hosts", type=int, required=True)
+    parser.add_argument("--whole", action="store_true", help="take no deltas")
     given = parser.parse_args(arguments)
     # What they hold stays: to look through it again and again would take turns away from the streams.
     gc.set_threshold(100_000, 50, 50)
-    asyncio.run(Crowd(given.core, given.driver, given.hosts).serve())
+    asyncio.run(Crowd(given.core, given.driver, given.hosts, whole=given.whole).serve())
 
 
 if __name__ == "__main__":

@@ -19,7 +19,11 @@ SYNC_WITHIN = 20.0
 """Seconds."""
 MOST_MEMORY = 1024.0
 """MiB."""
+MOST_BYTES = 1024.0
+"""KiB that a create costs on a wide network, all its hosts together."""
 _REST = 30.0
+_WIDE = 300
+"""Hosts of the network that is on all of them."""
 
 
 class Single(Figure):
@@ -45,6 +49,7 @@ async def measure(*, hosts: int, creates: int) -> list[Figure]:
         figures += await _reconnect(site)
         figures += await _restart(site)
         await site.check()
+    figures += await _wide(whole=False) + await _wide(whole=True)
     print("hosts: the load of the machine was", *(f"{load:.1f}" for load in os.getloadavg()))
     return figures
 
@@ -121,6 +126,21 @@ async def _restart(site: Hosts) -> list[Figure]:
         _once("after a restart of the core, in sync after its readiness", "s", SYNC_WITHIN, seconds),
         _once("CPU of the new process, its start included", "s", None, site.cpu()),
         _once("most memory of the new process", "MiB", MOST_MEMORY, memory.peak(site.core_pid) / 2**20),
+    ]
+
+
+async def _wide(*, whole: bool) -> list[Figure]:
+    """Create ports on one network of 6,000 ports on 300 hosts: each host has to hear of each."""
+    async with Hosts(_WIDE, networks=1, whole=whole) as site:
+        await site.connect()
+        await site.agents.until_quiet()
+        taken = [await site.create(number) for number in range(0, 100, 33)]
+        await site.check()
+    who = "agents of the first release" if whole else "agents that take deltas"
+    limit, sizes = None if whole else MOST_BYTES, [create.size / 1024 for create in taken]
+    return [
+        Figure(f"what a create tells {_WIDE} hosts of its network, {who}", "KiB", limit, sizes),
+        Figure(f"CPU of the core for that, {who}", "ms", None, [1000 * create.cpu for create in taken]),
     ]
 
 

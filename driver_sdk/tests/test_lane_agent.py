@@ -28,7 +28,7 @@ class Host(LaneAgent):
     """A host that is as the test says: `failure` for a pass that is incomplete, `error` for one that is impossible."""
 
     def __init__(self) -> None:
-        super().__init__(debounce=0, retry_max=0.05)
+        super().__init__(debounce=0, retry_max=0.05, tunnel_ip="127.0.0.1")
         self.failure = ""
         self.error: Exception | None = None
         self.passes: list[tuple[Views, bool]] = []
@@ -166,3 +166,22 @@ async def test_a_port_that_was_removed_is_not_told_any_more(host, eventually):
 
     assert told(host) is None
     assert host.devices == 0
+
+
+async def test_a_new_port_whose_packets_do_not_fit_into_the_tunnels_is_an_error(host, eventually):
+    """A network that is wider than the underlay carries small packets and loses large ones; who is up stays up."""
+    fits = replace(NETWORK, network_type="vxlan", mtu=65536 - 50)
+    await host.apply_network(fits)
+    await host.apply_port(PORT)
+    await eventually(lambda: told(host) == (PortState.UP, ""))
+
+    await host.apply_network(replace(fits, mtu=65536 - 49))
+    await host.apply_port(replace(PORT, id="other"))
+
+    reason = "device lo with tunnel_ip 127.0.0.1 has MTU 65536, and the network 65487 and 50 of vxlan"
+    await eventually(lambda: told(host) == (PortState.ERROR, reason))
+    assert host.devices == 1
+    passes = len(host.passes)
+    await host.apply_network(fits)
+    await eventually(lambda: told(host) == (PortState.UP, ""))
+    assert len(host.passes) <= passes + 2

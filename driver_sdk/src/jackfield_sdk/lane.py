@@ -6,6 +6,9 @@ what became of each port. A pass that fails is repeated with back-off for ever; 
 for it are reported with the reason. A port that was up stays up meanwhile, because what was made
 for it is still there.
 
+Packets that do not fit into the tunnels of their network are no reason to cut anybody off, but they
+keep a new port from being up: its network would carry small packets and lose large ones.
+
 So an agent has one path for the first start, a restart, an update and a repair. Stopping it leaves
 the host as it is. Before the core has said everything (`in_sync`) no pass may sweep.
 """
@@ -16,7 +19,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -25,6 +28,7 @@ import structlog
 from jackfield_sdk.errors import DriverError
 from jackfield_sdk.node import NodeAgent
 from jackfield_sdk.reporter import Reporter
+from jackfield_sdk.underlay import too_narrow, underlay
 from jackfield_sdk.views import NetworkView, PortState, PortView
 
 log = structlog.get_logger("jackfield_sdk")
@@ -77,10 +81,15 @@ class LaneAgent(NodeAgent):
     """Seconds to wait before each announcement of a port. A device that has just come up may take a
     second until it forwards, so hypervisors repeat themselves, too."""
 
-    def __init__(self, *, debounce: float, retry_max: float) -> None:
-        """Take the pace: seconds to gather events, and the longest pause between failed passes."""
+    def __init__(self, *, debounce: float, retry_max: float, tunnel_ip: str | None = None) -> None:
+        """Take the pace: seconds to gather events, and the longest pause between failed passes.
+
+        `tunnel_ip` is the endpoint of tunnels that do not fragment; whole packets have to fit there.
+        """
         self._debounce = debounce
         self._retry_max = retry_max
+        self._tunnel_ip = tunnel_ip
+        self._narrow: Mapping[str, str] = {}
         self._networks: dict[str, NetworkView] = {}
         self._ports: dict[str, PortView] = {}
         self._up: set[str] = set()
@@ -186,7 +195,7 @@ class LaneAgent(NodeAgent):
         # Taken in one moment: views of before the core had said everything must not be swept by.
         views, sweep = Views(dict(self._networks), dict(self._ports)), self._complete
         try:
-            outcome = await self._in_thread(partial(self.reconcile, views, sweep=sweep))
+            outcome = await self._in_thread(partial(self._reconciled, views, sweep=sweep))
         except DriverError as error:
             log.warning("pass.failed", reason=error.reason)
             self._report_waiting(views, error.reason)
@@ -204,6 +213,17 @@ class LaneAgent(NodeAgent):
             self._announcing.add(announcing)
             announcing.add_done_callback(self._announcing.discard)
         return not outcome.failures
+
+    def _reconciled(self, views: Views, *, sweep: bool) -> PassOutcome:
+        outcome, below = self.reconcile(views, sweep=sweep), underlay(self._tunnel_ip)
+        narrow = {id: reason for id, view in views.networks.items() if (reason := too_narrow(view, below))}
+        for network_id in narrow.keys() - self._narrow.keys():
+            log.warning("network.too_wide", network_id=network_id, reason=narrow[network_id])
+        self._narrow = narrow
+        if not narrow:
+            return outcome
+        ports = [replace(port, failure=port.failure or narrow.get(port.view.network_id, "")) for port in outcome.ports]
+        return replace(outcome, ports=ports)
 
     async def _announce(self, ports: Sequence[PortView]) -> None:
         reason = ""

@@ -25,6 +25,7 @@ def a_network(name: str = "net", network_type: str = "vxlan", **fields: Any) -> 
         "network_type": network_type,
         "physical_network": "leaf" if network_type in ("flat", "vlan") else None,
         "segmentation_id": numbers.get(network_type),
+        "mtu": 1400 if network_type in ("vxlan", "gre", "geneve") else 1500,
     }
     return NetworkView(**(defaults | fields))
 

@@ -35,9 +35,9 @@ class LinuxBridgeAgent(LaneAgent):
 
     def __init__(self, settings: LinuxBridgeSettings) -> None:
         """Take the settings; nothing is touched before `start`."""
-        super().__init__(debounce=settings.debounce, retry_max=settings.retry_max)
         self._settings = settings
         self._layout = settings.layout({})
+        super().__init__(debounce=settings.debounce, retry_max=settings.retry_max, tunnel_ip=self._layout.tunnel_ip)
         self._wiring: Wiring | None = None
 
     def open(self) -> None:

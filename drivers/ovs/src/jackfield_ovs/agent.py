@@ -36,9 +36,13 @@ class OvsAgent(LaneAgent):
 
     def __init__(self, settings: OvsSettings) -> None:
         """Take the settings; nothing is touched before `start`."""
-        super().__init__(debounce=settings.debounce, retry_max=settings.retry_max)
         self._settings = settings
         self._layout = settings.layout
+        super().__init__(
+            debounce=settings.debounce,
+            retry_max=settings.retry_max,
+            tunnel_ip=self._layout.tunnel_ip if self._layout.df_default else None,
+        )
         self._vswitch: Vswitch | None = None
 
     def open(self) -> None:

@@ -59,8 +59,9 @@ class PlannedNetwork:
 class PlannedPort:
     """How a port fares: UP as soon as its tap is in the bridge.
 
-    `tap` is None while unseen. `bridge` is the one the tap belongs into, empty if it belongs into
-    none; None leaves it where it is: what cannot be wired now may be forwarding still.
+    `device` is the name of its tap, empty if another port has it. `tap` is None while unseen.
+    `bridge` is the one the tap belongs into, empty if it belongs into none; None leaves it where it
+    is: what cannot be wired now may be forwarding still.
     """
 
     view: PortView
@@ -69,6 +70,7 @@ class PlannedPort:
     tap: ObservedLink | None = None
     bridge: str | None = None
     mtu: int = 0
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)

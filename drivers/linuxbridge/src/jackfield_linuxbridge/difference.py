@@ -39,6 +39,22 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class AddName:
+    """Have a device known by another name as well, which does not change when it is renamed."""
+
+    name: str
+    other_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveName:
+    """Take another name from a device again."""
+
+    name: str
+    other_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class TakeUplink:
     """Make the operator's device a port of a bridge, and move its addresses and routes there."""
 
@@ -68,7 +84,7 @@ class RemoveBridge:
     name: str
 
 
-Operation = Make | Change | TakeUplink | ReturnUplink | Remove | RemoveBridge
+Operation = Make | Change | AddName | RemoveName | TakeUplink | ReturnUplink | Remove | RemoveBridge
 
 
 def network_operations(network: PlannedNetwork, observed: Observed) -> list[Operation]:
@@ -100,13 +116,15 @@ def port_operations(port: PlannedPort, layout: Layout) -> list[Operation]:
         attributes["alias"] = layout.alias("port", port.view.id)
     if not tap.up:
         attributes["up"] = True
+    # Before it joins the bridge, so that a tap in a bridge is known whatever becomes of its name.
+    marks = [AddName(tap.name, layout.other_name(port.view.id))] if tap.alias and tap.mark is None else []
     joins = tap.bridge != port.bridge
     if not joins and not attributes:
-        return []
-    return [Change(tap.name, bridge=port.bridge if joins else None, attributes=attributes)]
+        return [*marks]
+    return [*marks, Change(tap.name, bridge=port.bridge if joins else None, attributes=attributes)]
 
 
-def unplug_operations(plan: Plan, observed: Observed) -> list[Operation]:
+def unplug_operations(plan: Plan, observed: Observed, layout: Layout) -> list[Operation]:
     """Have no tap in a bridge of ours for a port that is gone, whether the tap has our mark or only the name of one.
 
     The filter knows taps by name, so one that we wired and somebody renamed goes as well: nothing would judge it.
@@ -118,10 +136,19 @@ def unplug_operations(plan: Plan, observed: Observed) -> list[Operation]:
     for link in observed.links.values():
         if link.mark is not None and link.mark.role == "port":
             if link.name != wanted.get(link.mark.id):
-                operations.append(Change(link.name, bridge="" if link.bridge else None, attributes={"alias": ""}))
+                operations += _unplugged(link, link.mark, layout)
         elif link.bridge in bridges and link.name.startswith(TAP_PREFIX) and link.name not in names:
             operations.append(Change(link.name, bridge=""))
     return operations
+
+
+def _unplugged(tap: ObservedLink, mark: Mark, layout: Layout) -> Iterator[Operation]:
+    """Have a tap of ours in no bridge, and without our mark after that."""
+    by_alias = layout.mark(tap.alias) == mark
+    if tap.bridge or by_alias:
+        yield Change(tap.name, bridge="" if tap.bridge else None, attributes={"alias": ""} if by_alias else {})
+    if not by_alias:
+        yield RemoveName(tap.name, layout.other_name(mark.id))
 
 
 def sweep_operations(plan: Plan, obstructed: frozenset[str], observed: Observed) -> dict[str, list[Operation]]:

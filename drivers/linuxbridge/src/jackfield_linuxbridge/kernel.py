@@ -14,7 +14,17 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from jackfield_linuxbridge.antispoof_learning import ignore_link_local_groups
 from jackfield_linuxbridge.desired import Device
-from jackfield_linuxbridge.difference import Change, Make, Operation, Remove, RemoveBridge, ReturnUplink, TakeUplink
+from jackfield_linuxbridge.difference import (
+    AddName,
+    Change,
+    Make,
+    Operation,
+    Remove,
+    RemoveBridge,
+    RemoveName,
+    ReturnUplink,
+    TakeUplink,
+)
 from jackfield_linuxbridge.errors import code_of, kernel_error
 from jackfield_linuxbridge.ipv6 import refuse_ipv6
 from jackfield_linuxbridge.layout import Layout, Mark
@@ -60,6 +70,10 @@ class Kernel:
                 self._make(device)
             case Change():
                 self._change(operation)
+            case AddName(name, other_name):
+                self._rename("property_add", name, other_name)
+            case RemoveName(name, other_name):
+                self._rename("property_del", name, other_name)
             case Remove(name):
                 self._remove(name)
             case RemoveBridge(name):
@@ -106,6 +120,12 @@ class Kernel:
                 self.netlink.link("set", index=index, state=up)
         except (NetlinkError, OSError) as error:
             raise kernel_error(f"cannot change device {change.name}", error) from error
+
+    def _rename(self, verb: str, name: str, other_name: str) -> None:
+        try:
+            self.netlink.link(verb, index=self._index(name), altname=other_name)
+        except (NetlinkError, OSError) as error:
+            raise kernel_error(f"cannot change the other names of device {name}", error) from error
 
     def _remove(self, name: str) -> None:
         try:
@@ -162,7 +182,7 @@ def _link(message: Any, names: dict[int, str], layout: Layout) -> ObservedLink:
         options=data,
         isolated=bool(port.get("brport_isolated", 0)),
         alias=alias,
-        mark=_mark(message, kind, alias, layout),
+        mark=_mark(message, kind, alias, layout) or layout.mark_among(_other_names(message)),
     )
 
 
@@ -171,6 +191,11 @@ def _mark(message: Any, kind: str, alias: str, layout: Layout) -> Mark | None:
         # Made by an agent that ended before it could write the alias.
         return Mark("bridge" if kind == "bridge" else "carrier", "")
     return layout.mark(alias)
+
+
+def _other_names(message: Any) -> list[str]:
+    names = message.get("prop_list")
+    return [value for name, value in names["attrs"] if name == "IFLA_ALT_IFNAME"] if names is not None else []
 
 
 def _values(info: Any, name: str) -> dict[str, Any]:

@@ -7,14 +7,15 @@ finds what its predecessor made.
 
 What the agent made carries a mark in its alias (`ip link show`), with the deployment's name in it
 so that two deployments can share a host. The kernel takes no alias when it makes a device; until
-the alias is there, the device group says that the device is ours.
+the alias is there, the device group says that the device is ours. A tap whose alias is somebody
+else's keeps it, and has the mark as another name (`altname`), which stays when it is renamed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -67,6 +68,19 @@ class Layout:
         if not 3 <= len(words) <= 4 or words[0] != f"jackfield/{self.deployment}":
             return None
         return Mark(*words[1:])
+
+    def other_name(self, port_id: str) -> str:
+        """Return the mark for a tap whose alias is somebody else's."""
+        return f"{self._other_names}{port_id}"
+
+    def mark_among(self, names: Iterable[str]) -> Mark | None:
+        """Read the other names of a device; None if none of them is a mark of this deployment's."""
+        marks = (name.removeprefix(self._other_names) for name in names if name.startswith(self._other_names))
+        return next((Mark("port", port_id) for port_id in marks), None)
+
+    @property
+    def _other_names(self) -> str:
+        return f"jackfield/{self.deployment}/port/"
 
 
 def bridge_name(network_id: str) -> str:

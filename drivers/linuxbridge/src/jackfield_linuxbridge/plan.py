@@ -13,6 +13,7 @@ is found by its first frame. What nobody named is flooded to the network's endpo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from jackfield_sdk import NetworkView, PortState, PortView, Views
 from jackfield_sdk.addresses import canonical_ip, canonical_mac
@@ -156,16 +157,40 @@ def _remote_macs(view: NetworkView, layout: Layout) -> dict[str, str]:
 def _ports(
     views: Views, observed: Observed, networks: Mapping[str, PlannedNetwork], obstacles: Mapping[str, str]
 ) -> Iterator[PlannedPort]:
+    owners = _owners(views, observed)
     for view in views.ports.values():
-        tap = observed.links.get(tap_name(view.id))
-        network = networks.get(view.network_id)
-        if network is None:
-            unknown = f"network {view.network_id} is not known on this host"
-            yield PlannedPort(view, PortState.ERROR, obstacles.get(view.network_id, unknown), tap)
-        elif tap is None:
-            yield PlannedPort(view, PortState.DOWN, f"there is no device {tap_name(view.id)}")
+        device = tap_name(view.id)
+        if owners[device] == view.id:
+            yield replace(_port(view, observed.links.get(device), observed, networks, obstacles), device=device)
         else:
-            yield _planned(view, tap, network, observed)
+            yield PlannedPort(view, PortState.ERROR, f"device {device} is that of port {owners[device]}")
+
+
+def _owners(views: Views, observed: Observed) -> dict[str, str]:
+    """Map names of taps to ports. Of two ports whose ids begin alike the one that has the tap keeps it."""
+    owners: dict[str, str] = {}
+    for id in views.ports:
+        tap = observed.links.get(tap_name(id))
+        if tap is not None and tap.mark is not None and tap.mark.id == id:
+            owners[tap.name] = id
+        owners.setdefault(tap_name(id), id)
+    return owners
+
+
+def _port(
+    view: PortView,
+    tap: ObservedLink | None,
+    observed: Observed,
+    networks: Mapping[str, PlannedNetwork],
+    obstacles: Mapping[str, str],
+) -> PlannedPort:
+    network = networks.get(view.network_id)
+    if network is None:
+        unknown = f"network {view.network_id} is not known on this host"
+        return PlannedPort(view, PortState.ERROR, obstacles.get(view.network_id, unknown), tap)
+    if tap is None:
+        return PlannedPort(view, PortState.DOWN, f"there is no device {tap_name(view.id)}")
+    return _planned(view, tap, network, observed)
 
 
 def _planned(view: PortView, tap: ObservedLink, network: PlannedNetwork, observed: Observed) -> PlannedPort:

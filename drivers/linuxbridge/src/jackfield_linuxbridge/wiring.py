@@ -34,7 +34,7 @@ from jackfield_linuxbridge.difference import (
 )
 from jackfield_linuxbridge.forwarding import Forwarding
 from jackfield_linuxbridge.kernel import Kernel
-from jackfield_linuxbridge.layout import Layout, tap_name
+from jackfield_linuxbridge.layout import Layout
 from jackfield_linuxbridge.observed import Observed
 from jackfield_linuxbridge.plan import make_plan
 
@@ -70,7 +70,7 @@ class Wiring:
         failures: dict[str, str] = {}
         observed = self._ensure_networks(plan, observed, failures)
         if sweep:
-            self._each(unplug_operations(plan, observed), "stale taps", failures)
+            self._each(unplug_operations(plan, observed, self._layout), "stale taps", failures)
         self._filter_ports(plan, observed, failures, sweep=sweep)
         self._ensure_ports(plan, failures)
         self._ensure_forwarding(plan, observed, failures)
@@ -94,7 +94,7 @@ class Wiring:
 
     def _filter_ports(self, plan: Plan, observed: Observed, failures: dict[str, str], *, sweep: bool) -> None:
         """Have the taps judged; one in a bridge of ours that is not and cannot be leaves it."""
-        filtered = [_filtered(port) for port in plan.ports]
+        filtered = [_filtered(port) for port in plan.ports if port.device]
         unfiltered = self._filter.reconcile(filtered, sweep=sweep)
         failures |= unfiltered
         for port in filtered:
@@ -142,7 +142,7 @@ def _filtered(port: PlannedPort) -> FilteredPort:
     return FilteredPort(
         id=view.id,
         # Before there is a tap: whoever makes it may put it into the bridge before the agent hears of it.
-        device=tap_name(view.id),
+        device=port.device,
         mac_address=view.mac_address,
         ip_addresses=view.ip_addresses,
         allowed_address_pairs=view.allowed_address_pairs,

@@ -89,6 +89,43 @@ def test_a_tap_with_somebodys_alias_leaves_its_bridge_with_its_port(lab: Any) ->
     assert host.link(guest.tap)["ifalias"] == "instance-1"
 
 
+def test_a_tap_with_somebodys_alias_that_is_renamed_leaves_its_bridge(lab: Any) -> None:
+    """Its mark is another name, so it is known under any, by the next agent as well; and goes with the port."""
+    host, guest, agent = a_wired_guest(lab, alias="instance-1")
+    agent.kill()
+    host.ip("link", "set", guest.tap, "down")
+    host.ip("link", "set", guest.tap, "name", "vnet0")
+
+    agent = lab.agent(host, audit_interval=600).started()
+    agent.network(NET)
+    agent.port(guest.port)
+    agent.in_sync()
+    eventually(lambda: "master" not in host.link("vnet0"), "the tap is in no bridge")
+    host.ip("link", "set", "vnet0", "name", guest.tap)
+    agent.wait_for(guest.port.id, "up")
+    assert host.link(guest.tap)["master"] == BRIDGE
+
+    agent.remove_port(guest.port.id)
+    eventually(lambda: "altnames" not in host.link(guest.tap), "the mark is gone")
+    assert "master" not in host.link(guest.tap)
+    assert host.link(guest.tap)["ifalias"] == "instance-1"
+
+
+def test_two_ports_with_one_tap_do_not_pull_it_to_and_fro(lab: Any) -> None:
+    """The second one waits for the first, and its addresses do not become the first one's."""
+    host, guest, agent = a_wired_guest(lab)
+    other_net = a_network("other", network_type="local", segmentation_id=None)
+    other = replace(a_port(2, network=other_net), id=guest.port.id[:-4] + "0000")
+    agent.network(other_net)
+    agent.port(other)
+
+    assert agent.wait_for(other.id, "error")["reason"] == f"device {guest.tap} is that of port {guest.port.id}"
+    assert host.link(guest.tap)["master"] == BRIDGE
+    agent.remove_port(guest.port.id)
+    agent.wait_for(other.id, "up")
+    assert host.link(guest.tap)["master"] == bridge_name(other_net.id)
+
+
 def test_a_tap_that_cannot_be_judged_leaves_the_bridge_that_the_compute_service_put_it_into(lab: Any) -> None:
     """While somebody else's table has our name the guest is cut off; one without port security goes on."""
     host = lab.host()

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from jackfield_linuxbridge.desired import BRIDGE_OPTIONS, Device, Plan, PlannedNetwork, PlannedPort
 from jackfield_linuxbridge.difference import (
+    AddName,
     Change,
     Make,
     Remove,
     RemoveBridge,
+    RemoveName,
     ReturnUplink,
     TakeUplink,
     network_operations,
@@ -141,17 +143,24 @@ def test_an_uplink_comes_back_from_the_network_before_first() -> None:
 
 
 def test_a_tap_gets_only_what_it_lacks() -> None:
-    """A new tap joins, comes up, and is marked; one that is right is left alone, and somebody's alias too."""
+    """A new tap joins, comes up, and is marked; one that is right is left alone. Where somebody's alias is, the
+    mark is another name, and comes first.
+    """
     port = a_port(1)
     tap = ObservedLink(tap_name(port.id), 7, mac_address="fe:00:00:00:00:01", mtu=1500)
     wanted = PlannedPort(port, PortState.UP, "", tap, "brq1", 1400)
     alias = LAYOUT.alias("port", port.id)
-    right = replace(tap, mtu=1400, up=True, bridge="brq1", alias="of the operator")
+    mark = LAYOUT.mark_among(["eth7", LAYOUT.other_name(port.id)])
+    right = replace(tap, mtu=1400, up=True, bridge="brq1", alias="of the operator", mark=mark)
 
     assert port_operations(wanted, LAYOUT) == [
         Change(tap.name, "brq1", None, {"mtu": 1400, "alias": alias, "up": True})
     ]
     assert port_operations(replace(wanted, tap=right), LAYOUT) == []
+    assert port_operations(replace(wanted, tap=replace(right, bridge="", mark=None)), LAYOUT) == [
+        AddName(tap.name, LAYOUT.other_name(port.id)),
+        Change(tap.name, "brq1"),
+    ]
     assert port_operations(replace(wanted, tap=right, bridge=None), LAYOUT) == []
     assert port_operations(replace(wanted, tap=right, bridge=""), LAYOUT) == [Change(tap.name, bridge="")]
 
@@ -165,7 +174,7 @@ def test_a_tap_of_a_port_that_is_gone_leaves_the_bridge() -> None:
     foreign = ObservedLink("tap3", 9, bridge="brq1")
     other = ObservedLink("mine", 10, bridge=bridge.name)
 
-    assert unplug_operations(NOTHING, sight(bridge, ours, described, foreign, other)) == [
+    assert unplug_operations(NOTHING, sight(bridge, ours, described, foreign, other), LAYOUT) == [
         Change("tap1", bridge="", attributes={"alias": ""}),
         Change("tap2", bridge=""),
     ]
@@ -179,9 +188,17 @@ def test_a_wired_tap_with_another_name_leaves_the_bridge() -> None:
     wired = ObservedLink(tap_name(port.id), 7, bridge=bridge.name, alias=alias, mark=LAYOUT.mark(alias))
     plan = Plan({}, {}, (PlannedPort(port, PortState.UP, "", wired, bridge.name, 1500),))
 
-    assert unplug_operations(plan, sight(bridge, wired)) == []
-    assert unplug_operations(plan, sight(bridge, replace(wired, name="vnet0"))) == [
+    assert unplug_operations(plan, sight(bridge, wired), LAYOUT) == []
+    assert unplug_operations(plan, sight(bridge, replace(wired, name="vnet0")), LAYOUT) == [
         Change("vnet0", bridge="", attributes={"alias": ""})
+    ]
+    described = replace(wired, name="vnet0", alias="instance-1")
+    assert unplug_operations(plan, sight(bridge, described), LAYOUT) == [
+        Change("vnet0", bridge=""),
+        RemoveName("vnet0", LAYOUT.other_name(port.id)),
+    ]
+    assert unplug_operations(plan, sight(bridge, replace(described, bridge="")), LAYOUT) == [
+        RemoveName("vnet0", LAYOUT.other_name(port.id))
     ]
 
 

@@ -223,6 +223,23 @@ def test_a_port_that_is_down_belongs_into_no_bridge() -> None:
     assert (planned.state, planned.reason, planned.bridge) == (PortState.DOWN, "admin_state_up is False", "")
 
 
+def test_of_two_ports_that_want_one_tap_the_one_that_has_it_keeps_it() -> None:
+    """Names have room for the beginning of an id; the other port says whose the tap is, and is not filtered there."""
+    network = a_network()
+    one = a_port(1, network=network, id="0a0a0a0a-0a0a-4000-8000-000000000001")
+    two = replace(one, id="0a0a0a0a-0a0a-4000-8000-000000000002")
+
+    for first, second in ((one, two), (two, one)):
+        mark = LAYOUT.mark(LAYOUT.alias("port", second.id))
+        for tap, owner, other in ((a_tap(one), first, second), (a_tap(one, mark=mark), second, first)):
+            planned = {port.view.id: port for port in plan(network, first, second, links=(ETH1, tap)).ports}
+
+            assert (planned[owner.id].state, planned[owner.id].device) == (PortState.UP, tap.name)
+            waiting = planned[other.id]
+            assert (waiting.state, waiting.device, waiting.bridge) == (PortState.ERROR, "", None)
+            assert waiting.reason == f"device {tap.name} is that of port {owner.id}"
+
+
 def test_a_tap_in_a_foreign_bridge_stays_there() -> None:
     """A tap that somebody else plugged is told, and not moved."""
     network = a_network()

@@ -12,7 +12,7 @@ from e2e.lab.commands import run
 from e2e.lab.host import Host
 from e2e.lab.names import Names, tap_name
 from e2e.lab.namespace import Namespace
-from e2e.lab.underlay import Underlay
+from e2e.lab.underlay import Cabling
 
 
 class BridgeHost:
@@ -30,7 +30,7 @@ class BridgeHost:
         self.directory.mkdir()
         self.namespace = Namespace(names.namespace(self.name))
 
-    def start(self, underlay: Underlay) -> None:
+    def start(self, underlay: Cabling) -> None:
         """Connect the host to *underlay*."""
         self.uplink = underlay.connect(self.namespace, self.number)
         self.namespace.ip("address", "add", f"{self.tunnel_ip}/24", "dev", self.uplink)
@@ -76,7 +76,7 @@ class SecondCard(BridgeHost):
         self.directory = host.directory
         self.namespace = host.namespace
 
-    def start(self, underlay: Underlay) -> None:
+    def start(self, underlay: Cabling) -> None:
         """Run a second cable to *underlay*."""
         self.uplink = underlay.connect(self.namespace, 100 + self.number, card="second")
 

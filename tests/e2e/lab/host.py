@@ -16,7 +16,7 @@ from typing import Protocol
 from e2e.lab.names import Names, tap_name
 from e2e.lab.namespace import Namespace
 from e2e.lab.open_vswitch import OpenVSwitch
-from e2e.lab.underlay import Underlay
+from e2e.lab.underlay import Cabling
 
 INTEGRATION_BRIDGE = "br-int"
 PHYSICAL_BRIDGE = "br-phy"
@@ -36,7 +36,7 @@ class Hypervisor(Protocol):
     directory: Path
     namespace: Namespace
 
-    def start(self, underlay: Underlay) -> None: ...
+    def start(self, underlay: Cabling) -> None: ...
 
     def plug(self, port_id: str, mac_address: str) -> str: ...
 
@@ -64,7 +64,7 @@ class Host:
         self.namespace = Namespace(names.namespace(self.name))
         self.switch = OpenVSwitch(self.namespace, self.directory, environment)
 
-    def start(self, underlay: Underlay) -> None:
+    def start(self, underlay: Cabling) -> None:
         """Start the switch and connect the host to *underlay*."""
         self.switch.start(self.name)
         uplink = underlay.connect(self.namespace, self.number)

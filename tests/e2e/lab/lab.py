@@ -10,6 +10,7 @@ a step left behind. A killed process can clean up nothing; the next lab does it 
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self, TypeVar
@@ -19,8 +20,9 @@ from e2e.lab.capture import Capture
 from e2e.lab.host import Host, Hypervisor
 from e2e.lab.machine import Machine, Vif
 from e2e.lab.names import Names
+from e2e.lab.racks import Racks
 from e2e.lab.sweep import MARKER, remove_lab, sweep
-from e2e.lab.underlay import Underlay
+from e2e.lab.underlay import Cabling, Underlay
 
 PROGRAMS = ("ip", "ethtool", "ping", "ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl")
 
@@ -40,12 +42,16 @@ def missing_requirements() -> list[str]:
 class Lab:
     """A number of hosts on one underlay; a context manager."""
 
-    def __init__(self, *, hosts: int = 2, bridge_hosts: int = 0) -> None:
-        """Describe a lab of *hosts* with Open vSwitch and *bridge_hosts* without; nothing is made yet."""
+    def __init__(self, *, hosts: int = 2, bridge_hosts: int = 0, racks: Callable[..., Racks] | None = None) -> None:
+        """Describe a lab of *hosts* with Open vSwitch and *bridge_hosts* without; nothing is made yet.
+
+        With *racks* hosts are plugged into top-of-rack switches, and the underlay is the spine between those.
+        """
         self.names = Names()
         self.hosts: list[Host] = []
         self.bridge_hosts: list[BridgeHost] = []
         self._numbers_of_hosts = hosts, bridge_hosts
+        self._make_racks = racks
         self._cleanup = ExitStack()
 
     @property
@@ -77,6 +83,7 @@ class Lab:
         self._cleanup.callback(remove_lab, self.names.lab)
         self.underlay = Underlay(self.names)
         self._cleanup.callback(self.underlay.remove)
+        self._cabling: Cabling = self._start_racks() if self._make_racks else self.underlay
         with_switch, without = self._numbers_of_hosts
         for number in range(1, with_switch + 1):
             self._add(Host(number, self.names, self.environment), self.hosts)
@@ -112,7 +119,14 @@ class Lab:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
+    def _start_racks(self) -> Racks:
+        assert self._make_racks is not None
+        self.racks = self._make_racks(self.names, self.underlay, self.environment)
+        self._cleanup.callback(self.racks.remove)
+        self.racks.start()
+        return self.racks
+
     def _add(self, host: AnyHost, hosts: list[AnyHost]) -> None:
         self._cleanup.callback(host.remove)
         hosts.append(host)
-        host.start(self.underlay)
+        host.start(self._cabling)

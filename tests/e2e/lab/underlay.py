@@ -6,6 +6,7 @@ host, and tunnel packets cross it as ordinary IP.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 from e2e.lab.names import Names
 from e2e.lab.namespace import Namespace
@@ -13,6 +14,13 @@ from e2e.lab.namespace import Namespace
 BRIDGE = "sw0"
 # Room for an overlay of 1500 bytes: a test that lowers MTUs does so on its networks.
 MTU = "1600"
+
+
+class Cabling(Protocol):
+    """What hosts are plugged into."""
+
+    def connect(self, host: Namespace, number: int, *, card: str = "uplink") -> str:
+        """Run a cable to host *number* and return the name of the interface on the host's side."""
 
 
 class Underlay:

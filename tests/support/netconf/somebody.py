@@ -4,13 +4,14 @@ It looks, changes and locks with the rights of an administrator, so that a test 
 driver left alone and can get in its way. It does not use the driver's code, which is under test.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ncclient import manager
-from ncclient.transport import session
+from ncclient.transport import TransportError, session
 
 CONFIG = '<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0">{xml}</config>'
 # ncclient looks for something to send this often, in seconds: every request would take 0.1 s.
@@ -60,6 +61,19 @@ class Somebody:
         """Make a request without waiting; what is returned has an ``event`` and then a ``reply``."""
         self._session.async_mode = True
         return self.ask(operation, **arguments)
+
+    def wait_for_news(self, give_up: Callable[[], bool], *, timeout: float) -> None:
+        """Return when a notification has come, *give_up* says so, or after *timeout* seconds.
+
+        Raises:
+            NCClientError: The connection is gone.
+        """
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline and not give_up():
+            if self._session.take_notification(timeout=0.1) is not None:
+                return
+            if not self._session.connected:
+                raise TransportError("the connection is gone")
 
     @contextmanager
     def lock(self, datastore: str) -> Iterator[None]:

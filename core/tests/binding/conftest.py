@@ -75,11 +75,17 @@ class ScriptedDriver(MechanismDriver):
 
 
 class StrictDriver(ScriptedDriver):
-    """A driver that wants no VLAN on its switch."""
+    """A driver that refuses so many VLANs on its switch; *shown* are the numbers that it was asked about."""
+
+    def __init__(self, *arguments: Any, refusals: int, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.shown: list[int | None] = []
+        self._refusals = refusals
 
     async def update_network_precommit(self, context: NetworkContext) -> None:
-        if any(segment.network_type == "vlan" for segment in context.current.segments):
-            raise Rejected("the VLAN is reserved on switch leaf1")
+        self.shown.append(context.current.segments[-1].segmentation_id)
+        if len(self.shown) <= self._refusals:
+            raise Rejected(f"VLAN {self.shown[-1]} is reserved on switch leaf1")
 
 
 def binds(vif_type: str = "ovs", **more: Any) -> Script:

@@ -5,6 +5,7 @@ import time
 import uuid
 
 import pytest
+from jackfield_core.binding.dynamic import NUMBERS
 from jackfield_core.db.agent import Agent
 from jackfield_core.db.base import now
 from jackfield_core.types import BINDING_FAILED, BindingLevel
@@ -301,10 +302,25 @@ async def test_network_that_is_gone_is_a_reason(yard, bind):
     assert "could not be found" in reasons(outcome)[fabric.name]
 
 
-async def test_driver_may_refuse_a_dynamic_segment(yard, bind):
-    """A new segment is judged like any change of its network: one that is refused is not kept, and it is said why."""
+async def test_number_that_a_driver_refuses_is_not_given(yard, bind):
+    """A new segment is judged like any change of its network, and another number is tried for one that is refused."""
     fabric = yard.driver("fabric", descend, network_types=["vxlan"])
-    strict = yard.strict_driver("strict", lambda _: Skip("no"))
+    strict = yard.strict_driver("strict", lambda _: Skip("no"), refusals=3)
+    ovs = yard.driver("ovs", yard.binds(), network_types=["vlan"])
+    binder = await yard.binder(fabric, strict, ovs)
+
+    outcome = await bind(binder, await yard.network("vxlan"))
+
+    assert len(strict.shown) == 4
+    assert outcome.tree.segments[1].segmentation_id == strict.shown[-1]
+    assert outcome.tree == await yard.reload(outcome.tree.network.id)
+    assert outcome.binding.vif_type == "ovs"
+
+
+async def test_driver_may_refuse_all_dynamic_segments(yard, bind):
+    """Of what is refused nothing is kept, and it is said why."""
+    fabric = yard.driver("fabric", descend, network_types=["vxlan"])
+    strict = yard.strict_driver("strict", lambda _: Skip("no"), refusals=99)
     ovs = yard.driver("ovs", yard.binds(), network_types=["vlan"])
     binder = await yard.binder(fabric, strict, ovs)
     tree = await yard.network("vxlan")
@@ -312,7 +328,8 @@ async def test_driver_may_refuse_a_dynamic_segment(yard, bind):
     outcome = await bind(binder, tree)
 
     assert outcome.binding.vif_type == BINDING_FAILED
-    assert "is reserved on switch leaf1" in reasons(outcome)[fabric.name]
+    assert len(strict.shown) == NUMBERS
+    assert f"VLAN {strict.shown[-1]} is reserved on switch leaf1" in reasons(outcome)[fabric.name]
     assert await yard.reload(tree.network.id) == tree
 
 

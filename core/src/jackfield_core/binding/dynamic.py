@@ -13,6 +13,7 @@ a port to it at this very moment, outside of any transaction: he finds the
 network at another revision, and starts again.
 """
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -27,11 +28,14 @@ from jackfield_core.db.leaving import Leaving
 from jackfield_core.db.segment import Segment
 from jackfield_core.db.tree import NetworkTree, load_trees
 from jackfield_core.db.unit_of_work import Change, Tables, Transaction, UnitOfWork
-from jackfield_core.errors import Conflict, NotFound
+from jackfield_core.errors import Conflict, DriverRejected, NotFound
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.types import Action, Kind
 
 log = structlog.get_logger()
+
+NUMBERS = 5
+"""How many numbers drivers are shown for one segment, if they refuse them."""
 
 
 class Allocator(Protocol):
@@ -64,28 +68,17 @@ class DynamicSegments:
             Invalid: There is no such network type or physical network.
             Exhausted: No number is left.
             Conflict: The network's packets do not fit through the segment.
-            DriverRejected: A driver does not want the segment.
-            DriverUnavailable: A required driver gave no verdict on it.
+            DriverRejected: A driver wants none of the segments that it was shown.
+            DriverUnavailable: A required driver gave no verdict on one.
         """
         segment = _find(tree.segments, network_type, physical_network)
         if segment:
             return segment, tree
-        async with self._unit_of_work() as tx:
-            tree = await _lock(tx, tree.network.id)
-            segment = _find(tree.segments, network_type, physical_network)
-            if segment:
-                return segment, tree
-            segment = await self._take_back(tx, tree, network_type, physical_network)
-            if segment is None:
-                segment = await self._allocator.allocate_dynamic(
-                    tx, tree.network.id, network_type, physical_network, tree.next_position
-                )
-            self._check_mtu(tree, segment)
-            change = _change(tree, (*tree.segments, segment))
-            await tx.networks.update(change.tree.network)
-            await self._mechanism.precommit(tx.record(await tx.recall(change)))
-        _log("segment.allocated", segment)
-        return segment, change.tree
+        for _ in range(NUMBERS - 1):
+            # Numbers are drawn at random, and a switch may want some of them for itself.
+            with contextlib.suppress(DriverRejected):
+                return await self._find_or_allocate(tree, network_type, physical_network)
+        return await self._find_or_allocate(tree, network_type, physical_network)
 
     @retried
     async def release(self, network_id: str, unused_since: datetime) -> Sequence[Segment]:
@@ -107,6 +100,26 @@ class DynamicSegments:
         for segment in idle:
             _log("segment.released", segment)
         return idle
+
+    async def _find_or_allocate(
+        self, tree: NetworkTree, network_type: str, physical_network: str | None
+    ) -> tuple[Segment, NetworkTree]:
+        async with self._unit_of_work() as tx:
+            tree = await _lock(tx, tree.network.id)
+            segment = _find(tree.segments, network_type, physical_network)
+            if segment:
+                return segment, tree
+            segment = await self._take_back(tx, tree, network_type, physical_network)
+            if segment is None:
+                segment = await self._allocator.allocate_dynamic(
+                    tx, tree.network.id, network_type, physical_network, tree.next_position
+                )
+            self._check_mtu(tree, segment)
+            change = _change(tree, (*tree.segments, segment))
+            await tx.networks.update(change.tree.network)
+            await self._mechanism.precommit(tx.record(await tx.recall(change)))
+        _log("segment.allocated", segment)
+        return segment, change.tree
 
     async def _take_back(
         self, tx: Transaction, tree: NetworkTree, network_type: str, physical_network: str | None

@@ -31,6 +31,7 @@ from jackfield_core.db.clock import ClockWatch
 from jackfield_core.db.deployment import DeploymentTable
 from jackfield_core.db.engine import Database
 from jackfield_core.db.fault import FaultTable
+from jackfield_core.db.redelivery import retry
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
 from jackfield_core.events.watch import EventWatch
@@ -244,7 +245,7 @@ class Application:
     async def _forget_pauses(self) -> None:
         """Make due what waits for a moment that a clock has named which was ahead."""
         async with self.unit_of_work() as tx:
-            await tx.deliveries.retry()
+            await retry(tx.connection)
             await tx.claims.shorten_leases(self.settings.dispatcher.lease)
             await tx.audits.end_leases()
         self.dispatcher.wake()

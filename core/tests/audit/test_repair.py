@@ -3,6 +3,7 @@
 from typing import Any
 
 from jackfield.driver.v1 import change_pb2
+from jackfield_core.db.redelivery import owe_all_again, retry
 from jackfield_core.mechanism.answers import Garbage
 from jackfield_core.services.numbers import DriverNumbers
 from jackfield_core.types import Kind
@@ -306,7 +307,7 @@ async def test_new_epoch_does_not_agree_for_the_operator(scene: Any) -> None:
     await core.repair(await core.compare())
 
     async with core.unit_of_work() as tx:
-        await tx.deliveries.owe_all_again("a")
+        await owe_all_again(tx.connection, "a")
     await core.until_paid()
 
     assert [row.owed for row in await core.rows_of(stranger)] == [False]
@@ -329,7 +330,7 @@ async def test_orphan_keeps_nothing_reserved(scene: Any) -> None:
     assert (await core.repair(await core.compare())).held_orphans == 1
     b.refuses = False
     async with core.unit_of_work() as tx:
-        await tx.deliveries.retry("b")
+        await retry(tx.connection, "b")
     await core.until_paid()
 
     async with core.unit_of_work.reading() as tables:

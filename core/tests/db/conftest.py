@@ -1,12 +1,14 @@
 """Stories on a database that hypothesis can repeat."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from jackfield_core import config
+from jackfield_core.db import redelivery
 from jackfield_core.db.address import Address
 from jackfield_core.db.address import table as address_table
 from jackfield_core.db.delivery import table as delivery_table
@@ -59,7 +61,8 @@ def ledger(unit_of_work):
         def __getattr__(self, name):
             async def call(*args, **kwargs):
                 async with unit_of_work() as tx:
-                    method = getattr(tx.deliveries, name, None) or getattr(tx.claims, name)
+                    method = getattr(tx.deliveries, name, None) or getattr(tx.claims, name, None)
+                    method = method or functools.partial(getattr(redelivery, name), tx.connection)
                     return await method(*args, **kwargs)
 
             return call

@@ -13,6 +13,7 @@ from jackfield_core.db.delivery import Debt
 from jackfield_core.db.engine import Database
 from jackfield_core.db.network import Network
 from jackfield_core.db.port import Binding, Port
+from jackfield_core.db.redelivery import retry
 from jackfield_core.db.tree import NetworkTree, load_trees
 from jackfield_core.db.unit_of_work import Change, UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
@@ -215,7 +216,7 @@ class Core:
     async def retry(self) -> None:
         """Ask for another attempt of everything, as an operator does."""
         async with self.unit_of_work() as tx:
-            await tx.deliveries.retry()
+            await retry(tx.connection)
         self.dispatcher.wake()
 
     async def count(self, table: Any) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from jackfield.driver.v1 import change_pb2, mechanism_pb2
+from jackfield_core.db.redelivery import retry
 from jackfield_sdk import Infeasible, InProgress, RetryLater
 from msgspec.structs import replace
 
@@ -73,7 +74,7 @@ async def test_what_was_refused_is_asked_for_when_nothing_else_is_left(scene: An
     await scene.eventually(are_refused)
     await core.dispatcher.stop()
     async with core.unit_of_work() as tx:
-        await tx.deliveries.retry()
+        await retry(tx.connection)
     fresh = {port.id for port in await core.ports(tree, 4)}
     await core.stop()
     driver.requests.clear()

@@ -11,6 +11,7 @@ from jackfield_core.db.drift import list_ledger, owe_differing
 from jackfield_core.db.forgetting import START, force_forget
 from jackfield_core.db.network import table as networks
 from jackfield_core.db.port import table as ports
+from jackfield_core.db.redelivery import retry
 from jackfield_core.db.segment import allocation
 from jackfield_core.db.segment import table as segments
 from jackfield_core.db.subnet import table as subnets
@@ -100,8 +101,8 @@ async def test_debt_that_waits_is_made_due_at_once(scene: Any) -> None:
 
     await scene.eventually(both_have_failed)
     async with core.unit_of_work() as tx:
-        assert await tx.deliveries.retry("b") == 0
-        assert await tx.deliveries.retry("a") == 2
+        assert await retry(tx.connection, "b") == 0
+        assert await retry(tx.connection, "a") == 2
     await core.until_paid()
 
     assert len(driver.told()) == 4

@@ -8,6 +8,7 @@ import grpc
 import pytest
 from jackfield_core.db import claim as claims
 from jackfield_core.db.claim import ClaimTable, Due
+from jackfield_core.db.redelivery import owe_all_again
 from jackfield_core.dispatch.payment import Claim, Payments
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
@@ -68,7 +69,7 @@ async def test_claim_that_the_driver_ended_itself_is_no_lost_lease(scene: Any) -
         if not wiped:
             wiped.append(True)
             async with core.unit_of_work() as tx:
-                await tx.deliveries.owe_all_again("a")
+                await owe_all_again(tx.connection, "a")
         return await driver.good(request, context)
 
     driver.answer = wipe

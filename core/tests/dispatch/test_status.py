@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from jackfield_core.db.fault import FaultTable
 from jackfield_core.db.port import WiringReport
+from jackfield_core.db.redelivery import owe_all_again
 from jackfield_sdk import DeviceConflict, Infeasible, RetryLater
 
 
@@ -102,7 +103,7 @@ async def test_device_that_was_wiped_may_take_what_it_refused(scene: Any) -> Non
     await scene.eventually(lambda: _is(core, network, "ERROR"))
 
     async with core.unit_of_work() as tx:
-        await tx.deliveries.owe_all_again("a")
+        await owe_all_again(tx.connection, "a")
     core.dispatcher.wake()
 
     await scene.eventually(lambda: _is(core, network, "ACTIVE"))
@@ -151,7 +152,7 @@ async def test_port_stays_active_while_a_driver_is_told_everything_again(scene: 
     await core.until_paid()
     await driver.down()
     async with core.unit_of_work() as tx:
-        await tx.deliveries.owe_all_again("a")
+        await owe_all_again(tx.connection, "a")
 
     async with core.unit_of_work() as tx:
         await tx.ports.hold([port.id])

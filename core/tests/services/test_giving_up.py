@@ -12,6 +12,7 @@ from jackfield_core.db.forgetting import forget_kinds
 from jackfield_core.db.orphan import Orphan, OrphanTable
 from jackfield_core.db.port import Binding
 from jackfield_core.db.raising import Ahead, raise_revisions
+from jackfield_core.db.redelivery import owe_all_again
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.services.spec import PortCreate
 from jackfield_core.types import Action, BindingLevel, FixedIpRequest, Kind, Status
@@ -58,7 +59,7 @@ async def test_what_was_forgotten_and_is_owed_again(cloud: Cloud, database: Data
 
     async with database.writing() as connection:
         if again == "everything":
-            await Tables(connection).deliveries.owe_all_again("b")
+            await owe_all_again(connection, "b")
         else:
             await raise_revisions(Tables(connection), "b", [Ahead(Kind.NETWORK, id, id, 50)])
 

@@ -6,7 +6,8 @@ there is never a change without its debt or a debt without its change. A row
 carries no copy of the resource: whoever pays the debt reads the newest state,
 and intermediate revisions are skipped by themselves.
 
-How debts are paid is told in :mod:`jackfield_core.db.claim`.
+How debts are paid is told in :mod:`jackfield_core.db.claim`, and how much is
+owed once more in :mod:`jackfield_core.db.redelivery`.
 """
 
 from collections.abc import Collection, Sequence
@@ -185,9 +186,14 @@ class DeliveryTable:
     async def desired_revisions(self, driver: str, resource_ids: Sequence[str]) -> dict[str, int]:
         """Return the newest revision of each resource that the driver is told of, by id."""
         wanted = sa.select(table.c.resource_id, table.c.desired_revision).where(
-            table.c.driver == driver, table.c.resource_id.in_(resource_ids)
+            table.c.driver == driver, table.c.kind.in_([*Kind]), table.c.resource_id.in_(resource_ids)
         )
         return {row.resource_id: row.desired_revision for row in await self._connection.execute(wanted)}
+
+    async def knows(self, driver: str) -> bool:
+        """Return whether there is any row of a driver."""
+        wanted = sa.select(sa.exists().where(table.c.driver == driver))
+        return bool((await self._connection.execute(wanted)).scalar_one())
 
     async def list(
         self, *, driver: str | None = None, resource_id: str | None = None, owed: bool | None = True, limit: int = 1000
@@ -211,63 +217,6 @@ class DeliveryTable:
             .group_by(table.c.driver)
         )
         return {driver: (count, since) for driver, count, since in await self._connection.execute(statement)}
-
-    async def owe_all_again(self, driver: str) -> int:
-        """Owe a driver everything from the start, because its backend may have lost it.
-
-        What it was owed already keeps its place in the line, and its failures are
-        not forgotten: a resource in ERROR is judged anew when that ends. Orphans
-        are left alone: what is still there, the next audit finds.
-        """
-        at, count, after = now(), 0, ("", "")
-        again = _owed_from_the_start(at)
-        while True:
-            # One statement for a hundred thousand rows would be ended before it is through.
-            page = (table.c.driver == driver, ~table.c.orphan, _key > sa.tuple_(*after))
-            edge = sa.select(table.c.kind, table.c.resource_id).where(*page).order_by(*_key).offset(PAGE - 1).limit(1)
-            last = (await self._connection.execute(edge)).one_or_none()
-            upper = () if last is None else (_key <= sa.tuple_(*last),)
-            # In one order, as everybody who takes many: two of them never wait in a circle.
-            rows = sa.select(*_primary).where(*page, *upper).order_by(*_primary).with_for_update()
-            there = sa.tuple_(*_primary).in_(rows)
-            count += (await self._connection.execute(again.where(there))).rowcount
-            if last is None:
-                return count
-            after = (last.kind, last.resource_id)
-
-    async def retry(self, driver: str | None = None, *, kind: str | None = None, resource_id: str | None = None) -> int:
-        """Make debts due now that wait for their next attempt; return how many.
-
-        Of one *driver*, *kind* or resource, or all. What they failed of, and how
-        often, stays on record until they are paid. Nobody is waited for: what
-        somebody else has in hand at this moment is told or owed anew by that.
-        """
-        at, count = now(), 0
-        waiting = sa.select(*_primary).where(table.c.owed, table.c.due_at > at, *named(driver, kind, resource_id))
-        page = waiting.order_by(*_primary).limit(PAGE).with_for_update(skip_locked=True)
-        statement = sa.update(table).where(sa.tuple_(*_primary).in_(page)).values(due_at=at)
-        while True:
-            changed = (await self._connection.execute(statement)).rowcount
-            count += changed
-            if changed < PAGE:
-                return count
-
-
-_key = sa.tuple_(table.c.kind, table.c.resource_id)
-_primary = [table.c[name] for name in _KEY]
-
-
-def _owed_from_the_start(at: datetime) -> sa.Update:
-    return sa.update(table).values(
-        acknowledged_revision=None,
-        original=None,
-        owed=True,
-        **NOT_FORGOTTEN,
-        due_at=sa.case((table.c.owed & (table.c.due_at < at), table.c.due_at), else_=at),
-        claim=None,
-        leased_until=None,
-        owed_since=sa.case((table.c.owed, table.c.owed_since), else_=at),
-    )
 
 
 def named(driver: str | None, kind: str | None, resource_id: str | None) -> Sequence[sa.ColumnElement[bool]]:

@@ -186,7 +186,9 @@ async def _call_quits(connection: AsyncConnection, driver: str, known: Sequence[
     """Owe nothing for what lives, but keep what the driver knows of it."""
     living = [one for one in known if not one.is_dropped]
     values: dict[str, Any] = {**GIVEN_UP, "owed": False, "owed_since": None, "claim": None, "leased_until": None}
-    quits = sa.update(table).where(*_among(connection, driver), ~table.c.tombstone, table.c.owed)
+    # In words that no partial index has: of all that is owed each row would be looked for among the page.
+    is_owed = table.c.owed.is_not(sa.false())
+    quits = sa.update(table).where(*_among(connection, driver), ~table.c.tombstone, is_owed)
     return await _run(connection, quits.values(values).returning(*_COLUMNS), living)
 
 

@@ -169,4 +169,5 @@ def _is_owed(other: sa.FromClause) -> sa.ColumnElement[bool]:
 
 
 def _is_given_up(other: sa.FromClause) -> sa.ColumnElement[bool]:
-    return other.c.disposition == sa.literal_column(f"'{FORGOTTEN}'")
+    """Return the condition that a row was given up, in words that no partial index has."""
+    return other.c.disposition.is_not_distinct_from(sa.literal_column(f"'{FORGOTTEN}'"))

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Sequence
 
 from jackfield_core import config
 from jackfield_core.db.claim import ClaimTable
-from jackfield_core.db.delivery import DeliveryTable
 from jackfield_core.db.engine import Database
+from jackfield_core.db.redelivery import retry
 from jackfield_core.dispatch.lane import Lane, call_timeout
 from jackfield_core.dispatch.payment import Payments
 from jackfield_core.dispatch.reception import Reception
@@ -78,7 +78,7 @@ class Dispatcher:
             async with self._database.writing() as connection:
                 await ClaimTable(connection).end_leases()
                 # Its clock may have been ahead of ours, and nobody else tells us the time.
-                await DeliveryTable(connection).retry()
+                await retry(connection)
         self._tasks = [asyncio.create_task(lane.run(), name=f"lane {lane.entry.name}") for lane in self._lanes]
 
     async def stop(self, grace: float = STOP_GRACE) -> None:

@@ -19,6 +19,7 @@ from jackfield_core.db.backfill import owe_what_exists
 from jackfield_core.db.base import now
 from jackfield_core.db.engine import Database, sweep
 from jackfield_core.db.forgetting import forget_kinds
+from jackfield_core.db.redelivery import owe_all_again
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.mechanism.answers import Handshake, NoVerdict
 from jackfield_core.mechanism.record import introduced
@@ -71,7 +72,7 @@ class Reception:
             await _forget_unwanted(tables, name, handshake, self._attributes.kinds, self._required())
             if before and (_may_have_lost(before.epochs, handshake) or _was_delivered_elsewhere(handshake)):
                 self._check_patience(name)
-                again = await tables.deliveries.owe_all_again(name)
+                again = await owe_all_again(connection, name)
                 await tables.audits.request(name)
             new = await owe_what_exists(connection, name, _kinds(handshake, Action.CREATE))
         return again, new

@@ -22,6 +22,7 @@ from jackfield_core.db.drift import owe_again
 from jackfield_core.db.engine import Database, sweep
 from jackfield_core.db.plug import Plug, plugged_by
 from jackfield_core.db.port import WiringReport
+from jackfield_core.db.redelivery import owe_all_again
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.mechanism.answers import Backend
 from jackfield_core.mechanism.entry import DriverEntry
@@ -96,7 +97,7 @@ class Recorder:
                 return False
             await sweep(connection)
             await tables.drivers.save(replace(record, epochs=epochs))
-            count = await tables.deliveries.owe_all_again(name)
+            count = await owe_all_again(connection, name)
             # A restored backend may bring back what was deleted.
             await tables.audits.request(name)
         changed = sorted(id for id in epochs if epochs[id] != record.epochs.get(id))

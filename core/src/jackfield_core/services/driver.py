@@ -24,6 +24,7 @@ from jackfield_core.db.engine import Database, sweep
 from jackfield_core.db.forgetting import START, Given, Place, count_debts, force_forget
 from jackfield_core.db.lag import LagTable
 from jackfield_core.db.orphan import OrphanTable
+from jackfield_core.db.redelivery import owe_all_again, retry
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.errors import Conflict, DriverUnavailable, Invalid
 from jackfield_core.mechanism import record
@@ -88,7 +89,7 @@ class DriverService(DriverLooks):
             _expect_comparable(known, everything=everything)
             before = await tables.audits.find(name) or DriverAudit(name)
             await sweep(connection)
-            count = await tables.deliveries.owe_all_again(name) if everything else 0
+            count = await owe_all_again(connection, name) if everything else 0
             if is_compared := LISTS in known.features:
                 await tables.audits.request(name)
             agreed = await OrphanTable(connection).agree(name) if remove_orphans else 0
@@ -264,7 +265,7 @@ async def _found(connection: AsyncConnection, driver: str, kind: str, id: str) -
 
 async def _retried(tables: Tables, driver: str, kind: str, id: str, request_id: str) -> int:
     """Make debts to one driver due and note that, if there were any; return how many."""
-    count = await tables.deliveries.retry(driver, kind=kind or None, resource_id=id or None)
+    count = await retry(tables.connection, driver, kind=kind or None, resource_id=id or None)
     if not count and id != id.lower():
         return await _retried(tables, driver, kind, id.lower(), request_id)
     if count:

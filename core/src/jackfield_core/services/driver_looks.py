@@ -184,8 +184,7 @@ class DriverLooks:
             raise unknown(name)
         async with self._database.reading() as connection:
             tables = Tables(connection)
-            has_rows = await tables.deliveries.list(driver=name, owed=None, limit=1)
-            if not has_rows and name not in await tables.drivers.list():
+            if not await tables.deliveries.knows(name) and name not in await tables.drivers.list():
                 raise unknown(name)
 
 

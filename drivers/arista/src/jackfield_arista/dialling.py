@@ -5,15 +5,21 @@ The login is read from its reference at every call, so one that was rotated coun
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import structlog
+
 from jackfield_arista.configuration import Configuration
 from jackfield_arista.credentials import CredentialUnreadable
 from jackfield_arista.edit import Edit
-from jackfield_arista.errors import AuthenticationFailed
+from jackfield_arista.errors import AuthenticationFailed, RpcFailed
 from jackfield_arista.health import Neighbour
 from jackfield_arista.inventory import Inventory, Switch
 from jackfield_arista.session import Safety, Session, Timeouts, connect
 from jackfield_arista.settings import AristaSettings
 from jackfield_arista.trust import Trust
+
+log = structlog.get_logger(__name__)
 
 
 class Dialler:
@@ -31,17 +37,32 @@ class Dialler:
         except CredentialUnreadable as error:
             raise AuthenticationFailed(switch.name, error.reason) from error
         trust = Trust(switch.host_key, self._known_hosts)
-        session = connect(switch.address, switch.port, credentials, trust, self._timeouts, switch=switch.name)
-        return SwitchSession(session, safety_of(switch))
+
+        def call() -> Session:
+            return connect(switch.address, switch.port, credentials, trust, self._timeouts, switch=switch.name)
+
+        return SwitchSession(call, safety_of(switch))
 
 
 class SwitchSession:
-    """A session that is as careful as the inventory says of its switch."""
+    """A session that is as careful as the inventory says of its switch.
 
-    def __init__(self, session: Session, safety: Safety) -> None:
-        """Use an open session."""
-        self._session = session
+    A refusal counts only if a fresh session hears it, too. Servers keep things for a session: netconfd
+    may take a change for one that it has already, and after a commit that failed it holds the lock of
+    the candidate for ever against the very session that gave it back.
+    """
+
+    def __init__(self, call: Callable[[], Session], safety: Safety) -> None:
+        """Open a session with `call`; `SwitchError` if there is none."""
+        self._call = call
         self._safety = safety
+        self._open: Session | None = call()
+
+    @property
+    def _session(self) -> Session:
+        if self._open is None:
+            self._open = self._call()
+        return self._open
 
     def read(self) -> Configuration:
         """Return what the switch holds."""
@@ -53,7 +74,16 @@ class SwitchSession:
 
     def apply(self, edit: Edit) -> Configuration:
         """Make an edit true and saved."""
-        return self._session.apply(edit, self._safety)
+        try:
+            return self._session.apply(edit, self._safety)
+        except RpcFailed as refusal:
+            log.info("switch.refused", switch=refusal.switch, reason=refusal.reason)
+            self.close()
+        try:
+            return self._session.apply(edit, self._safety)
+        except RpcFailed:
+            self.close()
+            raise
 
     def save(self) -> None:
         """Have what runs survive a restart."""
@@ -61,7 +91,9 @@ class SwitchSession:
 
     def close(self) -> None:
         """End the session."""
-        self._session.close()
+        session, self._open = self._open, None
+        if session is not None:
+            session.close()
 
 
 def safety_of(switch: Switch) -> Safety:

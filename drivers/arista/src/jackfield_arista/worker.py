@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -33,6 +33,7 @@ from jackfield_arista.errors import (
 )
 from jackfield_arista.keeper import Keeper
 from jackfield_arista.observer import Observer
+from jackfield_arista.polling import often
 from jackfield_arista.progress import Progress
 from jackfield_arista.remembered import Key
 
@@ -42,6 +43,8 @@ _AWAY = (Unreachable, AuthenticationFailed, HostKeyUnknown, HostKeyChanged, Comm
 # Seconds without a newcomer after which a batch is taken for complete, and the longest to wait for that.
 _QUIET = 0.01
 _LONGEST_GATHERING = 0.25
+# Seconds in which the next change is expected.
+_LINGER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class Worker:
         self._changed = threading.Condition()
         self._waiting: list[_Ticket] = []
         self._taken: Sequence[_Ticket] = ()
+        self._working = 0
+        self._haste = ExitStack()
         self._stopping = False
         self._due = 0.0
         self._thread = threading.Thread(target=self._run, name=f"switch-{switch}", daemon=True)
@@ -144,7 +149,7 @@ class Worker:
         trouble = self._trouble.outage
         return Progress(
             self.switch,
-            waiting=len(self._waiting) + len(self._taken),
+            waiting=len(self._waiting) + self._working,
             last_edit=self._keeper.last_edit,
             outage=self._breaker.outage,
             trouble=trouble.error.reason if trouble else "",
@@ -184,12 +189,14 @@ class Worker:
     def _run(self) -> None:
         while not self._stopping:
             tickets = self._next()
+            self._working = len(tickets)
             health = self.progress.health
             self._turn(tickets)
-            self._taken = ()
+            self._working = 0
             if self.progress.health is not health:
                 self._observer.health_changed(self.switch)
         self._keeper.hang_up()
+        self._haste.close()
         with self._changed:
             left, self._waiting = self._waiting, []
         for ticket in left:
@@ -198,14 +205,23 @@ class Worker:
     def _next(self) -> Sequence[_Ticket]:
         """Wait until somebody asks or a turn is due, and take all that waits."""
         with self._changed:
-            while not self._stopping and not self._waiting and (pause := self._pause()) > 0:
+            if not self._changed.wait_for(self._has_work, _LINGER if self._taken else 0):
+                self._haste.close()
+                self._taken = ()
+            while not self._has_work() and (pause := self._pause()) > 0:
                 self._changed.wait(pause)
             end, count = time.monotonic() + _LONGEST_GATHERING, 0
             while count < len(self._waiting) and time.monotonic() < end:
                 count = len(self._waiting)
                 self._changed.wait_for(lambda: self._stopping, _QUIET)
+            # Where one change came from there is often another, and the session shall not be asleep then.
+            if self._waiting and not self._taken:
+                self._haste.enter_context(often())
             self._taken, self._waiting = self._waiting, []
             return self._taken
+
+    def _has_work(self) -> bool:
+        return self._stopping or bool(self._waiting)
 
     def _pause(self) -> float:
         due = self._breaker.next_trial if self._breaker.outage else self._due

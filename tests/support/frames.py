@@ -14,7 +14,8 @@ ALL_NODES_MAC = "33:33:00:00:00:01"
 ALL_NODES = "ff02::1"
 
 IPV4, ARP, RARP, IPV6, VLAN, STACKED, LLDP = 0x0800, 0x0806, 0x8035, 0x86DD, 0x8100, 0x88A8, 0x88CC
-UDP, ICMPV6, HOP_BY_HOP, FRAGMENT, DESTINATION_OPTIONS = 17, 58, 0, 44, 60
+UDP, ICMPV6 = 17, 58
+HOP_BY_HOP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION_OPTIONS = 0, 43, 44, 51, 60
 
 # An option of six bytes of padding (RFC 8200, 4.2), as hop-by-hop and destination options headers have it.
 PADDING = b"\x01\x04\x00\x00\x00\x00"
@@ -73,9 +74,14 @@ def options_header(following: int, payload: bytes) -> bytes:
     return bytes([following, 0]) + PADDING + payload
 
 
-def fragment_header(following: int, payload: bytes, *, offset: int = 0) -> bytes:
-    """Return a fragment that is not the last one; `offset` in bytes."""
-    return struct.pack("!BBHI", following, 0, offset | 1, 7) + payload
+def fragment_header(following: int, payload: bytes, *, offset: int = 0, more: bool = True) -> bytes:
+    """Return a fragment, of which there is no other unless there are `more`; `offset` in bytes."""
+    return struct.pack("!BBHI", following, 0, offset | more, 7) + payload
+
+
+def authentication_header(following: int, payload: bytes) -> bytes:
+    """Return an authentication header of the shortest kind (RFC 4302), with something behind it."""
+    return bytes([following, 1, 0, 0]) + struct.pack("!II", 1, 1) + payload
 
 
 def icmpv6(kind: int, body: bytes, source: str) -> bytes:

@@ -13,6 +13,7 @@ from support import frames
 from support.frames import (
     ALL_NODES_MAC,
     ARP,
+    AUTHENTICATION,
     DESTINATION_OPTIONS,
     FRAGMENT,
     HOP_BY_HOP,
@@ -21,8 +22,10 @@ from support.frames import (
     IPV6,
     PADDING,
     RARP,
+    ROUTING,
     STACKED,
     UDP,
+    authentication_header,
     ethernet,
     fragment_header,
     icmpv6,
@@ -123,6 +126,7 @@ OWN_ADDRESSES = _passes(
     ipv6=lambda end: _six(OWN_V6, UDP, _any(end)),
     ipv6_link_local=lambda end: _six(LINK_LOCAL, UDP, _any(end)),
     ipv6_behind_options=lambda end: _six(OWN_V6, DESTINATION_OPTIONS, options_header(UDP, _any(end))),
+    ipv6_behind_authentication=lambda end: _six(OWN_V6, AUTHENTICATION, authentication_header(UDP, _any(end))),
     ipv6_first_fragment=lambda end: _six(OWN_V6, FRAGMENT, fragment_header(UDP, _any(end))),
     ipv6_later_fragment=lambda end: _six(OWN_V6, FRAGMENT, fragment_header(UDP, end, offset=8)),
     arp_request=lambda end: _arp(1, MAC, OWN, end),
@@ -204,6 +208,13 @@ SERVERS = _dropped(
     router_advertisement=lambda end: _six(LINK_LOCAL, ICMPV6, _router(end)),
     router_advertisement_behind_options=lambda end: _six(LINK_LOCAL, HOP_BY_HOP, options_header(ICMPV6, _router(end))),
     router_advertisement_in_fragment=lambda end: _six(LINK_LOCAL, FRAGMENT, fragment_header(ICMPV6, _router(end))),
+    router_advertisement_behind_route=lambda end: _six(LINK_LOCAL, ROUTING, options_header(ICMPV6, _router(end))),
+    router_advertisement_in_atomic_fragment=lambda end: _six(
+        LINK_LOCAL, FRAGMENT, fragment_header(ICMPV6, _router(end), more=False)
+    ),
+    router_advertisement_in_fragment_of_fragment=lambda end: _six(
+        LINK_LOCAL, FRAGMENT, fragment_header(FRAGMENT, fragment_header(ICMPV6, _router(end)), more=False)
+    ),
     # The upper header is in the next fragment, where nobody can judge it.
     first_fragment_of_headers_only=lambda end: _six(
         LINK_LOCAL, FRAGMENT, fragment_header(DESTINATION_OPTIONS, bytes([ICMPV6, 2]) + PADDING + end)

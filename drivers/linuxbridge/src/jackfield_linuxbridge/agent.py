@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 
 import structlog
-from jackfield_sdk import Facts, Infeasible, LaneAgent, NetworkView, PassOutcome, PortView, Views
+from jackfield_sdk import Facts, Infeasible, LaneAgent, LldpListener, NetworkView, PassOutcome, PortView, Views
 from jackfield_sdk.addresses import canonical_mac
 
 from jackfield_linuxbridge.capabilities import unsupported
@@ -64,8 +64,8 @@ class LinuxBridgeAgent(LaneAgent):
         self._wiring.announce(ports)
 
     def watches(self) -> Sequence[Coroutine[None, None, None]]:
-        """Watch the host's links and addresses, and the clock."""
-        return (watch_host(self.wake), self._audit())
+        """Watch the host's links and addresses, the clock, and what switches say of themselves."""
+        return (watch_host(self.wake), self._audit(), *self._cables())
 
     def facts(self) -> Facts:
         """Tell what settings and kernel promise, with the configuration keys that Neutron's users read."""
@@ -112,6 +112,12 @@ class LinuxBridgeAgent(LaneAgent):
         asked = set(self._settings.tunnel_types) | ({"vlan"} if self._settings.physical_networks else set())
         assert asked <= TUNNEL_TYPES | {"vlan"}
         return {name: reason for name, reason in self._layout.unsupported.items() if name in asked}
+
+    def _cables(self) -> Sequence[Coroutine[None, None, None]]:
+        interfaces = self._settings.lldp_interfaces or tuple(self._layout.physical_networks.values())
+        if not self._settings.lldp or not interfaces:
+            return ()
+        return (LldpListener(lambda: interfaces, self._reporter.neighbours).run(),)
 
     async def _audit(self) -> None:
         while True:

@@ -38,6 +38,12 @@ class LinuxBridgeSettings(BaseSettings):
     deployment: str = Field(default="default", pattern=r"^[A-Za-z0-9._-]{1,64}$")
     """Name in the marks of ownership, so that two deployments can share a host."""
 
+    # The cables.
+    lldp: bool = True
+    """Hear by LLDP which switch port each uplink is on, and tell the core. Needs the capability NET_RAW."""
+    lldp_interfaces: tuple[str, ...] = ()
+    """Devices to listen on instead of those of `physical_networks`; of a bond its members are meant."""
+
     # The tunnels.
     tunnel_ip: IPvAnyAddress | None = None
     """This host's tunnel endpoint; needed when `tunnel_types` is not empty."""

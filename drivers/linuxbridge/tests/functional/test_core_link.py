@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -15,8 +17,11 @@ import pytest
 from jackfield_linuxbridge.layout import bridge_name
 from jackfield_sdk import PortState, ViewKind
 from jackfield_sdk.testing import ScriptedCore
+from jackfield_sdk.testing.node_core import Session
 from linuxbridge_lab import COMMAND, Host, default_settings, eventually
 from linuxbridge_views import a_network, a_port
+from support.lldp import announcement
+from support.wire import Wire
 
 NETWORK = a_network("net", "local")
 
@@ -120,3 +125,57 @@ async def test_a_network_that_the_host_cannot_carry_is_refused_alone(lab: Any, t
             assert 'physical_network "spine" has no device' in failures[0].reason
             lab.guest(host, port).plug()
             await session.state_of(port.id, PortState.UP, PATIENT)
+
+
+@pytest.mark.functional
+async def test_the_switch_port_of_an_uplink_is_told(lab: Any, tmp_path: Path) -> None:
+    """What a switch says on the cable of a physical network's device is told, also once a bridge has the device."""
+    underlay = lab.underlay()
+    host = lab.host(underlay)
+    network = a_network("flat", "flat")
+    async with ScriptedCore(tmp_path) as core:
+        with the_agent(host, core):
+            session = await core.session(PATIENT)
+            assert await session.push(network, a_port(1, network=network), in_sync=True) == []
+            eventually(lambda: "master" in host.link("u0"), "the bridge has the uplink")
+
+            with Wire(underlay.name, "p1") as switch:
+                told = await _neighbour_told(session, switch)
+
+            assert told == ("u0", "00:1c:73:00:00:01", "Ethernet7", "leaf1")
+
+
+@pytest.mark.functional
+@pytest.mark.parametrize("listens", [True, False])
+async def test_listening_may_be_switched_off(
+    lab: Any, tmp_path: Path, listens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that listens names its uplink before it wires the first port; one that does not, never."""
+    monkeypatch.setenv("JACKFIELD_LINUXBRIDGE_LLDP", json.dumps(listens))
+    host = lab.host(lab.underlay())
+    port = a_port(1, network=NETWORK)
+    async with ScriptedCore(tmp_path) as core:
+        with the_agent(host, core):
+            session = await core.session(PATIENT)
+            await session.push(NETWORK, port, in_sync=True)
+            lab.guest(host, port).plug()
+            await session.state_of(port.id, PortState.UP, PATIENT)
+
+            named = [each.interface for report in session.reports for each in report.neighbours]
+
+    assert named == (["u0"] if listens else [])
+
+
+async def _neighbour_told(session: Session, switch: Wire) -> tuple[str, str, str, str]:
+    """Have a switch announce itself again and again, and return the neighbour that the agent tells."""
+    async with asyncio.timeout(PATIENT):
+        while True:
+            switch.send(announcement("00:1c:73:00:00:01", "Ethernet7", ttl=3600, name="leaf1"))
+            with contextlib.suppress(TimeoutError):
+                report = await session.heard(_names_a_switch, 0.5)
+                (seen,) = [each for each in report.neighbours if each.chassis_id]
+                return seen.interface, seen.chassis_id, seen.port_id, seen.system_name
+
+
+def _names_a_switch(report: Any) -> bool:
+    return any(each.chassis_id for each in report.neighbours)

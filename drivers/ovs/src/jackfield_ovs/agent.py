@@ -12,7 +12,17 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 
 import structlog
-from jackfield_sdk import Facts, Infeasible, LaneAgent, NetworkView, PassOutcome, PortOutcome, PortView, Views
+from jackfield_sdk import (
+    Facts,
+    Infeasible,
+    LaneAgent,
+    LldpListener,
+    NetworkView,
+    PassOutcome,
+    PortOutcome,
+    PortView,
+    Views,
+)
 
 from jackfield_ovs import session
 from jackfield_ovs.flows import antispoof
@@ -44,6 +54,8 @@ class OvsAgent(LaneAgent):
             tunnel_ip=self._layout.tunnel_ip if self._layout.df_default else None,
         )
         self._vswitch: Vswitch | None = None
+        self._cables = settings.lldp_interfaces
+        self._listener = LldpListener(lambda: self._cables, lambda heard: self._reporter.neighbours(heard))
 
     def open(self) -> None:
         """Connect to the switch; RetryLater if it is not there."""
@@ -59,6 +71,7 @@ class OvsAgent(LaneAgent):
     def reconcile(self, views: Views, *, sweep: bool) -> PassOutcome:
         """Make the switch true to the views."""
         outcome = self._wiring.reconcile(views, sweep=sweep)
+        self._listen_to(self._wiring.uplinks)
         ports = [
             PortOutcome(port.view, port.state, port.reason, self._failure(port, views, outcome))
             for port in outcome.plan.ports
@@ -70,8 +83,9 @@ class OvsAgent(LaneAgent):
         self._wiring.announce(ports)
 
     def watches(self) -> Sequence[Coroutine[None, None, None]]:
-        """Watch the bridges' OpenFlow sessions and the clock."""
-        return (self._audit(), *self._sessions())
+        """Watch the bridges' OpenFlow sessions, the clock, and what switches say of themselves."""
+        cables = (self._listener.run(),) if self._settings.lldp else ()
+        return (self._audit(), *self._sessions(), *cables)
 
     def facts(self) -> Facts:
         """Tell what the settings promise, with the configuration keys that Neutron's users read."""
@@ -124,6 +138,11 @@ class OvsAgent(LaneAgent):
             needed.append(self._layout.physical_networks.get(network.physical_network or "", ""))
         reasons = (outcome.failures[bridge].reason for bridge in needed if bridge in outcome.failures)
         return next(reasons, "")
+
+    def _listen_to(self, uplinks: tuple[str, ...]) -> None:
+        if self._settings.is_local and not self._settings.lldp_interfaces and uplinks != self._cables:
+            self._cables = uplinks
+            self._listener.look_again()
 
     def _sessions(self) -> list[Coroutine[None, None, None]]:
         remote = parse_openflow(self._settings.openflow)

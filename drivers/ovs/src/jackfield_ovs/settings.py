@@ -74,6 +74,13 @@ class OvsSettings(BaseSettings):
     """Have the compute service put a Linux bridge between guest and switch (`qbr`, `qvb`, `qvo`), for
     a filter of the host that can only be on one. The agent's own filters need none."""
 
+    # The cables.
+    lldp: bool = True
+    """Hear by LLDP which switch port each uplink is on, and tell the core. Needs the capability NET_RAW."""
+    lldp_interfaces: tuple[str, ...] = ()
+    """Devices of this host to listen on instead of those that the bridges of `physical_networks` have; of
+    a bond its members are meant. An Open vSwitch of another host has no devices here."""
+
     # The tunnels.
     tunnel_ip: IPvAnyAddress | None = None
     """This host's tunnel endpoint; needed when `tunnel_types` is not empty."""
@@ -140,6 +147,11 @@ class OvsSettings(BaseSettings):
         if self.uses_tls and not all(self.tls_files):
             raise ValueError("ssl: needs tls_private_key, tls_certificate and tls_ca_certificate")
         return self
+
+    @property
+    def is_local(self) -> bool:
+        """True if the switch is this host's."""
+        return self.ovsdb.startswith("unix:")
 
     @property
     def uses_tls(self) -> bool:

@@ -51,6 +51,8 @@ class Wiring:
         self._linger = Linger(settings.tunnel_linger)
         self._numbers: dict[str, int] = {}
         self._plugged: tuple[ObservedInterface, ...] = ()
+        self.uplinks: tuple[str, ...] = ()
+        """Devices that the last pass found on the bridges of physical networks."""
 
     def reconcile(self, views: Views, *, sweep: bool) -> Outcome:
         """Do one pass; stale things go only if `sweep`.
@@ -62,6 +64,7 @@ class Wiring:
         self._ensure_ports(make_plan(views, observed, self._layout), views, observed)
         observed = self._vswitch.look()
         self._remember_plugged(observed)
+        self.uplinks = tuple(_uplinks(observed, self._layout))
         plan = make_plan(views, observed, self._layout)
         failures = self._ensure_flows(plan, views, observed, sweep)
         if not failures:
@@ -201,3 +204,10 @@ def _stale_ports(plan: Plan, views: Views, observed: Observed, layout: Layout) -
             stale = interface.mark == "port" and on_integration and interface.iface_id not in views.ports
         if stale:
             yield interface
+
+
+def _uplinks(observed: Observed, layout: Layout) -> Iterator[str]:
+    for bridge in sorted(layout.physical_networks.values()):
+        for interface in observed.on_bridge(bridge):
+            if interface.type in ("", "system") and interface.name != bridge and not interface.iface_id:
+                yield interface.name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -13,10 +15,16 @@ from typing import Any
 import pytest
 from jackfield_sdk import PortState, ViewKind
 from jackfield_sdk.testing import ScriptedCore
+from jackfield_sdk.testing.node_core import Session
 from ovs_lab import COMMAND, Host, default_settings, eventually
 from ovs_views import a_network, a_port
+from support.lldp import announcement
+from support.wire import Wire
 
 pytestmark = pytest.mark.functional
+
+# Seconds: an agent starts slowly on a busy machine.
+PATIENT = 60.0
 
 
 @contextmanager
@@ -99,3 +107,34 @@ async def test_a_network_that_the_host_cannot_carry_is_refused_alone(lab: Any, t
             assert 'physical_network "spine" has no bridge' in failures[0].reason
             lab.guest(host, port).plug()
             await session.state_of(port.id, PortState.UP)
+
+
+async def test_the_switch_port_of_an_uplink_is_told(lab: Any, tmp_path: Path) -> None:
+    """What a switch says on a cable of a physical network's bridge is told, also if it is plugged in later."""
+    host = lab.host()
+    async with ScriptedCore(tmp_path) as core:
+        with the_agent(host, core):
+            session = await core.session(PATIENT)
+            host.ip("link", "add", "x1", "up", "type", "veth", "peer", "name", "y1")
+            host.ip("link", "set", "y1", "up")
+            host.vsctl("add-port", "br-phy", "x1")
+
+            with Wire(host.name, "y1") as switch:
+                told = await _neighbour_told(session, switch)
+
+            assert told == ("x1", "00:1c:73:00:00:01", "Ethernet7", "leaf1")
+
+
+async def _neighbour_told(session: Session, switch: Wire) -> tuple[str, str, str, str]:
+    """Have a switch announce itself again and again, and return the neighbour that the agent tells."""
+    async with asyncio.timeout(PATIENT):
+        while True:
+            switch.send(announcement("00:1c:73:00:00:01", "Ethernet7", ttl=3600, name="leaf1"))
+            with contextlib.suppress(TimeoutError):
+                report = await session.heard(_names_a_switch, 0.5)
+                (seen,) = [each for each in report.neighbours if each.chassis_id]
+                return seen.interface, seen.chassis_id, seen.port_id, seen.system_name
+
+
+def _names_a_switch(report: Any) -> bool:
+    return any(each.chassis_id for each in report.neighbours)

@@ -4,7 +4,6 @@ That ports may be bound level by level, and that segments go with the last of
 them, is not to cost anything where nothing of it is used.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from jackfield_core.services.spec import NetworkCreate, PortCreate, PortUpdate, 
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect the statements that are run, but for those that begin and end transactions."""
     seen: list[str] = []
     for name in ("_fetch", "_execute", "_execute_many"):
@@ -26,7 +25,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             return await run(connection, text, arguments)
 
         monkeypatch.setattr(statement, name, counting)
-    yield seen
+    return seen
 
 
 async def test_a_bound_port_costs_no_more_statements_than_ever(

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 
 from jackfield_arista import findings
 from jackfield_arista.conflicts import Conflict
-from jackfield_arista.credentials import CredentialUnreadable
-from jackfield_arista.errors import AuthenticationFailed, RpcFailed, SwitchError
+from jackfield_arista.dialling import Dialler
+from jackfield_arista.errors import RpcFailed, SwitchError
 from jackfield_arista.findings import Finding, Level
 from jackfield_arista.inventory import Inventory, Switch
 from jackfield_arista.lldp import conflicts_in
-from jackfield_arista.session import Neighbour, Session, Timeouts, connect
+from jackfield_arista.session import Neighbour, Session
 from jackfield_arista.settings import AristaSettings
-from jackfield_arista.trust import Trust
 
 _AT_ONCE = 64
 
@@ -55,23 +54,13 @@ def check(settings: AristaSettings, inventory: Inventory, names: Sequence[str] =
 def _try(settings: AristaSettings, inventory: Inventory, switch: Switch) -> Report:
     report = Report(switch, list(findings.of_identity(switch)))
     try:
-        with _open(settings, inventory, switch) as session:
+        with Dialler(settings).way_to(inventory, switch)() as session:
             report.findings.append(Finding("login", Level.FINE, f"as {inventory.credential_of(switch.name).username}"))
             report.table = _table(session)
             report.findings.extend(_look(inventory, switch, session))
     except SwitchError as error:
         report.findings.append(findings.of_error(error))
     return report
-
-
-def _open(settings: AristaSettings, inventory: Inventory, switch: Switch) -> Session:
-    try:
-        credentials = inventory.credential_of(switch.name).read()
-    except CredentialUnreadable as error:
-        raise AuthenticationFailed(switch.name, error.reason) from error
-    trust = Trust(switch.host_key, settings.known_hosts)
-    timeouts = Timeouts(settings.connect_timeout, settings.rpc_timeout)
-    return connect(switch.address, switch.port, credentials, trust, timeouts, switch=switch.name)
 
 
 def _look(inventory: Inventory, switch: Switch, session: Session) -> Iterator[Finding]:

@@ -32,6 +32,13 @@ class Dialler:
 
     def __call__(self, inventory: Inventory, switch: Switch) -> SwitchSession:
         """Return an open session; `SwitchError` if there is none."""
+        return SwitchSession(self.way_to(inventory, switch), safety_of(switch))
+
+    def way_to(self, inventory: Inventory, switch: Switch) -> Callable[[], Session]:
+        """Return what opens a session as the inventory says and with the login of now.
+
+        `SwitchError` if the login cannot be read; the call raises the others.
+        """
         try:
             credentials = inventory.credential_of(switch.name).read()
         except CredentialUnreadable as error:
@@ -41,7 +48,7 @@ class Dialler:
         def call() -> Session:
             return connect(switch.address, switch.port, credentials, trust, self._timeouts, switch=switch.name)
 
-        return SwitchSession(call, safety_of(switch))
+        return call
 
 
 class SwitchSession:

@@ -138,8 +138,11 @@ class Inventory(BaseModel):
         return self.credentials[self.switches[switch].credential]
 
     def of_host(self, host: str) -> tuple[Place, ...]:
-        """Return the places that the file gives to a host; empty if the file does not list it."""
-        return self._places.get(host, ())
+        """Return the places that the file gives to a host, by its name or by that without a domain; or none."""
+        if host in self._places:
+            return self._places[host]
+        listed = self.attachments_of(host)
+        return tuple(sorted({place for attachment in listed for place in self.places_of(attachment)}))
 
     def of_link(self, local_link_information: Any, local_group_information: Any = None) -> tuple[Place, ...]:
         """Return the places of a baremetal port, from `binding:profile` as Ironic writes it.

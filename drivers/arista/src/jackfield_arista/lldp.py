@@ -16,7 +16,7 @@ remembers since when and `jackfield-arista check`, another process, can read it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -181,7 +181,7 @@ def _picture(inventory: Inventory, heard: Sightings) -> Picture:
     hosts = {seen.host for seen in by_agents} | {one.host for one in inventory.attachments}
     by_name = {short_host(host): host for host in sorted(hosts, reverse=True)}
     by_switches = [seen for one in heard.by_switches() if (seen := _of_switch(inventory, one, by_name))]
-    found = contradictions(inventory, [*by_agents, *by_switches])
+    found = [*contradictions(inventory, [*by_agents, *by_switches]), *_strange_chassis(inventory, heard)]
     by_host: dict[str, list[Sighting]] = {}
     for seen in (*by_agents, *by_switches):
         by_host.setdefault(short_host(seen.host), []).append(seen)
@@ -194,6 +194,19 @@ def _of_agent(inventory: Inventory, heard: HeardByAgent) -> Sighting | None:
     if switch is None or port is None:
         return None
     return Sighting(heard.host, heard.interface, switch.name, port, Witness.AGENT)
+
+
+def _strange_chassis(inventory: Inventory, heard: Sightings) -> Iterator[Contradiction]:
+    """Yield what agents hear of a switch that has the name of one of ours, and another chassis."""
+    for one in heard.by_agents():
+        seen = _of_agent(inventory, one)
+        chassis = inventory.switches[seen.switch].chassis_id if seen else None
+        if seen and chassis and find_chassis(one.chassis_id) != chassis:
+            yield Contradiction(
+                *(seen.host, seen.interface, seen.switch, seen.port),
+                f"{seen.switch} has the chassis {chassis}",
+                f"{one.system_name} has the chassis {one.chassis_id}",
+            )
 
 
 def _of_switch(inventory: Inventory, heard: HeardBySwitch, hosts: Mapping[str, str]) -> Sighting | None:

@@ -143,6 +143,25 @@ def test_what_is_wrong_is_told_with_what_to_do(rack: Rack, leaf: FakeSwitch, tmp
     assert "6 switches, 5 with something wrong" in table.stdout
 
 
+def test_a_password_is_rotated_without_a_restart(rack: Rack, tmp_path: Path) -> None:
+    """What the file holds at the moment of a connect counts, and no password is in any output."""
+    file = tmp_path / "password"
+    with FakeSwitch(tmp_path / "leaf", password="first-secret") as leaf:
+        rack.add("leaf1", leaf)
+        rack.data["credentials"]["leaf1"] = {"username": leaf.user, "password": f"file:{file}"}
+        file.write_text("first-secret\n")
+        before = rack.findings()["leaf1"]["login"]
+        leaf.change_password("second-secret")
+        between = rack.run("check")
+        file.write_text("second-secret\n")
+        after = rack.findings()["leaf1"]["login"]
+
+    assert before == after == ("fine", f"as {leaf.user}")
+    assert between.returncode == 1
+    assert "refuses the login" in between.stdout
+    assert "-secret" not in between.stdout + between.stderr
+
+
 def test_what_a_switch_holds_is_compared_with_the_inventory(rack: Rack, leaf: FakeSwitch) -> None:
     """Ports that are not there, and VLANs of ours that the network team has reserved."""
     rack.add("leaf1", leaf, reserved_vlans=[120])

@@ -56,6 +56,7 @@ def test_a_host_is_where_its_cables_end():
     assert shown(inventory.of_host("single")) == at("c Ethernet1", "c Ethernet2", role=Role.HYPERVISOR)
     assert shown(inventory.of_host("paired")) == at("a Port-Channel7", "b Port-Channel7", role=Role.HYPERVISOR)
     assert shown(inventory.of_host("bonded")) == at("a Port-Channel8", role=Role.HYPERVISOR)
+    assert inventory.of_host("single.example.org") == inventory.of_host("single")
     assert inventory.of_host("stranger") == ()
     assert {place.physical_network for place in inventory.of_host("paired")} == {"rack1"}
 

@@ -127,6 +127,19 @@ def test_a_place_that_cannot_be_is_not_taken(attachments, port, file_says):
     assert [conflict.found.file_says for conflict in site.topology.conflicts()] == [file_says]
 
 
+def test_a_switch_with_a_known_name_and_a_strange_chassis_is_doubted():
+    """It was exchanged, or it is another one of that name: nobody is put on it, and both chassis are told."""
+    site = Site()
+    seen = LldpNeighbour("00:1c:73:99:99:99", "Ethernet7", "leaf1")
+    site.topology.hear(Host("compute-1", nics=(Nic("eth0", "", neighbour=seen),)))
+
+    assert site.places("compute-1") == []
+    assert site.conflicts() == [
+        "compute-1 eth0: the file says leaf1 has the chassis 00:1c:73:00:00:01, "
+        "LLDP says leaf1 has the chassis 00:1c:73:99:99:99, since 2026-11-21 10:00:00 UTC"
+    ]
+
+
 def test_two_hosts_on_one_port_are_both_doubted():
     """A cable has one other end, so neither is believed until one of them moves."""
     site = Site()

@@ -10,7 +10,7 @@ from pathlib import Path
 from e2e.lab.bridge_host import BridgeHost
 from e2e.lab.control_plane import program
 from e2e.lab.forked import Forked
-from e2e.lab.host import PHYSICAL_BRIDGE, PHYSICAL_NETWORK, Host, Hypervisor
+from e2e.lab.host import PHYSICAL_BRIDGE, Host, Hypervisor
 from e2e.lab.open_vswitch import DATAPATH_TYPE
 from support.processes import Process, running
 from support.waiting import IS_EMULATED
@@ -45,7 +45,7 @@ def ovs_agent(host: Host, nodes_socket: Path, environment: Mapping[str, str]) ->
         ovsdb=host.switch.connection,
         directory=host.switch.directory,
         datapath_type=DATAPATH_TYPE,
-        physical_network=PHYSICAL_NETWORK,
+        physical_network=host.physical_network,
         physical_bridge=PHYSICAL_BRIDGE,
         tunnel_ip=host.tunnel_ip,
     )
@@ -55,7 +55,7 @@ def ovs_agent(host: Host, nodes_socket: Path, environment: Mapping[str, str]) ->
 def bridge_agent(host: BridgeHost, nodes_socket: Path, environment: Mapping[str, str]) -> Process:
     """Describe the Linux bridge agent of *host*, likewise."""
     section = LINUX_BRIDGE.format(
-        physical_network=PHYSICAL_NETWORK,
+        physical_network=host.physical_network,
         device=host.uplink,
         tunnel_ip=host.tunnel_ip,
         tunnel_types=json.dumps(host.tunnel_types),

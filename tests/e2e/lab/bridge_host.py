@@ -9,7 +9,7 @@ device of a physical network, untagged and tagged.
 from pathlib import Path
 
 from e2e.lab.commands import run
-from e2e.lab.host import Host
+from e2e.lab.host import PHYSICAL_NETWORK, Host
 from e2e.lab.names import Names, tap_name
 from e2e.lab.namespace import Namespace
 from e2e.lab.underlay import Cabling
@@ -25,6 +25,7 @@ class BridgeHost:
         """Make the namespace of host *number* (1 to 250)."""
         self.number = number
         self.name = f"host-{number}"
+        self.physical_network = PHYSICAL_NETWORK
         self.tunnel_ip = f"10.99.0.{number}"
         self.directory = names.run_directory / self.name
         self.directory.mkdir()
@@ -72,6 +73,7 @@ class SecondCard(BridgeHost):
         """Describe the other side of *host*; `start` plugs the card in."""
         self.number = host.number
         self.name = host.name
+        self.physical_network = host.physical_network
         self.tunnel_ip = host.tunnel_ip
         self.directory = host.directory
         self.namespace = host.namespace

@@ -8,18 +8,19 @@ Booting a machine does what a compute service does, in its order: create the por
 plug the machine's interface, wait for the port to become ACTIVE.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 from e2e.lab.agent import bridge_agent, ovs_agent
 from e2e.lab.api import Api, Resource
-from e2e.lab.control_plane import OVS, ControlPlane, Driver
+from e2e.lab.control_plane import OVS, VLAN_RANGES, ControlPlane, Driver
 from e2e.lab.host import Hypervisor
 from e2e.lab.lab import Lab
 from e2e.lab.machine import Machine, Vif
 from e2e.lab.outside import Outside, outside
+from e2e.lab.racks import Racks
 from support.processes import Process, start_together
 from support.waiting import wait_until
 
@@ -29,9 +30,18 @@ LOG_TAIL_LINES = 60
 class Cloud:
     """Hosts, core, drivers and agents, started and removed together; a context manager."""
 
-    def __init__(self, *, hosts: int = 2, bridge_hosts: int = 0, drivers: Sequence[Driver] = (OVS,)) -> None:
-        """Describe a cloud of *hosts* with Open vSwitch and *bridge_hosts* with Linux bridge."""
-        self.lab = Lab(hosts=hosts, bridge_hosts=bridge_hosts)
+    def __init__(
+        self,
+        *,
+        hosts: int = 2,
+        bridge_hosts: int = 0,
+        drivers: Sequence[Driver] = (OVS,),
+        racks: Callable[..., Racks] | None = None,
+        vlan_ranges: Sequence[str] = VLAN_RANGES,
+    ) -> None:
+        """Describe a cloud of *hosts* with Open vSwitch and *bridge_hosts* with Linux bridge, in *racks* or in none."""
+        self.lab = Lab(hosts=hosts, bridge_hosts=bridge_hosts, racks=racks)
+        self._vlan_ranges = vlan_ranges
         self._drivers = drivers
         self._cleanup = ExitStack()
         self.agents: dict[str, Process] = {}
@@ -68,7 +78,12 @@ class Cloud:
         if reach := outside(self.lab.run_directory):
             return self._cleanup.enter_context(reach)
         self.control_plane = self._cleanup.enter_context(
-            ControlPlane(self.lab.run_directory, self._drivers, environment=self.lab.environment)
+            ControlPlane(
+                self.lab.run_directory,
+                self._drivers,
+                vlan_ranges=self._vlan_ranges,
+                environment=self.lab.environment,
+            )
         )
         return self.control_plane
 

@@ -5,6 +5,7 @@ needs root. All start at once, since the core serves with every driver down; it 
 until it has found them.
 """
 
+import json
 import shutil
 import sqlite3
 import sys
@@ -19,6 +20,7 @@ from support.processes import Process, accepts, answers, start_together
 
 Debt = dict[str, Any]
 PROGRAMS = Path(sys.executable).parent
+VLAN_RANGES = ("physnet1:100:199",)
 CONFIGURATION = """\
 [api]
 listen = "127.0.0.1:{port}"
@@ -34,7 +36,7 @@ bind_budget = 20
 [segments]
 project_network_types = ["vxlan"]
 [segments.vlan]
-ranges = ["physnet1:100:199"]
+ranges = {vlan_ranges}
 [segments.vxlan]
 ranges = ["1:10000"]
 """
@@ -69,6 +71,20 @@ LINUX_BRIDGE = Driver(
     ("jackfield-linuxbridge", "driver", "--config", "{directory}/linuxbridge.toml"),
     configuration='[driver]\nlisten = "unix://{directory}/linuxbridge.sock"\n',
 )
+# Its switches are in the inventory of the lab's racks (`e2e.lab.racks`). It looks at them often, to notice soon
+# that one has lost what it held.
+ARISTA = Driver(
+    "arista",
+    ("jackfield-arista", "driver", "--config", "{directory}/arista.toml"),
+    configuration="""\
+[driver]
+listen = "unix://{directory}/arista.sock"
+[arista]
+inventory = "{directory}/inventory.yaml"
+state_directory = "{directory}/arista"
+poll_interval = 2
+""",
+)
 _LOOPBACK = ("jackfield-loopback", "--name", "fabric", "--listen", "unix://{directory}/fabric.sock")
 # The fabric outlives the driver's process, as a device would.
 _DEVICE = ("--state-file", "{directory}/fabric.db", "--refuse-network-name", "forbidden*")
@@ -87,6 +103,7 @@ class ControlPlane:
         *,
         database_url: str | None = None,
         nodes: str | None = None,
+        vlan_ranges: Sequence[str] = VLAN_RANGES,
         agent_down_time: float = 10,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -97,6 +114,7 @@ class ControlPlane:
             drivers: In the order of binding and delivery.
             database_url: Instead of a SQLite file in the folder.
             nodes: Where the core listens for agents, ``address:port``, instead of a socket in the folder.
+            vlan_ranges: ``physical_network:first:last`` for each physical network.
             agent_down_time: Seconds until an agent that says nothing counts as gone.
             environment: Variables for every process.
         """
@@ -107,6 +125,7 @@ class ControlPlane:
         self.nodes = nodes or f"unix://{self.nodes_socket}"
         self.database_file = directory / "jackfield.sqlite"
         self.agent_down_time = agent_down_time
+        self.vlan_ranges = vlan_ranges
         self.configuration = directory / "jackfield.toml"
         self.configuration.write_text(self._configuration(drivers, database_url or f"sqlite:///{self.database_file}"))
         self.drivers = {driver.name: self._driver_process(driver) for driver in drivers}
@@ -161,7 +180,11 @@ class ControlPlane:
     def _configuration(self, drivers: Sequence[Driver], database_url: str) -> str:
         port = self.url.rpartition(":")[2]
         core = CONFIGURATION.format(
-            port=port, database_url=database_url, nodes=self.nodes, agent_down_time=self.agent_down_time
+            port=port,
+            database_url=database_url,
+            nodes=self.nodes,
+            agent_down_time=self.agent_down_time,
+            vlan_ranges=json.dumps(list(self.vlan_ranges)),
         )
         sections = [
             DRIVER_CONFIGURATION.format(name=driver.name, socket=self._driver_socket(driver.name), policy=driver.policy)

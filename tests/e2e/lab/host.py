@@ -32,6 +32,7 @@ class Hypervisor(Protocol):
 
     number: int
     name: str
+    physical_network: str
     tunnel_ip: str
     directory: Path
     namespace: Namespace
@@ -58,6 +59,7 @@ class Host:
         """Make the namespace of host *number* (1 to 250)."""
         self.number = number
         self.name = f"host-{number}"
+        self.physical_network = PHYSICAL_NETWORK
         self.tunnel_ip = f"10.99.0.{number}"
         self.directory = names.run_directory / self.name
         self.directory.mkdir()

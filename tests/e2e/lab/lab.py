@@ -129,4 +129,6 @@ class Lab:
     def _add(self, host: AnyHost, hosts: list[AnyHost]) -> None:
         self._cleanup.callback(host.remove)
         hosts.append(host)
+        if self._make_racks:
+            host.physical_network = self.racks.physical_network_of(host.number)
         host.start(self._cabling)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from e2e.lab.bare_metal import MetalPlace
 from e2e.lab.host import PHYSICAL_NETWORK
 from e2e.lab.names import Names
 from e2e.lab.namespace import Namespace
@@ -61,11 +62,9 @@ class Racks:
         """Return the interface that host *number* is on."""
         return self._hosts[f"host-{number}"][1]
 
-    def cable_machine(self, machine: Namespace, device: str, leaf: TopOfRack) -> str:
-        """Run a cable from a machine without a hypervisor; return the interface of the switch it is on."""
-        port = self._free[leaf.name].pop()
-        self._lay(machine, device, leaf, port)
-        return port
+    def metal_place(self, leaf: TopOfRack) -> MetalPlace:
+        """Return a place for a machine without a hypervisor."""
+        return MetalPlace(leaf, self._free[leaf.name].pop(), physical_network=self.physical_network(leaf))
 
     def physical_network(self, leaf: TopOfRack) -> str:
         """Return the physical network that a switch belongs to."""
@@ -117,7 +116,7 @@ class Racks:
             "credential": leaf.name,
             "group": self.physical_network(leaf),
             "host_key": leaf.host_key,
-            "chassis_id": f"02:1c:73:00:00:{leaf.number:02x}",
+            "chassis_id": leaf.chassis_id,
             "uplinks": [TRUNK, ROUTED],
             "confirm_timeout": CONFIRM_TIMEOUT,
             "vtep": leaf.vtep,

@@ -26,6 +26,8 @@ LEAF, SPINE = "leaf", "spine"
 # As the operator of the fabric leaves it: towards the spine all VLANs that exist.
 FABRIC = (
     f'<interfaces xmlns="http://openconfig.net/yang/interfaces"><interface><name>{TRUNK}</name>'
+    f'<config><name>{TRUNK}</name><type xmlns:i="urn:ietf:params:xml:ns:yang:iana-if-type">i:ethernetCsmacd</type>'
+    "</config>"
     '<ethernet xmlns="http://openconfig.net/yang/interfaces/ethernet"><switched-vlan '
     'xmlns="http://openconfig.net/yang/vlan"><config><interface-mode>TRUNK</interface-mode></config>'
     "</switched-vlan></ethernet></interface></interfaces>"
@@ -41,6 +43,7 @@ class TopOfRack(NetconfSwitch):
         """Make the namespace of switch *number* (1 to 99)."""
         self.number = number
         self.name = f"leaf-{number}"
+        self.chassis_id = f"02:1c:73:00:00:{number:02x}"
         self.vtep = f"10.98.0.{number}"
         super().__init__(
             names.run_directory / self.name,

@@ -22,6 +22,7 @@ KEYS = {
     "connection-point": "connection-point-id",
     "endpoint": "endpoint-id",
     "local-endpoint-vni": "vni",
+    "vlan-to-vni": "vlan",
 }
 LEAF_LISTS = {"trunk-vlans", "trunk-groups", "import-route-target", "export-route-target"}
 ROOTS = {
@@ -99,7 +100,8 @@ def _merge(target: etree._Element, present: etree._Element | None, child: etree.
         present = etree.SubElement(target, child.tag, nsmap=child.nsmap)
     if len(child):
         _apply(present, child, operation)
-    elif local_name(child) not in KEYS:
+    elif local_name(child) not in KEYS or (child.text or "").strip():
+        # The name of a list may be that of a leaf elsewhere (vlan).
         # A value may have a prefix (an identity), which is that of the edit.
         _replace_text(present, child)
     if len(child) and not len(present) and present.getparent() is not None:

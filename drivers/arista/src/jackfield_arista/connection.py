@@ -23,6 +23,9 @@ from jackfield_arista.credentials import Credentials
 from jackfield_arista.errors import AuthenticationFailed, HostKeyChanged, HostKeyUnknown, SwitchError, Unreachable
 from jackfield_arista.trust import KnownKeys, Trust, fingerprint
 
+# A greeting of SSH is one line, and no longer than this (RFC 4253, 4.2).
+_GREETING = 255
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -44,8 +47,13 @@ class Endpoint:
         return f"{self.address} port {self.port}"
 
 
-def open_manager(endpoint: Endpoint, credentials: Credentials, trust: Trust, timeouts: Timeouts) -> Manager:
-    """Return an open session. Unreachable, HostKeyUnknown, HostKeyChanged or AuthenticationFailed if there is none."""
+def open_session(
+    endpoint: Endpoint, credentials: Credentials, trust: Trust, timeouts: Timeouts
+) -> tuple[Manager, SSHSession]:
+    """Return what makes requests, and the session below.
+
+    Unreachable, HostKeyUnknown, HostKeyChanged or AuthenticationFailed if there is none.
+    """
     keys = trust.keys(endpoint.switch, endpoint.address, endpoint.port)
     handler = make_device_handler({"name": "default"})
     session = _VerifiedSession(handler, keys, credentials)
@@ -62,7 +70,7 @@ def open_manager(endpoint: Endpoint, credentials: Credentials, trust: Trust, tim
         reason = _reason(endpoint, error, session, keys)
         session.give_up()
         raise reason from error
-    return Manager(session, handler, timeout=timeouts.reply)
+    return Manager(session, handler, timeout=timeouts.reply), session
 
 
 def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
@@ -86,8 +94,9 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
 
 def knock(endpoint: Endpoint, timeout: float) -> None:
     """See that the switch takes new connections. Unreachable if it does not."""
-    with closing(dial(endpoint, timeout)):
-        return
+    with closing(dial(endpoint, timeout)) as connection:
+        # What was said is taken, so that the connection ends as one does, and not with a reset.
+        connection.recv(_GREETING)
 
 
 class _VerifiedSession(SSHSession):  # type: ignore[misc]

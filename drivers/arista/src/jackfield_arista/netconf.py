@@ -20,6 +20,7 @@ from ncclient import NCClientError
 from ncclient.manager import Manager
 from ncclient.operations import TimeoutExpiredError
 from ncclient.operations.rpc import RPCError
+from ncclient.transport import SSHSession
 
 from jackfield_arista.errors import CommitLost, LockHeld, Refusal, RpcFailed, Unreachable
 from jackfield_arista.namespaces import ARISTA_CLI, NC, child
@@ -37,10 +38,11 @@ _CAPABILITY: Final = "urn:ietf:params:netconf:capability:"
 class Netconf:
     """One session's requests. For one thread."""
 
-    def __init__(self, switch: str, manager: Manager) -> None:
+    def __init__(self, switch: str, manager: Manager, transport: SSHSession) -> None:
         """Speak through an open session."""
         self._switch = switch
         self._manager = manager
+        self._transport = transport
         self._capabilities = frozenset(manager.server_capabilities)
 
     @property
@@ -132,8 +134,8 @@ class Netconf:
     def drop(self) -> None:
         """End the session without a word: the switch gives up what was on trial, and the locks."""
         try:
-            self._manager.session.close()
-        except (NCClientError, paramiko.SSHException, OSError, EOFError, AttributeError) as error:
+            self._transport.close()
+        except (NCClientError, paramiko.SSHException, OSError, EOFError) as error:
             log.debug("switch.close_failed", switch=self._switch, error=type(error).__name__)
 
     def _test_option(self) -> str | None:

@@ -23,7 +23,7 @@ from jackfield_arista.namespaces import (
     NETWORK_INSTANCE,
     VLAN,
 )
-from jackfield_arista.vxlan_mapping import VXLAN_INTERFACE, mappings
+from jackfield_arista.vxlan_mapping import mappings
 
 _PREFIXES = {
     "if": INTERFACES,
@@ -38,25 +38,25 @@ _MODES = {"ACCESS": Mode.ACCESS, "TRUNK": Mode.TRUNK}
 # Interfaces that frames of a VLAN pass. Others (Management1, Vlan7, Loopback0) are no ports.
 _PORT = re.compile(r"(Ethernet|Port-Channel)\d.*")
 
-CONFIGURATION_FILTER: Final = (
-    f'<interfaces xmlns="{INTERFACES}"><interface><name/><config><name/><type/></config>'
-    f'<ethernet xmlns="{ETHERNET}"><switched-vlan xmlns="{VLAN}"><config/></switched-vlan></ethernet>'
-    f'<aggregation xmlns="{AGGREGATE}"><switched-vlan xmlns="{VLAN}"><config/></switched-vlan></aggregation>'
-    f"</interface></interfaces>",
-    f'<network-instances xmlns="{NETWORK_INSTANCE}"><network-instance><name/><vlans/><evpn/>'
-    f"</network-instance></network-instances>",
-)
-# Asked for only where the switch has the model: a filter of an unknown namespace may be refused.
-NATIVE_VXLAN_FILTER: Final = (
-    f'<interfaces xmlns="{INTERFACES}"><interface><name>{VXLAN_INTERFACE}</name>'
-    f'<arista-vxlan xmlns="{ARISTA_VXLAN}"><config/></arista-vxlan></interface></interfaces>'
-)
 LINKS_FILTER: Final = (
     f'<interfaces xmlns="{INTERFACES}"><interface><name/><state><oper-status/></state></interface></interfaces>'
 )
 NEIGHBOURS_FILTER: Final = (
     f'<lldp xmlns="{LLDP}"><interfaces><interface><name/><neighbors/></interface></interfaces></lldp>'
 )
+
+
+def configuration_filter(*, native_vxlan: bool) -> tuple[str, ...]:
+    """Return what to ask for; Arista's own model only of a switch that has it, another one might refuse."""
+    own = f'<arista-vxlan xmlns="{ARISTA_VXLAN}"><config/></arista-vxlan>' if native_vxlan else ""
+    switched = f'<switched-vlan xmlns="{VLAN}"><config/></switched-vlan>'
+    return (
+        f'<interfaces xmlns="{INTERFACES}"><interface><name/><config><name/><type/></config>'
+        f'<ethernet xmlns="{ETHERNET}">{switched}</ethernet>'
+        f'<aggregation xmlns="{AGGREGATE}">{switched}</aggregation>{own}</interface></interfaces>',
+        f'<network-instances xmlns="{NETWORK_INSTANCE}"><network-instance><name/><vlans/><evpn/>'
+        f"</network-instance></network-instances>",
+    )
 
 
 def configuration(data: etree._Element) -> Configuration:
@@ -67,9 +67,7 @@ def configuration(data: etree._Element) -> Configuration:
         vnis[vlan] = vni
         if carrier:
             carriers[vlan] = carrier
-    return Configuration(
-        dict(_vlans(data)), {port.name: port for port in _ports(data)}, vnis, carriers
-    )
+    return Configuration(dict(_vlans(data)), {port.name: port for port in _ports(data)}, vnis, carriers)
 
 
 def links(data: etree._Element) -> dict[str, bool]:

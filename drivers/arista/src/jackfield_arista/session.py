@@ -16,7 +16,7 @@ from lxml import etree
 
 from jackfield_arista import parsing
 from jackfield_arista.configuration import Configuration
-from jackfield_arista.connection import Endpoint, Timeouts, knock, open_manager
+from jackfield_arista.connection import Endpoint, Timeouts, knock, open_session
 from jackfield_arista.credentials import Credentials
 from jackfield_arista.edit import Edit
 from jackfield_arista.errors import RpcFailed
@@ -47,9 +47,8 @@ def connect(
     endpoint = Endpoint(switch or address, address, port)
     timeouts = timeouts or Timeouts()
     with often():
-        return Session(
-            endpoint, Netconf(endpoint.switch, open_manager(endpoint, credentials, trust, timeouts)), timeouts
-        )
+        manager, transport = open_session(endpoint, credentials, trust, timeouts)
+    return Session(endpoint, Netconf(endpoint.switch, manager, transport), timeouts)
 
 
 class Session:
@@ -77,7 +76,7 @@ class Session:
 
     def read(self) -> Configuration:
         """Return what the switch holds: all its VLANs and ports, whosever they are."""
-        filters = [*parsing.CONFIGURATION_FILTER, *([parsing.NATIVE_VXLAN_FILTER] if self._native_vxlan else [])]
+        filters = parsing.configuration_filter(native_vxlan=self._native_vxlan)
         with often():
             return parsing.configuration(self._netconf.get_config(filters))
 

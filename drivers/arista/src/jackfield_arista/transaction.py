@@ -102,18 +102,13 @@ class Transaction:
         try:
             read = self._read_back(edit)
             self._stay_healthy(before)
+            self._netconf.commit()
         except (Unreachable, CommitLost) as error:
-            fact = f"{error.fact}; the change was on trial and ends by itself"
+            fact = f"{error.fact}; the change was on trial, and ends by itself unless it was confirmed"
             raise CommitLost(self._switch, fact, effect=Effect.MAYBE) from error
         except SwitchError:
             self._take_back()
             raise
-        try:
-            self._netconf.commit()
-        except RpcFailed as error:
-            raise CommitLost(
-                self._switch, f"the change could not be confirmed: {error.fact}", effect=Effect.MAYBE
-            ) from error
         return read
 
     def _at_once(self, edit: Edit, before: Health, make: Callable[[Edit], None]) -> Configuration:
@@ -181,8 +176,8 @@ class Transaction:
     def _lock(self, datastore: Datastore) -> None:
         try:
             self._netconf.lock(datastore)
-        except LockHeld as error:
-            if datastore == "running" or error.session_id:
+        except (LockHeld, RpcFailed) as error:
+            if datastore == "running" or (isinstance(error, LockHeld) and error.session_id):
                 raise
             # Nobody holds it, but somebody who is gone has left changes in it (RFC 6241, 7.5).
             self._netconf.discard()

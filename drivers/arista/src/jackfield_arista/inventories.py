@@ -57,7 +57,11 @@ class Inventories:
         self._listeners.append(listener)
 
     def start(self) -> None:
-        """Begin to look at the file."""
+        """Say what counts, and begin to look at the file."""
+        if self._fault:
+            self._complain()
+        else:
+            log.info("inventory.read", file=str(self._file), changed=True, **_counts(self._current))
         self._thread = threading.Thread(target=self._look_for_ever, name="inventory", daemon=True)
         self._thread.start()
 
@@ -79,7 +83,8 @@ class Inventories:
             try:
                 text, found = self._read_file()
             except InventoryInvalid as error:
-                self._complain(error)
+                self._fault = str(error)
+                self._complain()
                 return False
             is_new, self._current = found != self._current, found
             self._fault = ""
@@ -96,10 +101,9 @@ class Inventories:
             last_good = self._last_good()
             if last_good is None:
                 raise
-            self._complain(error)
+            self._fault = str(error)
             return last_good
         self._keep(text)
-        log.info("inventory.read", file=str(self._file), changed=True, **_counts(found))
         return found
 
     def _last_good(self) -> Inventory | None:
@@ -110,9 +114,8 @@ class Inventories:
         except (OSError, InventoryInvalid):
             return None
 
-    def _complain(self, error: InventoryInvalid) -> None:
-        self._fault = str(error)
-        log.error("inventory.unusable", file=str(self._file), faults=str(error).splitlines(), kept="the last good one")
+    def _complain(self) -> None:
+        log.error("inventory.unusable", file=str(self._file), faults=self._fault.splitlines(), kept="the last good one")
 
     def _read_file(self) -> tuple[str, Inventory]:
         text = read_text(self._file)

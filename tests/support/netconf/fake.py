@@ -34,6 +34,7 @@ VLAN = (
     "<vlans><vlan><vlan-id>{id}</vlan-id><config><vlan-id>{id}</vlan-id><name>{name}</name></config></vlan></vlans>"
     "</network-instance></network-instances>"
 )
+VLAN_ENTRY = "{http://openconfig.net/yang/network-instance}vlan"
 INTERFACE = "{http://openconfig.net/yang/interfaces}interface"
 
 
@@ -59,6 +60,8 @@ class FakeSwitch:
         """What is heard by LLDP, by port; may be changed at any time."""
         self.down: set[str] = set()
         """Ports without a link; may be changed at any time."""
+        self.forbidden_vlans: set[int] = set()
+        """VLANs that this switch cannot have, as EOS those of its routed ports; may be changed at any time."""
         self.capabilities = tuple(capabilities)
         self.faults = Faults()
         self.operations: list[str] = []
@@ -192,6 +195,9 @@ class FakeSwitch:
             name = key_of(interface) or ""
             if name not in self.ports and not is_channel(name):
                 raise Refused(RpcError("invalid-value", f"this switch has no {name}", path_of(interface)))
+        for vlan in tree.iter(VLAN_ENTRY):
+            if int(key_of(vlan) or 0) in self.forbidden_vlans:
+                raise Refused(RpcError("invalid-value", f"VLAN {key_of(vlan)} is in internal use", path_of(vlan)))
 
     def _has_changed(self) -> None:
         while self._after_change:

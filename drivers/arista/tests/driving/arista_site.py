@@ -15,12 +15,13 @@ from jackfield_arista.configuration import Configuration
 from jackfield_arista.credentials import Credentials
 from jackfield_arista.dialling import Dialler
 from jackfield_arista.driver import AristaDriver
+from jackfield_arista.edit import Edit, VlanChange
 from jackfield_arista.inventories import Inventories
 from jackfield_arista.lldp import Topology
-from jackfield_arista.session import Session, Timeouts, connect
+from jackfield_arista.session import Safety, Session, Timeouts, connect
 from jackfield_arista.settings import AristaSettings
 from jackfield_arista.trust import Trust
-from jackfield_sdk import Action, Binding, BindingLevel, Done, InProgress, Network, Port, Segment
+from jackfield_sdk import Action, Binding, BindingLevel, Done, Network, Segment
 from jackfield_sdk.testing import Core, Failed, Wanted, a_network, a_port, a_segment, running
 from support.netconf.fake import FakeSwitch
 from support.netconf.switch import NetconfSwitch
@@ -75,6 +76,16 @@ class Site:
         """Take a switch out of the inventory, with what hangs on it."""
         del self._entries[name]
         self._attachments = [one for one in self._attachments if one["switch"] != name]
+
+    def log_in_with_password(self, name: str, reference: str) -> None:
+        """Log in to a switch with a password, and not with a key."""
+        self._credentials[name] = {"username": self.switches[name].user, "password": reference}
+
+    def remove_vlan(self, name: str, vlan: int) -> None:
+        """Have an operator remove a VLAN."""
+        with self.session(name) as session:
+            before = session.read().vlans[vlan]
+            session.apply(Edit(vlans={vlan: VlanChange(before, None)}), Safety(save="never"))
 
     def change_group(self, name: str, **fields: Any) -> None:
         """Change the entry of a group."""
@@ -216,6 +227,12 @@ async def until(look: Callable[[], Awaitable[Any]], kind: type | None = None) ->
         await asyncio.sleep(0.05)
 
 
+async def epoch_of(core: Core, switch: str) -> str:
+    """Return the epoch of a backend, as a handshake tells it."""
+    told = await core.handshake()
+    return next(backend.epoch for backend in told.backends if backend.id == switch)
+
+
 async def _failed(core: Core, change: Wanted) -> Any:
     (answer,) = await core.postcommit_all([change])
     return answer
@@ -224,6 +241,3 @@ async def _failed(core: Core, change: Wanted) -> Any:
 def named(network: Network) -> str:
     """Return the name of the network's VLAN on every switch."""
     return ownership.mark(DEPLOYMENT, network.id)
-
-
-__all__ = ["DEPLOYMENT", "Done", "InProgress", "Port", "Site", "a_machine", "a_vlan", "deleted", "failure", "named"]

@@ -25,11 +25,8 @@ remove_command = "{hand} remove {{id}} {memory} {switch}"
 """
 
 CASES = {
-    "vlan": (
-        "A,B,C,E,F,G,H,I",
-        {"A13", "B1", "B4", "C1", "C4", "C8", "C12", "C15", "C20", "G1", "G4", "G7", "G8", "G9"},
-    ),
-    "vxlan": ("D", {"D1", "D3", "D5", "D6", "D9"}),
+    "vlan": ("A,B,C,E,F,G,H,I", "A13 B1 B4 C1 C4 C8 C12 C15 C20 G1 G4 G7 G8 G9"),
+    "vxlan": ("D", "D1 D3 D5 D6 D9"),
 }
 
 
@@ -70,7 +67,7 @@ def run(
     }.items():
         monkeypatch.setenv(name, value)
     command = ["jackfield-conformance", "--endpoint", address, "--command", "jackfield-arista driver"]
-    command += ["--params", str(params), "--json", str(report), "--examples", "5", "--only", only]
+    command += ["--params", str(params), "--json", str(report), "--examples", "3", "--only", only]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=site.folder, timeout=380)
     cases = json.loads(report.read_text())["cases"] if report.exists() else []
     return ended, cases

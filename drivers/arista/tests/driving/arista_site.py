@@ -68,6 +68,10 @@ class Site:
         entry: dict[str, Any] = {"host": host, "switch": switch, **more}
         self._attachments.append(entry | ({"interfaces": list(interfaces)} if interfaces else {}))
 
+    def detach(self, host: str) -> None:
+        """Take a host's cables out of the inventory."""
+        self._attachments = [one for one in self._attachments if one["host"] != host]
+
     def change(self, name: str, **fields: Any) -> None:
         """Change the entry of a switch."""
         self._entries[name] |= fields

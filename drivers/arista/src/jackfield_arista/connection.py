@@ -8,6 +8,7 @@ it: who logs in is what the inventory says.
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -23,6 +24,9 @@ from jackfield_arista.credentials import Credentials
 from jackfield_arista.errors import AuthenticationFailed, HostKeyChanged, HostKeyUnknown, SwitchError, Unreachable
 from jackfield_arista.trust import KnownKeys, Trust, fingerprint
 
+# The library tells what fails in its own words and traces, and what is sent. We have errors for the one,
+# and nobody asked for the other; a process without handlers of its own would print it.
+_SAID_IN_ERRORS = logging.NullHandler()
 # A greeting of SSH is one line, and no longer than this (RFC 4253, 4.2).
 _GREETING = 255
 
@@ -54,6 +58,7 @@ def open_session(
 
     Unreachable, HostKeyUnknown, HostKeyChanged or AuthenticationFailed if there is none.
     """
+    logging.getLogger("ncclient").addHandler(_SAID_IN_ERRORS)
     keys = trust.keys(endpoint.switch, endpoint.address, endpoint.port)
     handler = make_device_handler({"name": "default"})
     session = _VerifiedSession(handler, keys, credentials)

@@ -135,12 +135,15 @@ def test_a_password_opens_a_session(fake_switch: FakeSwitch) -> None:
         assert session.alive
 
 
-def test_a_wrong_password_is_refused_and_not_told(fake_switch: FakeSwitch) -> None:
-    """Neither the error nor any that it came from holds what was tried."""
+def test_a_wrong_password_is_refused_and_not_told(fake_switch: FakeSwitch, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the error nor any that it came from holds what was tried, and no log does."""
+    caplog.set_level("DEBUG")
     with pytest.raises(AuthenticationFailed, match='the login of "admin"') as refused:
         open_session(fake_switch, credentials=Credentials("admin", password=SECRET))
 
     assert not any(SECRET in said for said in chain(refused.value))
+    assert SECRET not in caplog.text
+    assert caplog.text
 
 
 def test_a_key_with_a_passphrase_is_opened(netconf_switch: NetconfSwitch) -> None:

@@ -23,7 +23,7 @@ from jackfield_core.db import delivery, leaving
 from jackfield_core.db.delivery import FORGOTTEN, NOTICE_RANK, PAID, named, table
 from jackfield_core.db.ending import EndTable
 from jackfield_core.db.fault import FaultTable
-from jackfield_core.db.statement import among
+from jackfield_core.db.statement import Statement, among
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.types import Kind
 
@@ -177,35 +177,44 @@ async def _judge(tables: Tables, ids: Mapping[Kind, Sequence[str]], required: Co
 
 async def _drop(connection: AsyncConnection, driver: str, known: Sequence[_Debt]) -> Sequence[_Debt]:
     """Drop the debts for ends, and notices; one that was paid meanwhile is left alone."""
-    is_dropped = table.c.tombstone | (table.c.rank == NOTICE_RANK)
-    dropped = sa.delete(table).where(*_among(connection, driver), _DEBTS, is_dropped).returning(*_COLUMNS)
-    return await _run(connection, dropped, [one for one in known if one.is_dropped])
+    return await _run(connection, _DROP, driver, [one for one in known if one.is_dropped])
 
 
 async def _call_quits(connection: AsyncConnection, driver: str, known: Sequence[_Debt]) -> Sequence[_Debt]:
     """Owe nothing for what lives, but keep what the driver knows of it."""
-    living = [one for one in known if not one.is_dropped]
-    values: dict[str, Any] = {**GIVEN_UP, "owed": False, "owed_since": None, "claim": None, "leased_until": None}
-    # In words that no partial index has: of all that is owed each row would be looked for among the page.
-    is_owed = table.c.owed.is_not(sa.false())
-    quits = sa.update(table).where(*_among(connection, driver), ~table.c.tombstone, is_owed)
-    return await _run(connection, quits.values(values).returning(*_COLUMNS), living)
+    return await _run(connection, QUITS, driver, [one for one in known if not one.is_dropped])
 
 
-def _among(connection: AsyncConnection, driver: str) -> Sequence[sa.ColumnElement[bool]]:
-    dialect = connection.dialect.name
-    return (
-        table.c.driver == driver,
+async def _run(
+    connection: AsyncConnection, statement: Statement, driver: str, debts: Sequence[_Debt]
+) -> Sequence[_Debt]:
+    if not debts:
+        return ()
+    network_ids = [*{one.network_id for one in debts}]
+    values = {"a_driver": driver, "ids": [one.resource_id for one in debts], "network_ids": network_ids}
+    return [_Debt(*row) for row in await statement.rows(connection, values)]
+
+
+def _among(dialect: str) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        table.c.driver == sa.bindparam("a_driver"),
         # Kinds have no ids in common.
-        table.c.kind.in_([*Kind]),
+        table.c.kind.in_([sa.literal_column(f"'{kind}'") for kind in Kind]),
         among(table.c.resource_id, "ids", dialect),
         # Somebody may be settling the end of what is on others.
         among(table.c.network_id, "network_ids", dialect),
     )
 
 
-async def _run(connection: AsyncConnection, statement: sa.Executable, debts: Sequence[_Debt]) -> Sequence[_Debt]:
-    if not debts:
-        return ()
-    values = {"ids": [one.resource_id for one in debts], "network_ids": [*{one.network_id for one in debts}]}
-    return [_Debt(*row) for row in await connection.execute(statement, values)]
+_is_dropped = table.c.tombstone | (table.c.rank == NOTICE_RANK)
+_DROP = Statement(lambda dialect: sa.delete(table).where(_among(dialect), _DEBTS, _is_dropped).returning(*_COLUMNS))
+QUITS = Statement(
+    lambda dialect: (
+        sa.update(table)
+        # In words that no partial index has: of all that is owed each row would be looked for among the page.
+        .where(_among(dialect), ~table.c.tombstone, table.c.owed.is_not(sa.false()))
+        .values({**GIVEN_UP, "owed": False, "owed_since": None, "claim": None, "leased_until": None})
+        .returning(*_COLUMNS)
+    )
+)
+"""Owes a page of what lives no more."""

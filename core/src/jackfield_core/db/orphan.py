@@ -90,7 +90,7 @@ class OrphanTable:
 
     async def drop_held(self, driver: str, kind: Kind, ids: Sequence[str]) -> None:
         """Forget orphans that wait for an operator and are not there any more."""
-        await _DROP.run(self._connection, {"a_driver": driver, "a_kind": kind, "ids": [*ids]})
+        await DROP.run(self._connection, {"a_driver": driver, "a_kind": kind, "ids": [*ids]})
 
 
 _of_driver = table.c.driver == sa.bindparam("a_driver")
@@ -146,6 +146,10 @@ def _held(dialect: str) -> sa.Select[tuple[str, int]]:
 
 
 _HELD = Statement(_held)
-_DROP = Statement(
-    lambda dialect: sa.delete(table).where(_of_driver, _of_kind, _is_held, among(table.c.resource_id, "ids", dialect))
+# In words that no partial index has: of all orphans each would be looked for among the ids.
+_is_held_one = table.c.orphan.is_not(sa.false()) & ~table.c.owed
+DROP = Statement(
+    lambda dialect: sa.delete(table).where(
+        _of_driver, _of_kind, _is_held_one, among(table.c.resource_id, "ids", dialect)
+    )
 )

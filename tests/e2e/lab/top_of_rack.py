@@ -19,6 +19,7 @@ from e2e.lab.open_vswitch import OpenVSwitch
 from e2e.lab.switching import Switching
 from ncclient import NCClientError
 from support.netconf import NetconfSwitch
+from support.netconf.somebody import Somebody
 
 HOST_PORTS = tuple(f"Ethernet{number}" for number in range(1, 9))
 TRUNK, ROUTED = "Ethernet49", "Ethernet50"
@@ -55,7 +56,8 @@ class TopOfRack(NetconfSwitch):
         self.switch = OpenVSwitch(self.namespace, self.directory / "ovs", environment)
         self.peers: list[str] = []
         """Tunnel endpoints of the other switches."""
-        self._followed: Switching | None = None
+        self._cables = 0
+        """How often a cable was plugged in."""
         self._stopping = threading.Event()
         self._follower = threading.Thread(target=self._follow, name=f"follower of {self.name}", daemon=True)
 
@@ -79,7 +81,7 @@ class TopOfRack(NetconfSwitch):
         """Put a device of the namespace behind an interface; it carries nothing until the configuration says so."""
         mark = f"external_ids:interface={port}"
         self.switch.vsctl("add-port", LEAF, device, "vlan_mode=trunk", "trunks=4095", "--", "set", "Port", device, mark)
-        self._followed = None
+        self._cables += 1
 
     def unplug(self, device: str) -> None:
         """Take a device away."""
@@ -107,12 +109,18 @@ class TopOfRack(NetconfSwitch):
     def _follow_a_session(self) -> None:
         with self.somebody() as reader:
             reader.ask("create_subscription")
+            followed = None
             while not self._stopping.is_set():
+                # Counted before anything is looked at: who is plugged in meanwhile is seen by the next look.
+                cables = self._cables
                 wanted = Switching.read(reader.running())
-                if wanted != self._followed:
+                if (cables, wanted) != followed:
                     self._program(wanted)
-                    self._followed = wanted
-                reader.wait_for_news(lambda: self._stopping.is_set() or self._followed is None, timeout=LOOK)
+                    followed = cables, wanted
+                self._await_news(reader, cables)
+
+    def _await_news(self, reader: Somebody, cables: int) -> None:
+        reader.wait_for_news(lambda: self._stopping.is_set() or self._cables != cables, timeout=LOOK)
 
     def _program(self, wanted: Switching) -> None:
         commands = []

@@ -28,6 +28,7 @@ from jackfield_sdk.capabilities import (
     Phase,
     StateVersions,
 )
+from jackfield_sdk.command import Config, program, read_settings, settings_or_exit
 from jackfield_sdk.context import (
     Action,
     BindContext,
@@ -40,6 +41,7 @@ from jackfield_sdk.context import (
 from jackfield_sdk.driver import MechanismDriver
 from jackfield_sdk.errors import DeviceConflict, DriverError, Effect, Infeasible, Rejected, RetryLater
 from jackfield_sdk.events import Events
+from jackfield_sdk.host_driver import HostDriver
 from jackfield_sdk.lane import LaneAgent, PassOutcome, PortOutcome, Views
 from jackfield_sdk.lldp_listener import LldpListener
 from jackfield_sdk.node import NodeAgent
@@ -92,6 +94,7 @@ __all__ = [
     "Bound",
     "CannotListen",
     "ChangeContext",
+    "Config",
     "DeviceConflict",
     "DhcpOption",
     "Done",
@@ -103,6 +106,7 @@ __all__ = [
     "FixedIp",
     "ForwardingEntry",
     "Host",
+    "HostDriver",
     "HostRoute",
     "InProgress",
     "Infeasible",
@@ -147,8 +151,11 @@ __all__ = [
     "bridge_vif_details",
     "host_mac_address",
     "ovs_vif_details",
+    "program",
+    "read_settings",
     "run_agent",
     "serve",
+    "settings_or_exit",
     "start_agent",
     "start_server",
     "tap_vif_details",

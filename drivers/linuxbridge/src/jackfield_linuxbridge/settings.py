@@ -7,11 +7,8 @@ The tree is read once at start from three places, the first that speaks wins: th
 
 from __future__ import annotations
 
-import os
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, IPvAnyAddress, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -89,22 +86,6 @@ class LinuxBridgeSettings(BaseSettings):
             deployment=self.deployment,
             unsupported=dict(unsupported),
         )
-
-
-def load(config: Path | None) -> LinuxBridgeSettings:
-    """Read the settings; `pydantic.ValidationError` says what is wrong with which field."""
-    return LinuxBridgeSettings(**read_table(config, "linuxbridge", "JACKFIELD_LINUXBRIDGE_"))
-
-
-def read_table(config: Path | None, name: str, env_prefix: str) -> dict[str, Any]:
-    """Return the table `name` of the TOML file without what the environment overrules."""
-    if config is None:
-        return {}
-    table: Any = tomllib.loads(config.read_text()).get(name, {})
-    if not isinstance(table, dict):
-        raise ValueError(f"{name} in {config} must be a table: [{name}]")
-    spoken = {variable.upper() for variable in os.environ}
-    return {key: value for key, value in table.items() if env_prefix + key.upper() not in spoken}
 
 
 def _device_name(value: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from jackfield_linuxbridge.__main__ import main
-from jackfield_linuxbridge.settings import LinuxBridgeSettings, load
+from jackfield_linuxbridge.settings import LinuxBridgeSettings
+from jackfield_sdk import read_settings
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
@@ -20,7 +21,7 @@ def test_the_environment_overrules_the_file(tmp_path: Path, monkeypatch: pytest.
     )
     monkeypatch.setenv("JACKFIELD_LINUXBRIDGE_TUNNEL_IP", "10.0.0.2")
 
-    settings = load(config)
+    settings = read_settings(LinuxBridgeSettings, "linuxbridge", config)
 
     assert str(settings.tunnel_ip) == "10.0.0.2"
     assert settings.debounce == 0.5

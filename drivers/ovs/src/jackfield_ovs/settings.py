@@ -10,10 +10,8 @@ another machine, point `ovsdb` and `openflow` at it.
 
 from __future__ import annotations
 
-import os
-import tomllib
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, IPvAnyAddress, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -177,22 +175,6 @@ class OvsSettings(BaseSettings):
             df_default=self.df_default,
             flood_unknown_unicast=self.flood_unknown_unicast,
         )
-
-
-def load(config: Path | None) -> OvsSettings:
-    """Read the settings; `pydantic.ValidationError` says what is wrong with which field."""
-    return OvsSettings(**read_table(config, "ovs", "JACKFIELD_OVS_"))
-
-
-def read_table(config: Path | None, name: str, env_prefix: str) -> dict[str, Any]:
-    """Return the table `name` of the TOML file without what the environment overrules."""
-    if config is None:
-        return {}
-    table: Any = tomllib.loads(config.read_text()).get(name, {})
-    if not isinstance(table, dict):
-        raise ValueError(f"{name} in {config} must be a table: [{name}]")
-    spoken = {variable.upper() for variable in os.environ}
-    return {key: value for key, value in table.items() if env_prefix + key.upper() not in spoken}
 
 
 def parse_openflow(value: str) -> OpenFlowRemote:

@@ -9,7 +9,8 @@ import pytest
 from jackfield_ovs.__main__ import main
 from jackfield_ovs.layout import integration_patch, physical_patch
 from jackfield_ovs.openflow import Ofctl
-from jackfield_ovs.settings import OvsSettings, load, parse_openflow
+from jackfield_ovs.settings import OvsSettings, parse_openflow
+from jackfield_sdk import read_settings
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
@@ -20,7 +21,7 @@ def test_the_environment_overrules_the_file(tmp_path: Path, monkeypatch: pytest.
     config.write_text('[ovs]\ntunnel_ip = "10.0.0.1"\ndebounce = 0.5\n[ovs.physical_networks]\nleaf = "br-a"\n')
     monkeypatch.setenv("JACKFIELD_OVS_TUNNEL_IP", "10.0.0.2")
 
-    settings = load(config)
+    settings = read_settings(OvsSettings, "ovs", config)
 
     assert str(settings.tunnel_ip) == "10.0.0.2"
     assert settings.debounce == 0.5

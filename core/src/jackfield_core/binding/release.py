@@ -44,6 +44,9 @@ class Releaser:
         """Release what is idle now."""
         unused_since = now() - self._grace
         async with self._unit_of_work.reading() as tables:
-            network_ids = await IdleSegmentTable(tables.connection).networks(unused_since)
-        for id in network_ids:
+            seen = IdleSegmentTable(tables.connection)
+            unbound = await seen.networks(unused_since)
+            # Some wait for a driver or a host, perhaps for days: their ports are not to wait for us.
+            idle = [id for id in unbound if await seen.of_network(id, unused_since)]
+        for id in idle:
             await self._segments.release(id, unused_since)

@@ -59,13 +59,13 @@ class IdleSegmentTable:
         self._connection = connection
 
     async def networks(self, unused_since: datetime) -> Sequence[str]:
-        """Return the networks that may have idle segments: to look at each is the next thing to do."""
+        """Return the networks with dynamic segments that no port is bound to; :meth:`of_network` knows the rest."""
         return [id for (id,) in await _NETWORKS.rows(self._connection, {"unused_since": unused_since})]
 
     async def of_network(self, network_id: str, unused_since: datetime) -> Sequence[Segment]:
         """Return the dynamic segments that nothing counts on and that were allocated before *unused_since*.
 
-        The caller holds the network for update: nobody can be binding to it.
+        Who acts on that holds the network for update before: then nobody can be binding to one of them.
         """
         values = {"a_network_id": network_id, "unused_since": unused_since}
         unbound = [Segment(*row) for row in await _UNBOUND.rows(self._connection, values)]

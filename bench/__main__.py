@@ -20,12 +20,12 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from bench import audit, debts, floor, hosts, overhead, scale, wiring
+from bench import audit, debts, floor, hosts, overhead, scale, switches, wiring
 from bench.client import Client, Phase
 from bench.stack import Stack, fabrics
 
 HOST = "bench-host"
-SECTIONS = ("requests", "overhead", "scale", "audit", "debts", "hosts", "wiring")
+SECTIONS = ("requests", "overhead", "scale", "audit", "debts", "hosts", "wiring", "switches")
 
 
 def main() -> int:
@@ -55,6 +55,7 @@ def main() -> int:
     paid = asyncio.run(_debts(arguments)) if "debts" in arguments.sections else []
     streams = asyncio.run(_hosts(arguments)) if "hosts" in arguments.sections else []
     wired = _wiring(arguments) if "wiring" in arguments.sections else []
+    switched = asyncio.run(_switches()) if "switches" in arguments.sections else []
     if arguments.json:
         sections = {
             "requests": results,
@@ -64,9 +65,10 @@ def main() -> int:
             "debts": _rows(paid),
             "hosts": _rows(streams),
             "wiring": _rows(wired),
+            "switches": _rows(switched),
         }
         arguments.json.write_text(json.dumps(sections, indent=1))
-    figures += [*scales, *audits, *paid, *streams, *wired]
+    figures += [*scales, *audits, *paid, *streams, *wired, *switched]
     return 1 if any(row["errors"] for row in results) or any(figure.is_over for figure in figures) else 0
 
 
@@ -128,6 +130,14 @@ async def _hosts(arguments: argparse.Namespace) -> list[overhead.Figure]:
 def _wiring(arguments: argparse.Namespace) -> list[overhead.Figure]:
     """Measure how long a port waits on its host."""
     figures = wiring.measure(rounds=max(5, arguments.rounds // 4), burst=100, repeats=3)
+    for figure in figures:
+        print(f"  {figure}")
+    return figures
+
+
+async def _switches() -> list[overhead.Figure]:
+    """Measure how soon switches are true, half of them dead."""
+    figures = await switches.measure(switches=50, ports=2000, vlans=500, rounds=3)
     for figure in figures:
         print(f"  {figure}")
     return figures

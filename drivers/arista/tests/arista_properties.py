@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-TRIED = settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+TRIED = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

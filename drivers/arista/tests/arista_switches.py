@@ -63,6 +63,11 @@ def open_session(switch: NetconfSwitch | FakeSwitch, **changes: Any) -> Session:
     return connect(switch.address, switch.port, credentials, trust, timeouts, switch="leaf")
 
 
+def hurry(session: Session, seconds: float = 0.5) -> None:
+    """Wait for each reply only so long from now on: to connect may take longer on a busy machine."""
+    session._netconf._manager.timeout = seconds
+
+
 def make(session: Session, *ports: WantedPort, safety: Safety = SAFETY, **wishes: Any) -> Configuration:
     """Have a switch hold these ports of ours and nothing else of ours."""
     return session.apply(edit_for(session.read(), *ports, **wishes), safety)

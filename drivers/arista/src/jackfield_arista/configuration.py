@@ -98,11 +98,12 @@ def without(entries: Iterable[str], vlans: frozenset[int]) -> tuple[str, ...]:
         if vlans.isdisjoint(range(first, last + 1)):
             left.append(entry)
         else:
-            left += _ranges(vlan for vlan in range(first, last + 1) if vlan not in vlans)
+            left += ranges(vlan for vlan in range(first, last + 1) if vlan not in vlans)
     return tuple(left)
 
 
-def _ranges(vlans: Iterable[int]) -> list[str]:
+def ranges(vlans: Iterable[int]) -> list[str]:
+    """Return ascending ids in as few entries as can be."""
     runs: list[list[int]] = []
     for vlan in vlans:
         if runs and runs[-1][-1] == vlan - 1:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from jackfield_arista.configuration import Configuration, Mode, SwitchPort
+from jackfield_arista.configuration import Configuration, Mode, SwitchPort, ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,6 @@ def _port_in_words(port: SwitchPort, unsaid: frozenset[int]) -> str:
         return "no interface"
     if port.mode is not Mode.TRUNK:
         return f"access VLAN {port.access_vlan}" if port.access_vlan is not None else "no VLAN"
-    listed = ", ".join(str(vlan) for vlan in sorted(port.trunk_vlans - unsaid)) or ("no other" if unsaid else "all")
+    listed = ", ".join(ranges(sorted(port.trunk_vlans - unsaid))) or ("no other" if unsaid else "all")
     native = f", native VLAN {port.native_vlan}" if port.native_vlan is not None else ""
     return f"trunk of {listed}{native}"

@@ -101,6 +101,8 @@ class Session:
         LockHeld and RpcFailed: nothing has changed. UnhealthyAfterCommit and NotTaken: it was taken back,
         where the switch can. CommitLost: the next look tells. NotSaved: it is true, and `save` is still due.
         """
+        if edit.is_empty:
+            return self.read()
         with often():
             return Transaction(
                 self._endpoint.switch,

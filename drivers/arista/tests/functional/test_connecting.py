@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from arista_switches import open_session
+from arista_switches import hurry, open_session
 from jackfield_arista.credentials import Credentials
 from jackfield_arista.errors import (
     AuthenticationFailed,
@@ -177,12 +177,14 @@ def test_who_is_not_there_is_unreachable(fake_switch: FakeSwitch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "fact"), [(b"", "says nothing"), (b"HTTP/1.1 400 Bad Request\r\n\r\n", "there is no SSH server")]
+    ("words", "patience", "fact"),
+    [(b"", 0.5, "says nothing"), (b"HTTP/1.1 400 Bad Request\r\n\r\n", 20, "there is no SSH server")],
 )
-def test_who_is_no_ssh_server_is_unreachable(words: bytes, fact: str) -> None:
+def test_who_is_no_ssh_server_is_unreachable(words: bytes, patience: float, fact: str) -> None:
     """A machine that hangs accepts connections as well."""
+    timeouts = Timeouts(connect=patience)
     with a_server_that_says(words) as port, pytest.raises(Unreachable, match=fact):
-        connect("127.0.0.1", port, Credentials("admin", SECRET), Trust(anyone=True), Timeouts(0.5, 0.5), switch="leaf")
+        connect("127.0.0.1", port, Credentials("admin", SECRET), Trust(anyone=True), timeouts, switch="leaf")
 
 
 def test_a_server_without_an_answer_is_unreachable(netconf_switch: NetconfSwitch) -> None:
@@ -208,7 +210,8 @@ def test_a_session_that_was_cut_is_noticed(fake_switch: FakeSwitch) -> None:
 
 def test_a_switch_that_hangs_does_not_hold_us_up(fake_switch: FakeSwitch) -> None:
     """A request without an answer in time is the end of the session."""
-    with open_session(fake_switch, timeouts=Timeouts(connect=20, reply=0.5)) as session:
+    with open_session(fake_switch) as session:
+        hurry(session)
         fake_switch.faults.hang("get-config")
 
         with pytest.raises(Unreachable, match="did not answer in time") as late:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from arista_switches import SAFETY, access, edit_for, make, open_session, trunk
+from arista_switches import SAFETY, access, edit_for, hurry, make, open_session, trunk
 from jackfield_arista.edit import Edit
 from jackfield_arista.errors import CommitLost, LockHeld, NotTaken, RpcFailed, SwitchError, Unreachable
-from jackfield_arista.session import Session, Timeouts
+from jackfield_arista.session import Session
 from jackfield_sdk import Effect
 from support.netconf import KINDS, FakeSwitch, RpcError
 from support.waiting import wait_until
@@ -138,19 +138,30 @@ def test_a_session_cut_while_it_looks_back_is_on_trial_still(fake_switch: FakeSw
     wait_until(lambda: fake_switch.running() == before, what="the change to be taken back")
 
 
-def test_a_commit_without_an_answer_is_lost(fake_switch: FakeSwitch) -> None:
+def test_a_commit_without_an_answer_is_lost(fake_switch: FakeSwitch, session: Session) -> None:
     """Waiting ends, and so does the trial."""
-    with open_session(fake_switch, timeouts=Timeouts(connect=20, reply=3)) as session:
-        edit = edit_for(session.read(), *PORTS)
-        fake_switch.faults.hang("commit")
+    edit, commit = edit_for(session.read(), *PORTS), session._netconf.commit
 
-        with pytest.raises(CommitLost, match="did not answer in time"):
-            session.apply(edit, SAFETY)
+    def commit_in_a_hurry(*, trial: int | None = None) -> None:
+        hurry(session)
+        commit(trial=trial)
+
+    session._netconf.commit = commit_in_a_hurry  # type: ignore[method-assign]
+    fake_switch.faults.hang("commit")
+
+    with pytest.raises(CommitLost, match="did not answer in time"):
+        session.apply(edit, SAFETY)
 
     # The switch wakes up.
     fake_switch.cut()
     make_with_patience(fake_switch)
     assert is_wanted(fake_switch)
+
+
+def test_an_edit_of_nothing_asks_for_nothing(fake_switch: FakeSwitch, session: Session) -> None:
+    """Nobody's lock stands in its way."""
+    with fake_switch.lock_elsewhere():
+        assert session.apply(Edit(), SAFETY) == session.read()
 
 
 @pytest.mark.parametrize("operation", ["edit-config", "commit"])

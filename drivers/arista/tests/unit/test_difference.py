@@ -184,6 +184,13 @@ def test_an_edit_can_be_read() -> None:
     )
 
 
+def test_many_vlans_are_said_in_few_words() -> None:
+    """As ranges."""
+    lines = edit_for(EMPTY, trunk("Ethernet1", *range(1000, 1500), 7)).lines()
+
+    assert lines[-1] == "Ethernet1: access VLAN 1 instead of trunk of 7, 1000..1499"
+
+
 def test_what_eos_takes_for_granted_is_no_difference_to_what_was_asked() -> None:
     """A port with nothing configured may be shown as access port of VLAN 1."""
     switch = a_switch(a_trunk("Ethernet1", "100"), v100=name_of(100))

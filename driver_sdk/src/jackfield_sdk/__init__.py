@@ -28,7 +28,6 @@ from jackfield_sdk.capabilities import (
     Phase,
     StateVersions,
 )
-from jackfield_sdk.command import Config, program, read_settings, settings_or_exit
 from jackfield_sdk.context import (
     Action,
     BindContext,
@@ -94,7 +93,6 @@ __all__ = [
     "Bound",
     "CannotListen",
     "ChangeContext",
-    "Config",
     "DeviceConflict",
     "DhcpOption",
     "Done",
@@ -151,11 +149,8 @@ __all__ = [
     "bridge_vif_details",
     "host_mac_address",
     "ovs_vif_details",
-    "program",
-    "read_settings",
     "run_agent",
     "serve",
-    "settings_or_exit",
     "start_agent",
     "start_server",
     "tap_vif_details",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jackfield_linuxbridge.__main__ import main
 from jackfield_linuxbridge.settings import LinuxBridgeSettings
-from jackfield_sdk import read_settings
+from jackfield_sdk.command import read_settings
 from pydantic import ValidationError
 from typer.testing import CliRunner
 

@@ -5,7 +5,8 @@ Both read one TOML file: `[driver]` is for the one, `[agent]` and `[ovs]` for th
 
 from __future__ import annotations
 
-from jackfield_sdk import AgentSettings, Config, ServerSettings, program, run_agent, serve, settings_or_exit
+from jackfield_sdk import AgentSettings, ServerSettings, run_agent, serve
+from jackfield_sdk.command import Config, program, settings_or_exit
 
 from jackfield_ovs.agent import OvsAgent
 from jackfield_ovs.driver import OvsDriver

@@ -10,7 +10,7 @@ from jackfield_ovs.__main__ import main
 from jackfield_ovs.layout import integration_patch, physical_patch
 from jackfield_ovs.openflow import Ofctl
 from jackfield_ovs.settings import OvsSettings, parse_openflow
-from jackfield_sdk import read_settings
+from jackfield_sdk.command import read_settings
 from pydantic import ValidationError
 from typer.testing import CliRunner
 

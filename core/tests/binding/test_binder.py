@@ -148,7 +148,7 @@ async def test_slow_driver_costs_one_timeout(yard, bind):
 
 async def test_binding_as_a_whole_has_a_budget(yard, bind):
     """Many slow drivers together cost no more than the budget; then the binding has failed."""
-    slow = [yard.driver(f"slow{n}", hang) for n in range(4)]
+    slow = [yard.driver(f"slow{n}", hang) for n in range(6)]
     binder = await yard.binder(*slow, bind_timeout=0.2, bind_budget=0.5)
     tree = await yard.network()
 
@@ -157,9 +157,11 @@ async def test_binding_as_a_whole_has_a_budget(yard, bind):
 
     assert time.monotonic() - started < 20
     assert outcome.binding.vif_type == BINDING_FAILED
-    found = reasons(outcome)
-    assert "DEADLINE_EXCEEDED" in found[slow[0].name]
-    assert found[slow[3].name] == "the time for binding was over"
+    *earlier, last = outcome.binding.failures
+    # On a busy machine fewer of them have their turn.
+    assert [one["driver"] for one in (*earlier, last)] == [driver.name for driver in slow[: len(earlier) + 1]]
+    assert last["reason"] == "the time for binding was over"
+    assert all(one["reason"] not in ("", last["reason"]) for one in earlier)
 
 
 async def test_ports_of_one_host_are_one_call(yard):

@@ -41,8 +41,6 @@ class AristaSettings(BaseSettings):
     """To reach a switch and log in."""
     rpc_timeout: float = Field(default=30.0, gt=0, le=600)
     """For one answer of a switch; saving a large configuration is the slowest."""
-    lock_timeout: float = Field(default=45.0, gt=0, le=600)
-    """How long somebody else's lock of the configuration is waited for before it is reported."""
     retry_min: float = Field(default=1.0, gt=0)
     """First pause after a switch could not be reached; it doubles, with jitter."""
     retry_max: float = Field(default=60.0, gt=0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,73 @@ async def test_whatever_is_no_answer_is_told_again(site: Site, compute: Compute)
         compute.behave = compute.answer
         await site.until_told()
         assert compute.told(port) == ["network-vif-plugged"], reason
+
+
+@pytest.mark.parametrize("answer", [nothing, lambda _: (200, {"events": []})], ids=["none", "half of one"])
+async def test_what_was_heard_and_never_answered_is_put_right(site: Site, compute: Compute, answer: Any) -> None:
+    """A port that went down again before the next attempt is told to be down, because it may be thought to be up."""
+
+    def hear(events: Any) -> Any:
+        compute.answer(events)
+        return answer(events)
+
+    port = await site.port(await site.network())
+    compute.behave = hear
+    notifiers = await site.tell(compute)
+    await site.raise_(port)
+    await site.until(port, disposition="unknown")
+    await notifiers.stop()
+    await site.lower(port)
+
+    compute.behave = compute.answer
+    await site.tell(compute)
+    await site.until_told()
+
+    assert compute.told(port)[0] == "network-vif-plugged"
+    assert compute.told(port)[-1] == "network-vif-unplugged"
+
+
+async def test_a_server_that_lost_its_port_while_nobody_answered_is_told_so(site: Site, compute: Compute) -> None:
+    """Whoever may think that it has the port is told that it has not, before the one that has it now."""
+    first, second, third = (str(uuid.uuid4()) for _ in range(3))
+    port = await site.port(await site.network(), device_id=first)
+    notifiers = await site.tell(compute)
+    await site.raise_(port)
+    await site.until_told()
+    compute.behave = nothing
+    moved = await site.update(port, device_id=second)
+    await site.until(port, disposition="unknown")
+    await notifiers.stop()
+    await site.update(moved, device_id=third)
+
+    compute.behave = compute.answer
+    await site.tell(compute)
+    await site.until_told()
+
+    *others, last = [(event["name"], event["server_uuid"]) for event in compute.requests[-1]]
+    lost = ("network-vif-unplugged", "network-changed")
+    assert {server: tuple(name for name, of in others if of == server) for server in (first, second)} == {
+        first: lost,
+        second: lost,
+    }
+    assert last == ("network-vif-plugged", third)
+
+
+async def test_nobody_is_told_what_was_over_before_anybody_could_hear_of_it(site: Site, compute: Compute) -> None:
+    """A request that reached nobody leaves no doubt."""
+    port = await site.port(await site.network())
+    await compute.down()
+    notifiers = await site.tell(compute)
+    await site.raise_(port)
+    await site.until(port, disposition="unknown")
+    await notifiers.stop()
+    await site.lower(port)
+
+    await compute.up()
+    await site.tell(compute)
+    await site.until_told()
+
+    assert compute.told(port) == []
 
 
 async def test_a_compute_service_that_is_down_is_told_when_it_is_up(site: Site, compute: Compute) -> None:

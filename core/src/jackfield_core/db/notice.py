@@ -40,7 +40,8 @@ class Vif(Struct, frozen=True):
     """A port as a compute service knows it: the interface of a *server*, or, without one, of no interest to it.
 
     *activations* tells a port that is still up from one that went down and came
-    up again.
+    up again. *perhaps* is what it may know instead, because a request that told
+    so had no answer.
     """
 
     server: str = ""
@@ -48,6 +49,7 @@ class Vif(Struct, frozen=True):
     activations: int = 0
     mac_address: str = ""
     ip_addresses: tuple[str, ...] = ()
+    perhaps: "tuple[Vif, ...]" = ()
 
     def before_it_turned(self) -> "Vif":
         """Return the VIF as it was before its status changed the last time."""

@@ -3,6 +3,9 @@
 What is read to compare may be newer than what was claimed. Whatever is owed of
 it besides is then found to be told already, and costs nobody a request.
 
+What is about to be told is written down before, as what may be known: whoever
+dies, or hears no answer, leaves nobody sure.
+
 Whoever settles holds the ports first, as those do who judge them: both go on to
 the ledger, and must not wait for each other there.
 """
@@ -22,7 +25,7 @@ from jackfield_core.db.notice import NO_VIF, STATE_VERSION, Vif, decode, encode
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.notify.answer import Answer, NoAnswer, Verdict
-from jackfield_core.notify.difference import Event, Step, last_steps, steps
+from jackfield_core.notify.difference import Event, Step, doubted, last_steps, steps
 
 log = structlog.get_logger()
 
@@ -54,8 +57,9 @@ class Item(Struct, frozen=True):
         """Return what the compute service knows with *answers*: it got as far as the first that left something open."""
         known = self.told
         for step in self.steps:
-            if not answers[step.event].verdict.is_done:
-                return known
+            verdict = answers[step.event].verdict
+            if not verdict.is_done:
+                return doubted(known, self.true) if verdict is Verdict.UNKNOWN else known
             known = step.known
         return self.true
 
@@ -89,6 +93,14 @@ class Account:
         async with self._database.reading() as connection:
             ports = await Tables(connection).ports.list_with_deleted(ids) if ids else {}
         return [_item(debt, ports[debt.resource_id].vif if debt.resource_id in ports else None) for debt in claim.debts]
+
+    async def expect(self, claim: Claim, items: Sequence[Item]) -> None:
+        """Write down that what is true may be known from now on."""
+        await self._keep(claim, items, [doubted(item.told, item.true) for item in items])
+
+    async def take_back(self, claim: Claim, items: Sequence[Item]) -> None:
+        """Write down that nobody has heard of it."""
+        await self._keep(claim, items, [item.told for item in items])
 
     async def settle(self, claim: Claim, items: Sequence[Item], answers: Mapping[Event, Answer]) -> None:
         """Write down what was told, and what is still open."""
@@ -125,6 +137,15 @@ class Account:
         async def write(tables: Tables) -> None:
             await tables.ports.hold(debt.resource_id for debt in claim.debts)
             await tables.claims.release(claim.name)
+
+        await self._write(claim, write)
+
+    async def _keep(self, claim: Claim, items: Sequence[Item], known: Sequence[Vif]) -> None:
+        states = [(item.debt.resource_id, STATE_VERSION, encode(vif)) for item, vif in zip(items, known, strict=True)]
+
+        async def write(tables: Tables) -> None:
+            await tables.ports.hold(item.debt.resource_id for item in items)
+            await tables.claims.keep_states(claim.name, states)
 
         await self._write(claim, write)
 

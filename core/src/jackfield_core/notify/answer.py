@@ -53,6 +53,10 @@ class NoAnswer(Exception):
         """Seconds that the compute service asked for."""
 
 
+class NotHeard(NoAnswer):
+    """Raised when it is certain that no event of a request was taken."""
+
+
 class BatchRefused(Exception):
     """Raised when a request was refused as a whole, for what one of its events may have brought into it."""
 

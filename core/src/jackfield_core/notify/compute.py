@@ -15,12 +15,14 @@ import msgspec
 
 from jackfield_core import config
 from jackfield_core.notify import answer
-from jackfield_core.notify.answer import Answer, BatchRefused, NoAnswer
+from jackfield_core.notify.answer import Answer, BatchRefused, NoAnswer, NotHeard
 from jackfield_core.notify.difference import Event
 from jackfield_core.notify.token import Token, hidden
 
 PATH = "/os-server-external-events"
 MAX_ANSWER_BYTES = 1 << 20
+_DOUBTFUL = (500, 502, 504)
+"""Codes of whoever stumbled on the way; all others that are no success say that nothing was taken."""
 
 
 class ComputeService:
@@ -47,6 +49,7 @@ class ComputeService:
 
         Raises:
             NoAnswer: That is not known.
+            NotHeard: It was turned away, or nobody was there.
             BatchRefused: They were refused as a whole.
         """
         token = self._token.read()
@@ -55,19 +58,25 @@ class ComputeService:
                 response, body = await self._post(events, token)
         except TimeoutError:
             raise NoAnswer("timeout", f"no answer within {self._timeout:g} s") from None
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise NotHeard("unreachable", self._told(error, token)) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            text = hidden(str(error) or type(error).__name__, token)
-            raise NoAnswer("unreachable", f"{self._url}: {answer.plain(text)}") from None
+            raise NoAnswer("unreachable", self._told(error, token)) from None
         try:
             return answer.read(response.status_code, body, response.headers.get("Retry-After"), events)
         except NoAnswer as error:
-            raise NoAnswer(error.reason, hidden(error.text, token), error.retry_after) from None
+            kind = NoAnswer if response.status_code in _DOUBTFUL or response.is_success else NotHeard
+            raise kind(error.reason, hidden(error.text, token), error.retry_after) from None
         except BatchRefused as error:
             raise BatchRefused(error.code, hidden(error.text, token)) from None
 
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+
+    def _told(self, error: Exception, token: str) -> str:
+        text = hidden(str(error) or type(error).__name__, token)
+        return f"{self._url}: {answer.plain(text)}"
 
     async def _post(self, events: Sequence[Event], token: str) -> tuple[httpx.Response, bytes]:
         headers = {"Content-Type": "application/json", **({"X-Auth-Token": token} if token else {})}

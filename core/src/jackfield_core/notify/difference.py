@@ -5,6 +5,9 @@ undone before anybody could be told is not told. One thing counts although it
 leaves no difference: a port that went down and came up again is plugged anew,
 because whoever plugs a port waits to hear exactly that.
 
+A request without an answer may have been heard or not. So it is told what is
+true as it follows from either, until that is answered.
+
 Each event brings what the compute service knows a step closer to the truth, so
 that an answer that accepts some events and not others is not forgotten.
 
@@ -14,12 +17,15 @@ The events are those of Nova's API (``os-server-external-events``): after
 taken out of the server.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from jackfield_core.db.notice import NO_VIF, Vif
+
+MOST_DOUBTS = 16
+"""Of what a compute service may know of one port; older ones are as good as certain to be over."""
 
 PLUGGED = "network-vif-plugged"
 UNPLUGGED = "network-vif-unplugged"
@@ -44,15 +50,41 @@ class Step(Struct, frozen=True):
 
 def steps(port_id: str, told: Vif, true: Vif) -> Sequence[Step]:
     """Return what to tell of a port that exists, in order."""
-    if told.server == true.server:
-        return _stayed(port_id, told, true)
-    return [*_left(port_id, told), *_came(port_id, true)]
+    if not told.perhaps:
+        return _certain_steps(port_id, told, true)
+    events = {step.event for known in (told, *told.perhaps) for step in _certain_steps(port_id, known, true)}
+    return _in_doubt(events, told, true.server)
 
 
 def last_steps(port_id: str, told: Vif, last: Vif) -> Sequence[Step]:
     """Return what to tell of a port that was deleted, of which *last* was true."""
-    left = _left(port_id, told) if told.server != last.server else []
+    others = [known for known in (told, *told.perhaps) if known.server != last.server]
+    left = [step for known in others for step in _left(port_id, known)]
+    if told.perhaps:
+        left = _in_doubt({step.event for step in left}, told, last.server)
     return [*left, Step(Event(DELETED, last.server, port_id), NO_VIF)] if last.server else left
+
+
+def doubted(told: Vif, true: Vif) -> Vif:
+    """Return what a compute service knows of which *true* is told, and of which it has not answered that yet."""
+    doubts = dict.fromkeys((*told.perhaps, replace(true, perhaps=())))
+    return replace(told, perhaps=(*doubts,)[-MOST_DOUBTS:])
+
+
+def _in_doubt(events: Collection[Event], told: Vif, server: str) -> list[Step]:
+    """Return steps in order: a server that has lost the port before *server*; nothing is certain before the last."""
+
+    def place(event: Event) -> tuple[bool, bool, str]:
+        is_here = event.server == server
+        return is_here, (event.name == CHANGED) is not is_here, event.server
+
+    return [Step(event, told) for event in sorted(events, key=place)]
+
+
+def _certain_steps(port_id: str, told: Vif, true: Vif) -> Sequence[Step]:
+    if told.server == true.server:
+        return _stayed(port_id, told, true)
+    return [*_left(port_id, told), *_came(port_id, true)]
 
 
 def _stayed(port_id: str, told: Vif, true: Vif) -> list[Step]:

@@ -19,7 +19,7 @@ from jackfield_core import config
 from jackfield_core.db.engine import Database
 from jackfield_core.dispatch.backoff import Backoff
 from jackfield_core.notify.account import Account, Claim, Item
-from jackfield_core.notify.answer import Answer, BatchRefused, NoAnswer
+from jackfield_core.notify.answer import Answer, BatchRefused, NoAnswer, NotHeard
 from jackfield_core.notify.compute import ComputeService
 from jackfield_core.notify.difference import Event
 from jackfield_core.observability.repeats import Repeats
@@ -123,10 +123,19 @@ class Lane:
             # This process slept; by now somebody else may have told something newer.
             await self._account.release(claim)
             return
-        events = [step.event for item in items for step in item.steps]
-        answers = await self._tell(events) if events else {}
+        answers = await self._tell_steps(claim, [item for item in items if item.steps])
         self._note(items, answers)
         await self._account.settle(claim, items, answers)
+
+    async def _tell_steps(self, claim: Claim, items: Sequence[Item]) -> Told:
+        if not items:
+            return {}
+        await self._account.expect(claim, items)
+        try:
+            return await self._tell([step.event for item in items for step in item.steps])
+        except NotHeard:
+            await self._account.take_back(claim, items)
+            raise
 
     async def _tell(self, events: Sequence[Event]) -> Told:
         begun = time.monotonic()

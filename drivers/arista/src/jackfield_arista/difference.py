@@ -3,8 +3,9 @@
 An obstacle is something of somebody else in the place of what we want. `difference` refuses at the
 first one; who wants to leave out what cannot be and make the rest asks `obstacles` for all of them.
 
-A VLAN is ours if its name says so, and what a port has of it is ours with it. VLANs of ours that
-nobody wants go if they are in the scope, and take their place on every port with them.
+A VLAN is ours if its name says so, and what a port has of it is ours with it, but for numbers that the
+operator had put on a trunk's list before us. VLANs of ours that nobody wants go if they are in the scope,
+and take their place on every port with them.
 """
 
 from __future__ import annotations
@@ -121,40 +122,51 @@ def _port_changes(
     current: Configuration, wanted: Wanted, ours: frozenset[int], going: frozenset[int]
 ) -> Iterator[tuple[str, PortChange]]:
     for name, before in current.ports.items():
-        back = _put_back(wanted.restore.get(name), name, ours)
-        port = wanted.ports.get(name)
-        if port is not None:
-            after = _with(before, port, back, ours)
-        else:
-            after = _released(before, back, ours if name in wanted.ports else going)
+        before_us, port = wanted.restore.get(name), wanted.ports.get(name)
+        judged = ours if name in wanted.ports else going
+        listed = judged - _listed_before_us(before, before_us)
+        back = _put_back(before_us, name, ours)
+        after = _released(before, back, judged, listed) if port is None else _with(before, port, back, judged, listed)
         if after != before:
             yield name, PortChange(before, after)
 
 
-def _with(before: SwitchPort, port: WantedPort, back: SwitchPort, ours: frozenset[int]) -> SwitchPort:
-    """Return a port with what is wanted on it, and with what others have put on its trunk."""
+def _listed_before_us(port: SwitchPort, before_us: SwitchPort | None) -> frozenset[int]:
+    """Return the numbers that a trunk had on its list without us: a range of the operator's stays whole."""
+    if before_us is None or before_us.mode is not Mode.TRUNK or port.mode is not Mode.TRUNK:
+        return frozenset()
+    return before_us.trunk_vlans
+
+
+def _with(
+    before: SwitchPort, port: WantedPort, back: SwitchPort, ours: frozenset[int], listed: frozenset[int]
+) -> SwitchPort:
+    """Return a port with what is wanted on it, and with what others have put on its trunk.
+
+    `ours` are VLANs of ours, `listed` those that we have put on the trunk's list.
+    """
     if port.mode is Mode.ACCESS:
         return SwitchPort(before.name, Mode.ACCESS, access_vlan=port.access_vlan)
     if before.carries_all:
         return replace(before, native_vlan=_native(before, back, ours, port.native_vlan))
     if not port.vlans:
-        return _released(before, back, ours)
+        return _released(before, back, ours, listed)
     if before.mode is not Mode.TRUNK:
         return _trunk(before, port.native_vlan, (), port.vlans)
-    kept = without(before.trunk_entries, ours - port.vlans)
+    kept = without(before.trunk_entries, listed - port.vlans)
     return _trunk(before, _native(before, back, ours, port.native_vlan), kept, port.vlans)
 
 
-def _released(before: SwitchPort, back: SwitchPort, ours: frozenset[int]) -> SwitchPort:
+def _released(before: SwitchPort, back: SwitchPort, ours: frozenset[int], listed: frozenset[int]) -> SwitchPort:
     """Return a port with nothing of ours: what others have on it stays, or else it is as it was before us."""
-    if ours.isdisjoint(before.trunk_vlans | {before.access_vlan, before.native_vlan}):
+    if listed.isdisjoint(before.trunk_vlans) and ours.isdisjoint({before.access_vlan, before.native_vlan}):
         return before
     if before.mode is not Mode.TRUNK:
         return back
     native = _native(before, back, ours)
     if before.carries_all:
         return replace(before, native_vlan=native)
-    kept = without(before.trunk_entries, ours)
+    kept = without(before.trunk_entries, listed)
     if kept:
         return _trunk(before, native, kept)
     if native is not None and native == before.native_vlan:
@@ -177,14 +189,14 @@ def _native(before: SwitchPort, back: SwitchPort, ours: frozenset[int], wanted: 
 
 
 def _put_back(before_us: SwitchPort | None, name: str, ours: frozenset[int]) -> SwitchPort:
-    """Return what a port was before us, without VLANs of ours; as EOS starts with it if nobody remembers."""
+    """Return what a port was before us; as EOS starts with it if nobody remembers.
+
+    A number that is a VLAN of ours by now is no access or native VLAN to go back to.
+    """
     if before_us is None:
         return SwitchPort(name)
-    entries = without(before_us.trunk_entries, ours)
-    if before_us.trunk_vlans and not entries:
-        return SwitchPort(name)
     access, native = (None if vlan in ours else vlan for vlan in (before_us.access_vlan, before_us.native_vlan))
-    return SwitchPort(name, before_us.mode, access, native, vlans_of(entries), entries=entries)
+    return replace(before_us, name=name, exists=True, access_vlan=access, native_vlan=native)
 
 
 def _vni_changes(current: Configuration, wanted: Wanted, is_ours: IsOurs) -> Iterator[tuple[int, VniChange]]:

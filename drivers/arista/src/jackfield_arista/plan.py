@@ -94,12 +94,13 @@ def plan_for(situation: Situation) -> Plan:
                 failures.setdefault((row.kind, row.id), _error(situation.switch, hit[row.number]))
         good = [row for row in good if row.number not in hit]
         wanted = _wanted(situation, good)
+    edit = difference(situation.configuration, wanted, is_ours)
     return Plan(
-        difference(situation.configuration, wanted, is_ours),
+        edit,
         wanted,
         failures,
         takes=tuple(_takes(situation, wanted)),
-        freed=tuple(port for port in situation.taken if wanted.ports.get(port) is None),
+        freed=tuple(_freed(situation, wanted, edit.applied_to(situation.configuration))),
         made=tuple(good),
         gone=tuple(row for row in situation.rows if row.leaving and row.number not in situation.left_out),
     )
@@ -202,6 +203,15 @@ def _takes(situation: Situation, wanted: Wanted) -> Iterator[SwitchPort]:
         carried = seen.trunk_vlans | {seen.access_vlan, seen.native_vlan}
         if port is not None and seen.exists and name not in situation.taken and ours.isdisjoint(carried):
             yield seen
+
+
+def _freed(situation: Situation, wanted: Wanted, after: Configuration) -> Iterator[str]:
+    """Yield the ports that have nothing of ours: no number either that was on a list before us and is ours now."""
+    is_ours = ownership.owner(situation.deployment_id)
+    ours = {vlan for vlan, name in after.vlans.items() if is_ours(name)}
+    for port in situation.taken:
+        if wanted.ports.get(port) is None and ours.isdisjoint(after.port(port).trunk_vlans):
+            yield port
 
 
 def _is_hit(row: Row, obstacle: Obstacle) -> bool:

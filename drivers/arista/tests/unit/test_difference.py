@@ -43,6 +43,7 @@ def test_vlans_of_ours_leave_a_trunk_of_others() -> None:
 
     assert after.ports["Ethernet1"].entries == ("2000..2005", "101", "7")
     assert 100 not in after.vlans
+    assert edit_for(switch).applied_to(switch).ports["Ethernet1"].entries == ("2000..2005", "7")
 
 
 def test_a_vlan_that_goes_takes_its_place_on_every_port() -> None:
@@ -63,6 +64,20 @@ def test_what_is_out_of_scope_stays() -> None:
 
     assert set(edit.vlans) == {101}
     assert edit.applied_to(switch).ports["Ethernet1"].entries == ("100",)
+
+
+def test_a_range_that_an_operator_wrote_stays_whole() -> None:
+    """A VLAN of ours comes and goes within it, and leaves no hole; what we added ourselves goes."""
+    before_us = a_trunk("Ethernet1", "1000..1999")
+    wishes = replace(wanted(trunk("Ethernet1", 1005, 77)), restore={"Ethernet1": before_us})
+    switch = a_switch(before_us)
+
+    with_ours = difference(switch, wishes, IS_OURS).applied_to(switch)
+    gone = difference(with_ours, replace(wanted(), restore={"Ethernet1": before_us}), IS_OURS).applied_to(with_ours)
+
+    assert with_ours.ports["Ethernet1"].entries == ("1000..1999", "77")
+    assert gone.ports["Ethernet1"].entries == ("1000..1999",)
+    assert gone == switch
 
 
 def test_a_port_goes_back_to_what_it_was_before_us() -> None:
@@ -93,8 +108,10 @@ def test_a_trunk_keeps_the_native_vlan_of_others() -> None:
 def test_a_trunk_of_every_vlan_stays_one() -> None:
     """It carries ours already, and a list would take it from all the others."""
     switch = a_switch(a_trunk("Ethernet1"))
+    untagged = a_switch(a_trunk("Ethernet1", native_vlan=100), v100=name_of(100))
 
     assert set(edit_for(switch, trunk("Ethernet1", 100)).ports) == set()
+    assert edit_for(untagged).applied_to(untagged).ports["Ethernet1"] == a_trunk("Ethernet1")
 
 
 def test_a_native_vlan_is_carried() -> None:

@@ -43,7 +43,7 @@ def _site(narrator: Narrator, lacks: list[str]) -> Site:
     if lacks:
         narrator.say(_left_out(lacks))
         return LoopbackSite(narrator)
-    narrator.say("Jackfield: two hosts with a real Open vSwitch each, and the real openstack client.")
+    narrator.say("Jackfield: two hosts with a real Open vSwitch each, in two racks, and the real openstack client.")
     return OpenVSwitchSite(narrator)
 
 

@@ -1,4 +1,4 @@
-"""Where the story takes place: on hosts with Open vSwitch, or, where that cannot be, without.
+"""Where the story takes place: on hosts with Open vSwitch in two racks, or, where that cannot be, without.
 
 Both sites offer the story the same few things: a control plane, the names of two hosts, a way to
 plug a machine into a port, and proof that machines reach each other. The site without hosts says
@@ -9,12 +9,17 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from e2e.lab.cloud import Cloud
-from e2e.lab.control_plane import BINDING_FABRIC, FABRIC, OVS, ControlPlane, typed
+from e2e.lab.control_plane import ARISTA, BINDING_FABRIC, FABRIC, OVS, ControlPlane, typed
 from e2e.lab.machine import Machine, Vif
+from e2e.lab.racks import Racks
+from e2e.lab.switching import DEFAULT_VLAN, Switching, vlan_names
+from e2e.lab.top_of_rack import TopOfRack, trunk
+from support.netconf import missing_requirements
 
 from demo.narrator import Narrator
 
@@ -46,19 +51,33 @@ class Site(Protocol):
     def prove_ping(self, one: str, other: str, *, on_trunk: int | None = None) -> None:
         """Ping between two machines; with *on_trunk* show the VLAN between the hosts as well."""
 
+    def prove_switches(self, vlan: int, *, carry: bool) -> None:
+        """Show whether the switches of the racks carry a VLAN where the hosts are plugged in."""
+
+    def prove_switches_restored(self) -> None:
+        """Show that the switches of the racks are as they were at the start."""
+
     def remove(self) -> None:
         """Stop and remove everything."""
 
 
 class OpenVSwitchSite:
-    """Two hosts out of network namespaces, each with an Open vSwitch and an agent."""
+    """Two hosts out of network namespaces, each with an Open vSwitch and an agent, and each in a rack.
+
+    Where no server for NETCONF is installed, the hosts are not in racks, and the site says so.
+    """
 
     hosts = ("host-1", "host-2")
 
     def __init__(self, narrator: Narrator) -> None:
         self._narrator = narrator
-        self._cloud = Cloud(hosts=2, drivers=[OVS, FABRIC])
+        self._lacks = missing_requirements()
+        if self._lacks:
+            self._cloud = Cloud(hosts=2, drivers=[OVS, FABRIC])
+        else:
+            self._cloud = Cloud(hosts=2, drivers=[OVS, ARISTA, FABRIC], racks=partial(Racks, one_hall=True))
         self._machines: dict[str, Machine] = {}
+        self._untouched: list[bytes] = []
 
     @property
     def control_plane(self) -> ControlPlane:
@@ -71,14 +90,22 @@ class OpenVSwitchSite:
         return self._cloud.lab.run_directory
 
     def start(self) -> None:
-        """Start everything."""
+        """Start everything, and let the hosts' own traffic through the racks, as their operator would."""
         self._cloud.start()
+        for number, leaf in enumerate(self._leaves(), 1):
+            leaf.edit(trunk(self._cloud.lab.racks.port_of(number), DEFAULT_VLAN, native=DEFAULT_VLAN))
+            self._untouched.append(leaf.running())
 
     def show_hosts(self) -> None:
         """Show the agents' commands as they run inside the hosts' namespaces."""
         for host in self._cloud.lab.hosts:
             agent = self._cloud.agents[host.name]
             self._narrator.command(typed(agent.command), note=f"tunnel IP {host.tunnel_ip}, process {agent.pid}")
+        for number, leaf in enumerate(self._leaves(), 1):
+            place = f"host-{number} is on {self._cloud.lab.racks.port_of(number)} of {leaf.name}"
+            self._narrator.say(f"{place}, a switch with a NETCONF server at {leaf.address} port {leaf.port}.")
+        if self._lacks:
+            self._narrator.say(f"Left out: switches of racks, which need {' and '.join(self._lacks)}.")
 
     def plug(self, name: str, host: str, vif: Vif) -> None:
         """Start a machine as a compute service would."""
@@ -100,9 +127,27 @@ class OpenVSwitchSite:
                 self._narrator.quote(frame)
                 self._narrator.claim(f"vlan {on_trunk}" in frame, f"frames between the hosts carry VLAN {on_trunk}")
 
+    def prove_switches(self, vlan: int, *, carry: bool) -> None:
+        """Show what the running configuration of the hosts' switches says of a VLAN."""
+        for number, leaf in enumerate(self._leaves(), 1):
+            running, port = leaf.running(), self._cloud.lab.racks.port_of(number)
+            carries = vlan in Switching.read(running).ports[port].tagged
+            if carry:
+                self._narrator.quote(f'{leaf.name}: vlan {vlan} name "{vlan_names(running)[vlan]}"')
+            claim = f"{leaf.name} {'carries' if carry else 'does not carry'} VLAN {vlan} on {port}"
+            self._narrator.claim(carries is carry, claim)
+
+    def prove_switches_restored(self) -> None:
+        """Compare what the switches run with what they ran at the start."""
+        for leaf, before in zip(self._leaves(), self._untouched, strict=True):
+            self._narrator.claim(leaf.running() == before, f"{leaf.name} is configured as it was, to the byte")
+
     def remove(self) -> None:
         """Remove everything."""
         self._cloud.remove()
+
+    def _leaves(self) -> list[TopOfRack]:
+        return [] if self._lacks else self._cloud.lab.racks.leaves
 
     def _show_ping(self, sender: Machine, receiver: Machine) -> None:
         command = ["ping", "-n", "-c", "3", "-i", "0.2", receiver.address]
@@ -137,6 +182,12 @@ class LoopbackSite:
     def prove_ping(self, one: str, other: str, *, on_trunk: int | None = None) -> None:
         """Say that nothing was pinged."""
         self._narrator.say(f"Left out: a ping from {one} to {other}.")
+
+    def prove_switches(self, vlan: int, *, carry: bool) -> None:
+        """Say nothing: that there are no switches has been said."""
+
+    def prove_switches_restored(self) -> None:
+        """Say nothing, likewise."""
 
     def remove(self) -> None:
         """Remove everything."""

@@ -62,9 +62,12 @@ class Story:
         self._site.prove_ping("blue-1", "blue-2")
 
     def _trunk(self) -> None:
-        self._narrator.chapter(f"The same over VLAN {TRUNK_VLAN} on a trunk")
+        self._narrator.chapter(f"The same over VLAN {TRUNK_VLAN}, on the hosts and on the switches between them")
         self._network("red", *_vlan(TRUNK_VLAN))
+        self._site.prove_switches(TRUNK_VLAN, carry=False)
         self._two_machines("red")
+        self._await_no_debt()
+        self._site.prove_switches(TRUNK_VLAN, carry=True)
         self._site.prove_ping("red-1", "red-2", on_trunk=TRUNK_VLAN)
 
     def _refusal(self) -> None:
@@ -114,6 +117,7 @@ class Story:
         self._await_no_debt()
         left = self._openstack("network", "list").rows
         self._narrator.claim(left == [], "nothing is left, and every driver knows")
+        self._site.prove_switches_restored()
 
     def _network(self, name: str, *provider: str) -> Row:
         shown = columns("id", "mtu", "provider:network_type", "provider:physical_network", "provider:segmentation_id")

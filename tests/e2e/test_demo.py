@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from e2e.lab.control_plane import PROGRAMS
+from support.netconf import missing_requirements
 
 ROOT = Path(__file__).parents[2]
 # Two dozen runs of a client that takes seconds to start on a busy machine.
@@ -29,12 +30,16 @@ def run_demo(environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]
 
 @pytest.mark.usefixtures("requirements")
 def test_demo_tells_the_whole_story() -> None:
-    """With root and Open vSwitch the demo leaves nothing out and ends with status 0."""
+    """With root, Open vSwitch and a server for NETCONF the demo leaves nothing out and ends with status 0."""
+    if lacks := missing_requirements():
+        pytest.skip(f"needs {' and '.join(lacks)}")
     demo = run_demo({})
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "blue-3 on host-1 reaches blue-2 on host-2" in demo.stdout
+    assert "leaf-2 carries VLAN 142 on Ethernet1" in demo.stdout
     assert "frames between the hosts carry VLAN 142" in demo.stdout
+    assert "leaf-2 is configured as it was, to the byte" in demo.stdout
     assert "left out" not in demo.stdout.lower()
 
 

@@ -72,10 +72,11 @@ LINUX_BRIDGE = Driver(
     configuration='[driver]\nlisten = "unix://{directory}/linuxbridge.sock"\n',
 )
 # Its switches are in the inventory of the lab's racks (`e2e.lab.racks`). It looks at them often, to notice soon
-# that one has lost what it held.
+# that one has lost what it held. Advisory, like the fabric below: nobody has to wait for its verdict while it is down.
 ARISTA = Driver(
     "arista",
     ("jackfield-arista", "driver", "--config", "{directory}/arista.toml"),
+    policy="advisory",
     configuration="""\
 [driver]
 listen = "unix://{directory}/arista.sock"

@@ -57,6 +57,15 @@ class Switching:
         return cls(rules, dict(_mapping(instances)))
 
 
+def vlan_names(configuration: bytes) -> dict[int, str]:
+    """Return the names of the VLANs of a running configuration."""
+    path = "ni:network-instances/ni:network-instance[ni:name='default']/ni:vlans/ni:vlan/ni:config"
+    found = etree.fromstring(configuration).findall(path, NAMESPACES)
+    return {
+        int(vlan.findtext("ni:vlan-id", "0", NAMESPACES)): vlan.findtext("ni:name", "", NAMESPACES) for vlan in found
+    }
+
+
 def _rule(interface: etree._Element, existing: set[int]) -> PortRule:
     config = interface.find(".//v:switched-vlan/v:config", NAMESPACES)
     if config is None or config.findtext("v:interface-mode", "ACCESS", NAMESPACES) == "ACCESS":

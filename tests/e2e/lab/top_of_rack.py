@@ -24,17 +24,25 @@ from support.netconf.somebody import Somebody
 HOST_PORTS = tuple(f"Ethernet{number}" for number in range(1, 9))
 TRUNK, ROUTED = "Ethernet49", "Ethernet50"
 LEAF, SPINE = "leaf", "spine"
-# As the operator of the fabric leaves it: towards the spine all VLANs that exist.
-FABRIC = (
-    f'<interfaces xmlns="http://openconfig.net/yang/interfaces"><interface><name>{TRUNK}</name>'
-    f'<config><name>{TRUNK}</name><type xmlns:i="urn:ietf:params:xml:ns:yang:iana-if-type">i:ethernetCsmacd</type>'
-    "</config>"
-    '<ethernet xmlns="http://openconfig.net/yang/interfaces/ethernet"><switched-vlan '
-    'xmlns="http://openconfig.net/yang/vlan"><config><interface-mode>TRUNK</interface-mode></config>'
-    "</switched-vlan></ethernet></interface></interfaces>"
+TRUNK_PORT = (
+    '<interfaces xmlns="http://openconfig.net/yang/interfaces"><interface><name>{port}</name><config><name>{port}</name>'
+    '<type xmlns:i="urn:ietf:params:xml:ns:yang:iana-if-type">i:ethernetCsmacd</type></config><ethernet '
+    'xmlns="http://openconfig.net/yang/interfaces/ethernet"><switched-vlan xmlns="http://openconfig.net/yang/vlan">'
+    "<config><interface-mode>TRUNK</interface-mode>{leaves}</config></switched-vlan></ethernet></interface></interfaces>"
 )
 RETRY = 0.2  # Seconds until the follower tries again.
 LOOK = 5.0  # Seconds between two looks, should no news of a change have come.
+
+
+def trunk(port: str, *vlans: int, native: int | None = None) -> str:
+    """Return the edit of an operator who makes an interface a trunk: of *vlans*, or of all that exist."""
+    leaves = "".join(f"<trunk-vlans>{vlan}</trunk-vlans>" for vlan in vlans)
+    untagged = f"<native-vlan>{native}</native-vlan>" if native else ""
+    return TRUNK_PORT.format(port=port, leaves=untagged + leaves)
+
+
+# As the operator leaves it: towards the spine all VLANs that exist.
+FABRIC = trunk(TRUNK)
 
 
 class TopOfRack(NetconfSwitch):

@@ -18,6 +18,7 @@ from jackfield_core.binding.dynamic import DynamicSegments
 from jackfield_core.db.base import now
 from jackfield_core.db.idle_segment import IdleSegmentTable
 from jackfield_core.db.unit_of_work import UnitOfWork
+from jackfield_core.errors import JackfieldError
 
 log = structlog.get_logger()
 
@@ -49,4 +50,7 @@ class Releaser:
             # Some wait for a driver or a host, perhaps for days: their ports are not to wait for us.
             idle = [id for id in unbound if await seen.of_network(id, unused_since)]
         for id in idle:
-            await self._segments.release(id, unused_since)
+            try:
+                await self._segments.release(id, unused_since)
+            except JackfieldError as error:
+                log.warning("segment.not_released", network_id=id, reason=error.message)

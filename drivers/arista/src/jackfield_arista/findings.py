@@ -104,7 +104,8 @@ def of_ports(
             yield Finding("interfaces", Level.NOTE, f"{port}, which is {what}, has no link", "see the cable")
         if found.carries_all and port not in switch.uplinks:
             fact = f"{port}, which is {what}, is a trunk of all VLANs: its host gets those of all others"
-            yield Finding("interfaces", Level.NOTE, fact, "give it a list, `switchport trunk allowed vlan 1`, before its first")
+            advice = "give it a list, `switchport trunk allowed vlan 1`, before its first"
+            yield Finding("interfaces", Level.NOTE, fact, advice)
     there = sum(configuration.port(port).exists for port in expected)
     yield Finding("interfaces", Level.FINE, f"{there} of {len(expected)} ports of the inventory are there")
 

@@ -56,6 +56,9 @@ class Switch(Protocol):
 class Channel(Protocol):
     """The part of a connection that a session uses."""
 
+    closed: bool
+    eof_received: bool
+
     def recv(self, nbytes: int) -> bytes: ...
 
     def sendall(self, s: bytes) -> None: ...
@@ -130,7 +133,9 @@ class Speaker:
             case Fault(Kind.CUT_BEFORE):
                 raise Cut
             case Fault(Kind.UNANSWERED):
-                self._is_over.wait()
+                # A client that hangs up takes its session along, whatever hangs here.
+                while not (self._is_over.wait(0.05) or self._channel.closed or self._channel.eof_received):
+                    continue
                 raise Cut
             case Fault(Kind.IGNORED):
                 return "<ok/>"

@@ -36,14 +36,14 @@ def test_vlans_of_ours_join_a_trunk_of_others() -> None:
 
 def test_vlans_of_ours_leave_a_trunk_of_others() -> None:
     """Their entries stay, order and all."""
-    port = a_trunk("Ethernet1", "100", "2000..2005", "101", "7")
+    port = a_trunk("Ethernet1", "100", "7", "2000..2005", "101", "30")
     switch = a_switch(port, v7="storage", v100=name_of(100), v101=name_of(101))
 
     after = edit_for(switch, trunk("Ethernet1", 101)).applied_to(switch)
 
-    assert after.ports["Ethernet1"].entries == ("2000..2005", "101", "7")
+    assert after.ports["Ethernet1"].entries == ("7", "2000..2005", "101", "30")
     assert 100 not in after.vlans
-    assert edit_for(switch).applied_to(switch).ports["Ethernet1"].entries == ("2000..2005", "7")
+    assert edit_for(switch).applied_to(switch).ports["Ethernet1"].entries == ("7", "2000..2005", "30")
 
 
 def test_a_vlan_that_goes_takes_its_place_on_every_port() -> None:

@@ -13,6 +13,7 @@ import typer
 from msgspec import Struct
 
 from jackfield_core.api.schemas.driver import plain
+from jackfield_core.config import Settings
 from jackfield_core.console import (
     ConfigOption,
     DriverArgument,
@@ -98,10 +99,15 @@ def driver_resync(
         return await service.resync(ctx, name, remove_orphans=remove_orphans, everything=everything)
 
     asked = ask_drivers(settings, ask)
-    if not wait:
+    if wait:
+        _see_through(settings, asked, timeout, json=json)
+    else:
         _tell_asked(name, json=json)
-        return
-    with progress(f"resync of {name}") as step:
+
+
+def _see_through(settings: Settings, asked: Asked, timeout: float, *, json: bool) -> None:
+    """Watch a resync for *timeout* seconds at most, and tell what came of it; ends with 1 if something is left."""
+    with progress(f"resync of {asked.before.driver}") as step:
         found = ask_drivers(settings, lambda service, ctx: _watched(service, ctx, asked, timeout, step))
     if json:
         print_json({**plain(found), "in_sync": found.is_whole})

@@ -53,8 +53,7 @@ async def compare(
     """
     if LIST_OWNED not in subject.features:
         raise NoVerdict(subject.name, "it does not tell what is on its devices", code="UNIMPLEMENTED", attempted=False)
-    expectation = await expect(database, subject, share)
-    tally = Tally(expectation)
+    tally = Tally(await expect(database, subject, share))
     with subject.client.kept():
         await _read(subject, tally, progress)
         known_kinds = tally.kinds.union(listed_kinds)
@@ -64,13 +63,18 @@ async def compare(
             *await _thinned(database, subject, tally, agent_down_time),
             *await suspects.orphans(database, subject, tally),
         ]
+    return _findings(subject.name, tally, found, known_kinds)
+
+
+def _findings(driver: str, tally: Tally, found: Sequence[Finding], known_kinds: frozenset[str]) -> Findings:
+    """Return what was *found*, with what the tally says besides of orphans that are held and of many backends."""
     held, gone = tally.held()
     spread = {kind: tally.spread(kind) for kind in Kind}
     return Findings(
-        driver=subject.name,
+        driver=driver,
         since=tally.since,
         listed=tally.listed,
-        compared=expectation.judged,
+        compared=tally.expected,
         found=sorted(found, key=_order),
         unreachable=tuple(tally.unreachable.values()),
         listed_kinds=known_kinds,

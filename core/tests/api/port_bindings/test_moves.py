@@ -1,98 +1,18 @@
 """A port with a binding on the host that its server moves to."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import openstack
 import pytest
 import uvicorn
-from jackfield_core import config
 from jackfield_core.app import Application
-from jackfield_sdk import BindContext, Bound, Rejected, ServerSettings, Skip, start_server
-from jackfield_sdk.testing import RecordingDriver
+from jackfield_sdk import Rejected
+from support.several_bindings import Fabric, activate, bind, server_on, states
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::openstack.warnings.RemovedInSDK50Warning", "ignore::openstack.warnings.RemovedInSDK60Warning"
 )
-
-NOWHERE = "nowhere"
-
-
-class Fabric(RecordingDriver):
-    """Binds ports on every host but one, and remembers what it is told."""
-
-    name = "fabric"
-
-    async def bind_port(self, context: BindContext) -> Bound | Skip:
-        await self.script.play("bind_port", context)
-        host = context.host.name
-        return Skip("no agent there") if host == NOWHERE else Bound(context.segments[0].id, "ovs", {"bridge": host})
-
-    def moves(self) -> list[tuple[str, str]]:
-        """Return the changes of a port's host that were delivered: from where, to where."""
-        told = self.script.called("update_port_postcommit")
-        hosts = [(change.original.binding.host, change.current.binding.host) for change in told]
-        return [move for move in hosts if move[0] != move[1]]
-
-
-@pytest.fixture
-async def fabric(tmp_path: Path) -> AsyncIterator[Fabric]:
-    """Serve the driver."""
-    fabric = Fabric()
-    server = await start_server(fabric, ServerSettings(listen=f"unix://{tmp_path}/f.sock"))
-    yield fabric
-    await server.stop()
-
-
-@pytest.fixture
-def settings(settings: config.Settings, fabric: Fabric, tmp_path: Path) -> config.Settings:
-    """Configure the driver, and deliver to it."""
-    driver = config.Driver(name="fabric", endpoint=f"unix://{tmp_path}/f.sock")
-    patient = config.Mechanism(precommit_budget=10, bind_timeout=10, bind_budget=20)
-    return settings.model_copy(update={"roles": ["api", "dispatcher"], "drivers": [driver], "mechanism": patient})
-
-
-@pytest.fixture
-async def application(application: Application) -> Application:
-    """Wait until the driver takes calls."""
-    await application.drivers_ready(20)
-    return application
-
-
-@pytest.fixture
-async def port(api: Any) -> Any:
-    """Create the port of a server on host "source"."""
-    network = await api.create("network")
-    return await api.create("port", **server_on("source", network["id"]))
-
-
-def server_on(host: str, network_id: str) -> dict[str, Any]:
-    """Return the attributes of a server's port."""
-    return {"network_id": network_id, "device_owner": "compute:nova", "device_id": "server", "binding:host_id": host}
-
-
-async def bind(api: Any, port: Any, host: str, **attributes: Any) -> Any:
-    """Add a binding; return it."""
-    body = {"binding": {"host": host, **attributes}}
-    answer = await api.http.post(f"/v2.0/ports/{port['id']}/bindings", json=body)
-    assert answer.status_code == 201, answer.text
-    return answer.json()["binding"]
-
-
-async def activate(api: Any, port: Any, host: str) -> Any:
-    """Activate a binding, as compute services do: without a body."""
-    answer = await api.http.put(f"/v2.0/ports/{port['id']}/bindings/{host}/activate")
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-async def states(api: Any, port: Any) -> dict[str, str]:
-    """Return the status of each binding, by host."""
-    found = (await api.get(f"ports/{port['id']}/bindings"))["bindings"]
-    return {one["host"]: one["status"] for one in found}
 
 
 async def test_second_binding_waits(api: Any, port: Any) -> None:
@@ -241,87 +161,6 @@ async def test_segment_of_a_binding_that_waits_stays(api: Any) -> None:
     status, type, _ = await api.refused("DELETE", f"segments/{segments[0]['id']}")
 
     assert (status, type) == (409, "SegmentInUse")
-
-
-async def test_nobody_binds_it_there(api: Any, port: Any) -> None:
-    """A binding that fails is not kept; who asks is told every driver's reason."""
-    answer = await api.http.post(f"/v2.0/ports/{port['id']}/bindings", json={"binding": {"host": NOWHERE}})
-
-    assert answer.status_code == 409
-    assert answer.json()["NeutronError"] == {
-        "type": "PortBindingError",
-        "message": f"Binding for port {port['id']} on host nowhere could not be created or updated.",
-        "detail": "fabric (level 0): no agent there",
-    }
-    assert await states(api, port) == {"source": "ACTIVE"}
-
-
-REFUSALS = [
-    ("POST", "", {"binding": {"host": "source"}}, (409, "PortBindingAlreadyExists")),
-    ("POST", "", {"binding": {"host": "target"}}, (409, "PortBindingAlreadyExists")),
-    ("POST", "", {"binding": {"host": ""}}, (400, "HTTPBadRequest")),
-    ("POST", "", {"binding": {"host": "a", "status": "ACTIVE"}}, (400, "HTTPBadRequest")),
-    ("POST", "", {"binding": {"host": "a", "vnic_type": "strange"}}, (400, "HTTPBadRequest")),
-    ("GET", "/other", None, (404, "PortBindingNotFound")),
-    ("GET", "?colour=red", None, (400, "HTTPBadRequest")),
-    ("PUT", "/other", {"binding": {"profile": {}}}, (404, "PortBindingNotFound")),
-    ("PUT", "/target", {"binding": {"host": "other"}}, (400, "HTTPBadRequest")),
-    ("PUT", "/other/activate", None, (404, "PortBindingNotFound")),
-    ("PUT", "/source/activate", None, (409, "PortBindingAlreadyActive")),
-    ("GET", "/target/activate", None, (405, "HTTPMethodNotAllowed")),
-    ("GET", "/target/colour", None, (404, "HTTPNotFound")),
-    ("DELETE", "/other", None, (404, "PortBindingNotFound")),
-]
-
-
-async def test_refusals_have_the_types_of_neutron(api: Any, port: Any) -> None:
-    """Clients tell by status and type what they did wrong."""
-    await bind(api, port, "target")
-
-    for method, path, body, expected in REFUSALS:
-        refused = await api.refused(method, f"ports/{port['id']}/bindings{path}", json=body)
-        assert (method, path, refused[:2]) == (method, path, expected)
-
-
-async def test_host_that_no_path_could_name_is_refused(api: Any, port: Any) -> None:
-    """A binding is found by its host in a path, so no port gets to a host that does not fit there."""
-    names = ("a/b", "/", " ", "a\x00b", "a\nb", "\x7f", "..", ".")
-    for name in names:
-        attributes = {"binding:host_id": name}
-        for method, path, body, at_fault in (
-            ("POST", f"ports/{port['id']}/bindings", {"binding": {"host": name}}, "host"),
-            ("POST", "ports", {"port": {"network_id": port["network_id"], **attributes}}, "binding:host_id"),
-            ("PUT", f"ports/{port['id']}", {"port": attributes}, "binding:host_id"),
-        ):
-            status, type, message = await api.refused(method, path, json=body)
-            assert (name, path, status, type) == (name, path, 400, "HTTPBadRequest")
-            assert message.startswith(f"Invalid input for {at_fault}. Reason: ")
-
-    for name in ("compute-1.example.org", "node 1", "ü?#%"):
-        await bind(api, port, name)
-        assert (await api.get(f"ports/{port['id']}/bindings/{quote(name)}"))["binding"]["host"] == name
-
-
-async def test_only_ports_of_servers_have_several_bindings(api: Any, port: Any) -> None:
-    """A port of anything else, and one that is not there, have none to look at."""
-    other = await api.create("port", network_id=port["network_id"], device_owner="network:dhcp")
-    missing = "00000000-0000-4000-8000-000000000000"
-
-    assert (await api.refused("GET", f"ports/{other['id']}/bindings"))[:2] == (400, "BadRequest")
-    assert (await api.refused("GET", f"ports/{missing}/bindings"))[:2] == (404, "PortNotFound")
-
-
-async def test_bindings_are_for_administrators_and_services(api: Any, port: Any) -> None:
-    """Where a server is, and where it goes, is not for its owner."""
-    path = f"/v2.0/ports/{port['id']}/bindings"
-
-    answers = {role: await api.http.get(path, headers={"X-Roles": role}) for role in ("admin", "service", "member")}
-
-    assert {role: answer.status_code for role, answer in answers.items()} == {
-        "admin": 200,
-        "service": 200,
-        "member": 403,
-    }
 
 
 async def test_list_is_narrowed(api: Any, port: Any) -> None:

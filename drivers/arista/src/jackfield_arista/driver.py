@@ -101,8 +101,8 @@ class AristaDriver(MechanismDriver):
         """End the sessions, and leave the switches as they are."""
         self._moves.cancel()
         self._inventories.stop()
-        await asyncio.to_thread(self._fleet.stop)
-        self._memory.close()
+        if await asyncio.to_thread(self._fleet.stop):
+            self._memory.close()
 
     def backends(self) -> Sequence[Backend]:
         """Tell every switch of the inventory, from memory."""

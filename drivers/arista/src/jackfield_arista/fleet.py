@@ -68,14 +68,15 @@ class Fleet:
         for worker in stayed:
             worker.wake()
 
-    def stop(self) -> None:
-        """End all workers, each after the turn that it is in, as far as there is time."""
+    def stop(self) -> bool:
+        """End all workers, each after the turn that it is in; return False if time was too short for some."""
         workers = self.workers
         for worker in workers:
             worker.stop()
         end = time.monotonic() + _END_WITHIN
         for worker in workers:
             worker.join(max(0.0, end - time.monotonic()))
+        return not any(worker.is_alive for worker in workers)
 
     @property
     def workers(self) -> Sequence[Worker]:

@@ -112,6 +112,11 @@ class Worker:
         """Wait for the end."""
         self._thread.join(timeout)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._thread.is_alive()
+
     def make_true(self, key: Key) -> Future[Configuration]:
         """Ask for a resource to be true on the switch; the future has a `DriverError` if it is not."""
         return self._ask(key)

@@ -125,8 +125,9 @@ async def test_hosts_in_racks_and_hosts_without_share_a_network(small_site: Site
         await site.active(port["id"])
 
 
-async def test_a_port_moves_between_racks_and_out_of_them(site: Site) -> None:
+async def test_a_port_moves_between_racks_and_out_of_them(small_site: Site) -> None:
     """At every place it is bound as that place is, and the place that it has left forgets it."""
+    site = small_site
     network = await site.network()
     port = await site.port(network, "ovs-1")
     await site.active(port["id"])

@@ -55,9 +55,8 @@ async def test_each_rack_is_bound_by_its_vendor(site: Site) -> None:
     assert site.vendors["northwind"].vlans() == {theirs["id"]: ("leaf2", vlans["leaf2"])}
 
 
-async def test_drivers_have_their_turns_in_order_and_backwards_at_the_end(site_on_both: Site) -> None:
+async def test_drivers_have_their_turns_in_order_and_backwards_at_the_end(site: Site) -> None:
     """What one port needs of several drivers is done in the order of the settings, and undone in the reverse."""
-    site = site_on_both
     network = await site.network()
     ports = [await site.port(network, "both-1") for _ in range(3)]
     for port in ports:

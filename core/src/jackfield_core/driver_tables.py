@@ -12,6 +12,7 @@ from jackfield_core.db.base import now
 from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.lag import Lag
 from jackfield_core.db.operator_action import OperatorAction
+from jackfield_core.mechanism.answers import Backend
 from jackfield_core.services.difference import Report
 from jackfield_core.services.driver_looks import DriverDetail
 from jackfield_core.services.inspection import Inspection
@@ -29,10 +30,17 @@ def print_drivers(drivers: Sequence[Inspection]) -> None:
 def print_driver(found: DriverDetail) -> None:
     """Print all that there is to know of a driver."""
     print_drivers([found.inspection])
+    print_backends([backend for sight in found.inspection.endpoints if sight.serves for backend in sight.backends])
     print_lags([found.lag])
     print_audit(found.audit, found.held)
     if found.actions:
         print_actions(found.actions)
+
+
+def print_backends(backends: Sequence[Backend]) -> None:
+    """Print how the devices of a driver are doing, in its words."""
+    if backends:
+        print_table(["backend", "health", "message"], [[one.id, one.health, one.message] for one in backends])
 
 
 def print_lags(lags: Sequence[Lag]) -> None:

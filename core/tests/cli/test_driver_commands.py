@@ -219,3 +219,13 @@ def test_unknown_driver_is_named(site: Any, command: list[str]) -> None:
     status, output = site.run("driver", *command, "ghost")
 
     assert (status, 'there is no driver "ghost"' in output) == (2, True), output
+
+
+def test_devices_of_a_driver_are_shown_in_its_words(site: Any) -> None:
+    """`show` lists each backend with its health, as the process that serves describes it now."""
+    status, output = site.run("driver", "show", "fabric")
+    (serving,) = [sight for sight in site.json("driver", "show", "fabric")["endpoints"] if sight["serves"]]
+
+    assert [(one["id"], one["health"]) for one in serving["backends"]] == [("fabric", "up")]
+    lines = [line.split() for line in output.splitlines()]
+    assert (status, ["backend", "health", "message"] in lines, ["fabric", "up"] in lines) == (0, True, True), output

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from jackfield_core.db.driver import DriverRecord
 from jackfield_core.mechanism import handshake
-from jackfield_core.mechanism.answers import Handshake, NoVerdict, Unfit
+from jackfield_core.mechanism.answers import Backend, Handshake, NoVerdict, Unfit
 from jackfield_core.mechanism.client import HANDSHAKE, HEALTH, DriverClient
 from jackfield_core.mechanism.record import expect_fit
 
@@ -33,6 +33,8 @@ class Sight(Struct, frozen=True):
     writes_state_version: int | None = None
     serves: bool = False
     """True if the cores call this process."""
+    backends: Sequence[Backend] = ()
+    """Its devices or controllers by their ids, each as the process describes it at this moment."""
 
 
 async def look(
@@ -88,4 +90,5 @@ def _sight(address: str, introduced: Handshake, record: DriverRecord | None, *, 
         introduced.instance_id,
         versions.writes if versions else None,
         serves=condition == "ready" and record is not None and record.instance_id == introduced.instance_id,
+        backends=sorted(introduced.backends, key=lambda backend: backend.id),
     )

@@ -9,7 +9,6 @@ switch with several keys shows one that can be compared. For RSA keys that means
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
+from paramiko.hostkeys import InvalidHostKey
 
 from jackfield_arista.errors import HostKeyUnknown
 
@@ -45,6 +45,8 @@ class Trust:
             known = paramiko.HostKeys(str(self.known_hosts))
         except OSError as error:
             raise HostKeyUnknown(switch, f"{self.known_hosts} cannot be read: {error.strerror}") from error
+        except (InvalidHostKey, UnicodeDecodeError, paramiko.SSHException) as error:
+            raise HostKeyUnknown(switch, f"{self.known_hosts} has a line that is no host key") from error
         names = (address, f"[{address}]:{port}")
         return KnownKeys([key for name in names for key in (known.lookup(name) or {}).values()])
 
@@ -81,5 +83,5 @@ def _key(switch: str, text: str) -> paramiko.PKey:
         data = base64.b64decode(encoded, validate=True)
         name = paramiko.Message(data).get_text()
         return paramiko.PKey.from_type_string(name, data)
-    except (binascii.Error, ValueError, IndexError, paramiko.SSHException) as error:
+    except (ValueError, IndexError, paramiko.SSHException, paramiko.UnknownKeyType) as error:
         raise HostKeyUnknown(switch, "the host key that is pinned for it is not a public key") from error

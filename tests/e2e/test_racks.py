@@ -23,7 +23,12 @@ from support.netconf import missing_requirements
 from support.waiting import wait_until
 
 LACKS = missing_requirements()
-pytestmark = pytest.mark.skipif(bool(LACKS), reason=f"needs {' and '.join(LACKS)}")
+# A whole cloud starts for the first test of its kind.
+pytestmark = [
+    pytest.mark.skipif(bool(LACKS), reason=f"needs {' and '.join(LACKS)}"),
+    pytest.mark.slow,
+    pytest.mark.timeout(400),
+]
 
 HALL = {"provider:network_type": "vlan", "provider:physical_network": PHYSICAL_NETWORK}
 ROWS_VLANS = ("rack-1:1100:1199", "rack-2:1200:1299")

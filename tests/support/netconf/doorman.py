@@ -13,7 +13,7 @@ from pathlib import Path
 import paramiko
 
 from support.netconf.speaker import Channel
-from support.ports import free_port
+from support.ports import reserve_port
 
 USER = "admin"
 WELCOME: int = paramiko.AUTH_SUCCESSFUL
@@ -33,7 +33,9 @@ class Doorman:
         key = paramiko.ECDSAKey.generate()
         key.write_private_key_file(str(self.user_key))
         self.public_user_key = key.get_base64()
-        self.port = free_port()
+        # Held as long as the switch is, so that of fifty switches no two meet, and none while it is off.
+        self._reserved = reserve_port()
+        self.port: int = self._reserved.getsockname()[1]
         self.welcome = welcome
         self._host_key = paramiko.ECDSAKey.generate()
         self._transports: list[paramiko.Transport] = []

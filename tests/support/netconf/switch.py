@@ -24,7 +24,7 @@ from support.netconf.framing import messages
 from support.netconf.secure_shell import PROGRAM as SSHD
 from support.netconf.secure_shell import SecureShell
 from support.netconf.somebody import Somebody
-from support.ports import free_port
+from support.ports import reserve_port
 from support.processes import Process, accepts
 
 SERVER = Path("/usr/sbin/netconfd")
@@ -71,7 +71,8 @@ class NetconfSwitch:
         self.neighbours = dict(neighbours or {})
         self.down: set[str] = set()
         """Ports without a link after the next reboot."""
-        self.port = free_port()
+        self._reserved = reserve_port()
+        self.port: int = self._reserved.getsockname()[1]
         self._startup = directory / "startup.xml"
         self._socket = directory / "ncx.sock"
         if len(os.fsencode(self._socket)) > SOCKET_PATH_BYTES:

@@ -9,6 +9,13 @@ from jackfield_core.db.agent import Agent
 from jackfield_core.db.base import now
 from jackfield_core.db.unit_of_work import UnitOfWork
 
+NEIGHBOUR = {
+    "interface": "eth1",
+    "chassis_id": "00:1c:73:00:00:01",
+    "port_id": "Ethernet7",
+    "system_name": "leaf1",
+}
+
 
 @pytest.fixture
 async def agents(unit_of_work: UnitOfWork) -> list[str]:
@@ -31,7 +38,7 @@ async def agents(unit_of_work: UnitOfWork) -> list[str]:
                 tunnel_ip="192.0.2.1",
                 vif_types=("ovs",),
                 configurations={"integration_bridge": "br-int"},
-                neighbours=(),
+                neighbours=(NEIGHBOUR,),
                 created_at=at - timedelta(days=1),
                 started_at=at - timedelta(hours=2),
                 heartbeat_at=heartbeat_at,
@@ -60,6 +67,7 @@ async def test_agent_shows_what_the_compute_side_reads(api: Any, agents: list[st
     assert agent["configurations"]["bridge_mappings"] == {"physnet1": "br-phys"}
     assert agent["configurations"]["tunnel_types"] == ["vxlan"]
     assert agent["configurations"]["integration_bridge"] == "br-int"
+    assert agent["configurations"]["lldp_neighbours"] == [NEIGHBOUR]
     assert len(agent["heartbeat_timestamp"]) == len("2026-11-21 11:00:00")
     assert " " in agent["started_at"]
     shown = (await api.get(f"agents/{agents[0]}", fields=["id", "alive"]))["agent"]

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from jackfield_sdk import ServerSettings, serve
-from pydantic import ValidationError
+from jackfield_sdk.command import Config, program, settings_or_exit
 
 from jackfield_arista.check import check as check_switches
 from jackfield_arista.check_report import as_json, show
@@ -23,27 +22,19 @@ from jackfield_arista.inventories import Inventories
 from jackfield_arista.inventory import Inventory
 from jackfield_arista.inventory_file import InventoryInvalid, read_inventory
 from jackfield_arista.lldp import Topology
-from jackfield_arista.settings import AristaSettings, load, read_table
+from jackfield_arista.settings import AristaSettings
 
-main = typer.Typer(
-    help=__doc__,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+NAME = "jackfield-arista"
+main = program(__doc__)
 inventory = typer.Typer(help="Look at inventory files.", no_args_is_help=True, rich_markup_mode=None)
 main.add_typer(inventory, name="inventory")
-
-SettingsT = TypeVar("SettingsT")
-Config = Annotated[Path | None, typer.Option(help="TOML file; the environment overrules it.", exists=True)]
 
 
 @main.command()
 def driver(config: Config = None) -> None:
     """Serve the mechanism driver to the core. SIGHUP has it read the inventory again."""
-    server = _checked("driver", lambda: ServerSettings(**read_table(config, "driver", "JACKFIELD_DRIVER_")))
-    settings = _checked("arista", lambda: load(config))
+    server = settings_or_exit(NAME, ServerSettings, "driver", config)
+    settings = settings_or_exit(NAME, AristaSettings, "arista", config)
     inventories = _inventories(settings)
     signal.signal(signal.SIGHUP, lambda *_: inventories.wake())
     topology = Topology(inventories.current, attach_by_lldp=settings.attach_by_lldp, directory=settings.state_directory)
@@ -54,16 +45,16 @@ def driver(config: Config = None) -> None:
 def check(
     config: Config = None,
     switch: Annotated[list[str] | None, typer.Option(help="Only this switch; may be repeated.")] = None,
-    as_text: Annotated[bool, typer.Option("--json/--table", help="JSON for programs.")] = False,
+    in_json: Annotated[bool, typer.Option("--json/--table", help="JSON for programs.")] = False,
 ) -> None:
     """Try every switch and say what is wrong and what to do; ends with 1 if anything is wrong."""
-    settings = _checked("arista", lambda: load(config))
+    settings = settings_or_exit(NAME, AristaSettings, "arista", config)
     found = _read(settings.inventory)
     try:
         reports = check_switches(settings, found, switch or ())
     except KeyError as unknown:
-        raise SystemExit(f"jackfield-arista: there is no switch {unknown.args[0]} in {settings.inventory}") from None
-    if as_text:
+        raise SystemExit(f"{NAME}: there is no switch {unknown.args[0]} in {settings.inventory}") from None
+    if in_json:
         typer.echo(json.dumps(as_json(reports), indent=2))
     else:
         show(reports)
@@ -90,21 +81,6 @@ def _read(file: Path) -> Inventory:
         return read_inventory(file)
     except InventoryInvalid as error:
         raise SystemExit(str(error)) from None
-
-
-def _checked(table: str, read: Callable[[], SettingsT]) -> SettingsT:
-    """Return the settings of *table*, or end with a line for each field that is wrong."""
-    try:
-        return read()
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, [table, *one['loc']]))}: {_fact(one['msg'])}" for one in error.errors()]
-        raise SystemExit("jackfield-arista: the settings are not valid:\n  " + "\n  ".join(faults)) from error
-    except ValueError as error:
-        raise SystemExit(f"jackfield-arista: {error}") from error
-
-
-def _fact(message: str) -> str:
-    return message.removeprefix("Value error, ")
 
 
 if __name__ == "__main__":

@@ -7,10 +7,8 @@ defaults below. It is frozen: a change is a restart. The inventory file is read 
 
 from __future__ import annotations
 
-import os
-import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -54,19 +52,3 @@ class AristaSettings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.absolute() if value is not None else None
-
-
-def load(config: Path | None) -> AristaSettings:
-    """Read the settings; `pydantic.ValidationError` says what is wrong with which field."""
-    return AristaSettings(**read_table(config, "arista", "JACKFIELD_ARISTA_"))
-
-
-def read_table(config: Path | None, name: str, env_prefix: str) -> dict[str, Any]:
-    """Return the table `name` of the TOML file without what the environment overrules."""
-    if config is None:
-        return {}
-    table: Any = tomllib.loads(config.read_text()).get(name, {})
-    if not isinstance(table, dict):
-        raise ValueError(f"{name} in {config} must be a table: [{name}]")
-    spoken = {variable.upper() for variable in os.environ}
-    return {key: value for key, value in table.items() if env_prefix + key.upper() not in spoken}

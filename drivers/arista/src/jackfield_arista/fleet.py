@@ -98,6 +98,11 @@ class Fleet:
         worker = self.find(switch)
         return worker.progress.backend(self._memory.epoch(switch)) if worker else None
 
+    def uplinks(self, switch: str) -> Collection[str]:
+        """Return the ports of a switch that are never touched."""
+        found = self._inventory().switches.get(switch)
+        return found.uplinks if found else ()
+
     def holding(self, network_id: str) -> Collection[str]:
         """Return the switches that were last seen with the VLAN of a network."""
         name = ownership.mark(self._memory.deployment_id, network_id)
@@ -141,7 +146,7 @@ class Fleet:
             switch = self._inventory().switches.get(name)
             return switch is None or switch.maintenance
 
-        keeper = Keeper(name, self._memory, dial, self._observer)
+        keeper = Keeper(name, self._memory, dial, lambda: self.uplinks(name), self._observer)
         worker = Worker(
             name,
             keeper,

@@ -32,11 +32,19 @@ log = structlog.get_logger(__name__)
 class Keeper:
     """Takes turns at one switch; used by one thread, but for what is only looked at."""
 
-    def __init__(self, switch: str, memory: Memory, dial: Callable[[], Device], observer: Observer) -> None:
+    def __init__(
+        self,
+        switch: str,
+        memory: Memory,
+        dial: Callable[[], Device],
+        uplinks: Callable[[], Collection[str]],
+        observer: Observer,
+    ) -> None:
         """Owe the switch a turn, because nobody knows what happened before this process."""
         self._switch = switch
         self._memory = memory
         self._dial = dial
+        self._uplinks = uplinks
         self._observer = observer
         self._device: Device | None = None
         self._refused: dict[Key, int] = {}
@@ -92,7 +100,7 @@ class Keeper:
     def _situation(self, asked: Collection[Key]) -> Situation:
         assert self.seen is not None
         left_out = {key: revision for key, revision in self._refused.items() if key not in asked}
-        return situation_of(self._memory, self._switch, self.seen, left_out)
+        return situation_of(self._memory, self._switch, self.seen, self._uplinks(), left_out)
 
     def _make(self, device: Device, situation: Situation) -> None:
         self.owes = True

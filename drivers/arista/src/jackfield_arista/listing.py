@@ -33,7 +33,7 @@ async def owned(fleet: Fleet, memory: Memory, kinds: Collection[Kind]) -> AsyncI
         if isinstance(configuration, DriverError):
             yield Unreachable(switch, configuration.reason)
             continue
-        for one in await asyncio.to_thread(_on_switch, memory, switch, configuration):
+        for one in await asyncio.to_thread(_on_switch, memory, switch, configuration, fleet.uplinks(switch)):
             if not kinds or one.kind in kinds:
                 yield one
 
@@ -49,12 +49,12 @@ async def compare(fleet: Fleet, memory: Memory, want: Want) -> Sequence[Line]:
         if isinstance(configuration, DriverError):
             lines.append(Line(f"cannot be compared: {configuration.reason}", switch))
         else:
-            lines += await asyncio.to_thread(_lines, memory, switch, configuration, want)
+            lines += await asyncio.to_thread(_lines, memory, switch, configuration, fleet.uplinks(switch), want)
     return lines
 
 
-def _on_switch(memory: Memory, switch: str, configuration: Configuration) -> Sequence[Owned]:
-    situation, ports = situation_of(memory, switch, configuration), memory.ports()
+def _on_switch(memory: Memory, switch: str, configuration: Configuration, uplinks: Collection[str]) -> Sequence[Owned]:
+    situation, ports = situation_of(memory, switch, configuration, uplinks), memory.ports()
     by_port: dict[str, list[bool]] = {}
     for row in situation.rows:
         if not row.leaving and row.id in ports:
@@ -73,9 +73,11 @@ def _orphans(situation: Situation) -> Iterator[Owned]:
         yield Owned(Kind.NETWORK, network, 0, b"", situation.switch)
 
 
-def _lines(memory: Memory, switch: str, configuration: Configuration, want: Want) -> Sequence[Line]:
+def _lines(
+    memory: Memory, switch: str, configuration: Configuration, uplinks: Collection[str], want: Want
+) -> Sequence[Line]:
     """Compare the switch with and without the resource: what only the first would do is said."""
-    situation = situation_of(memory, switch, configuration)
+    situation = situation_of(memory, switch, configuration, uplinks)
     situation = replace(situation, known={*situation.known, want.network_id})
     others = [row for row in situation.rows if (row.kind, row.id) != (want.kind, want.id)]
     mine = _rows_of(want, switch, situation.rows)

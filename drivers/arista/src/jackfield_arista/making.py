@@ -46,14 +46,18 @@ class Made:
 
 
 def situation_of(
-    memory: Memory, switch: str, configuration: Configuration, left_out: Mapping[Key, int] | None = None
+    memory: Memory,
+    switch: str,
+    configuration: Configuration,
+    uplinks: Collection[str],
+    left_out: Mapping[Key, int] | None = None,
 ) -> Situation:
     """Put together what is known of a switch that was just read. `left_out` maps resources to their revision."""
     deployment_id, rows = memory.deployment_id, memory.rows(switch)
     situation = Situation(switch, deployment_id, rows, configuration)
     inherited = memory.inherited(switch)
     if inherited is None:
-        inherited = _marked(situation)
+        inherited = _marked(situation, uplinks)
         memory.inherit(switch, inherited)
     return replace(
         situation,
@@ -152,12 +156,14 @@ def _remember(memory: Memory, made: Made) -> None:
         memory.settle(made.situation.switch, news, plan.gone, plan.freed)
 
 
-def _marked(situation: Situation) -> dict[Pair, str]:
-    """Return what of ours is on a switch, with its network."""
+def _marked(situation: Situation, uplinks: Collection[str]) -> dict[Pair, str]:
+    """Return what of ours is on a switch, with its network; of trunks what we write there, which is no range."""
     owners = {vlan: situation.network_of(vlan) for vlan in situation.configuration.vlans}
     found: dict[Pair, str] = {("", vlan): network for vlan, network in owners.items() if network is not None}
     for name, port in situation.configuration.ports.items():
-        carried = port.trunk_vlans | {vlan for vlan in (port.access_vlan, port.native_vlan) if vlan is not None}
-        found |= {(name, vlan): network for vlan in carried if (network := owners.get(vlan)) is not None}
+        untagged = {vlan for vlan in (port.access_vlan, port.native_vlan) if vlan is not None}
+        carried = {vlan for vlan in port.trunk_vlans if str(vlan) in port.trunk_entries} | untagged
+        if name not in uplinks:
+            found |= {(name, vlan): network for vlan in carried if (network := owners.get(vlan)) is not None}
     told = {(port, row.member.vlan) for row in situation.rows for port in (row.member.port, "")}
     return {pair: network for pair, network in found.items() if pair not in told}

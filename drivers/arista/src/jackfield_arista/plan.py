@@ -4,6 +4,9 @@ Pure: rows of the memory and the switch's configuration in, one edit out. Rows t
 thing in two ways are settled by who came first. Rows that something of somebody else stands in the way
 of are left out, each with its reason, so that they keep no other row from being made. A row that is
 left out changes nothing: what the switch has in its place stays.
+
+Only ports that rows are, or were, on are compared. A number of ours on the trunk of another port is the
+operator's: uplinks have ranges on their lists long before there is a VLAN.
 """
 
 from __future__ import annotations
@@ -140,9 +143,9 @@ def _wanted(situation: Situation, rows: Sequence[Row]) -> Wanted:
     scope = _scope(situation)
     return Wanted(
         vlans=vlans,
-        ports={port: _wanted_port(port, pairs.get(port, {})) for port in _ports(situation, scope) | pairs.keys()},
+        ports={port: _wanted_port(port, pairs.get(port, {})) for port in _ports(situation) | pairs.keys()},
         vnis=vnis,
-        restore=situation.taken,
+        restore=_restore(situation),
         scope=scope | vlans.keys(),
     )
 
@@ -168,15 +171,17 @@ def _scope(situation: Situation) -> frozenset[int]:
     return frozenset(of_rows | known)
 
 
-def _ports(situation: Situation, scope: Collection[int]) -> set[str]:
-    """Return the ports that something of ours is on, or was, or shall be."""
-    ours = {vlan for vlan in scope if situation.network_of(vlan) is not None}
-    carrying = {
-        name
-        for name, port in situation.configuration.ports.items()
-        if not ours.isdisjoint(port.trunk_vlans | {port.access_vlan, port.native_vlan})
-    }
-    return carrying | {row.member.port for row in situation.rows if row.member.port} | situation.taken.keys()
+def _ports(situation: Situation) -> set[str]:
+    """Return the ports that we have put something on, or are about to."""
+    of_rows = {row.member.port for row in situation.rows}
+    return (of_rows | situation.taken.keys() | {port for port, _ in situation.inherited}) - {""}
+
+
+def _restore(situation: Situation) -> Mapping[str, SwitchPort]:
+    """Return what ports were before us; those that we never touched are what they are."""
+    touched = _ports(situation)
+    others = {name: port for name, port in situation.configuration.ports.items() if name not in touched}
+    return {**others, **situation.taken}
 
 
 def _wanted_port(name: str, vlans: Mapping[int, Mode]) -> WantedPort | None:
@@ -197,11 +202,10 @@ def _carried(port: SwitchPort, mode: Mode, vlan: int) -> bool:
 
 
 def _takes(situation: Situation, wanted: Wanted) -> Iterator[SwitchPort]:
-    ours = frozenset(vlan for vlan in situation.configuration.vlans if situation.network_of(vlan) is not None)
+    had = {row.member.port for row in situation.rows if row.made} | {port for port, _ in situation.inherited}
     for name, port in wanted.ports.items():
         seen = situation.configuration.port(name)
-        carried = seen.trunk_vlans | {seen.access_vlan, seen.native_vlan}
-        if port is not None and seen.exists and name not in situation.taken and ours.isdisjoint(carried):
+        if port is not None and seen.exists and name not in situation.taken and name not in had:
             yield seen
 
 

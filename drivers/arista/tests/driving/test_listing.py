@@ -106,22 +106,38 @@ async def test_another_process_goes_on_where_one_ended(site: Site):
     assert [each.revision for each in listed if isinstance(each, Owned)] == [5]
 
 
-async def test_a_vlan_that_somebody_put_on_another_trunk_goes_with_the_next_edit(site: Site):
+async def test_ranges_of_the_operator_stay_whole(site: Site):
+    """Our VLANs come and go among numbers that trunks had before, and nothing is cut out of their lists."""
+    switch = site.fake(uplinks=["Ethernet3"])
+    site.attach("host-1", "leaf1", "Ethernet1")
+    for name in ("Ethernet1", "Ethernet2", "Ethernet3"):
+        write_trunk(site, name, 7, 8, 50)
+    before, changes = switch.running(), [plugged(a_vlan(7)), plugged(a_vlan(8)), plugged(a_vlan(9))]
+    async with site.driver() as core:
+        await until_done(core, *changes)
+        assert site.configuration().port("Ethernet1").trunk_vlans == {7, 8, 9, 50}
+        assert site.configuration().port("Ethernet2").trunk_vlans == {7, 8, 50}
+        for change in changes:
+            await until_done(core, deleted(change))
+            assert site.configuration().port("Ethernet3").trunk_vlans == {7, 8, 50}
+
+    assert switch.running() == before
+
+
+async def test_a_vlan_of_ours_that_somebody_put_on_a_port_of_ours_goes_with_the_next_edit(site: Site):
     """What is ours and nobody wants there is drift; what is not ours stays as it was written."""
     switch = site.fake()
     site.attach("host-1", "leaf1", "Ethernet1")
+    site.attach("host-2", "leaf1", "Ethernet2")
     async with site.driver() as core:
-        await until_done(core, plugged(a_vlan(7)))
+        await until_done(core, plugged(a_vlan(7)), plugged(a_vlan(6), "host-2"))
         switch.take_vlan(50, "storage")
-        with site.session() as session:
-            seen = session.read().port("Ethernet2")
-            after = SwitchPort("Ethernet2", Mode.TRUNK, trunk_vlans=frozenset({7, 50}))
-            session.apply(Edit(ports={"Ethernet2": PortChange(seen, after)}), Safety())
+        write_trunk(site, "Ethernet2", 6, 7, 50)
         await until_done(core, plugged(a_vlan(8)))
 
     seen = site.configuration()
     assert seen.port("Ethernet1").trunk_vlans == {7, 8}
-    assert seen.port("Ethernet2").trunk_vlans == {50}
+    assert seen.port("Ethernet2").trunk_vlans == {6, 50}
     assert seen.vlans[50] == "storage"
 
 
@@ -137,6 +153,13 @@ async def test_a_switch_that_leaves_the_inventory_is_forgotten(site: Site):
         site.write()
         await until_done(core, deleted(change))
         assert [backend.id for backend in (await core.handshake()).backends] == ["leaf2"]
+
+
+def write_trunk(site: Site, name: str, *vlans: int) -> None:
+    """Have an operator write the list of a trunk."""
+    with site.session() as session:
+        after = SwitchPort(name, Mode.TRUNK, trunk_vlans=frozenset(vlans))
+        session.apply(Edit(ports={name: PortChange(session.read().port(name), after)}), Safety())
 
 
 def take_off(site: Site, name: str) -> None:

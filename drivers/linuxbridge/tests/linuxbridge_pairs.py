@@ -7,7 +7,7 @@ from typing import Any
 
 from jackfield_sdk import NetworkView, PortView
 from linuxbridge_lab import AgentProcess, Guest, Host
-from linuxbridge_views import a_network, a_port, entry
+from support.views import a_network, a_port, entry
 
 
 @dataclass

@@ -9,78 +9,29 @@ compute service does it. An `AgentProcess` runs the agent in a host's namespace.
 
 from __future__ import annotations
 
-import json
 import os
-import queue
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from jackfield_sdk import NetworkView, PortView
-from support.pinging import Pings
+from jackfield_sdk import PortView
+from support import hosts
+from support.hosts import GuestNamespace, Namespace, eventually, run
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 PROGRAMS = ("ovsdb-server", "ovs-vswitchd", "ovs-ofctl", "ip", "ping", "ethtool", "tcpdump")
 COMMAND = str(Path(sys.executable).with_name("jackfield-ovs"))
-AGENT = Path(__file__).with_name("ovs_agent_process.py")
-
-
-def what_is_missing() -> str:
-    """Say why no host can be made on this machine; empty if one can."""
-    if os.geteuid() != 0:
-        return "needs root"
-    missing = [program for program in PROGRAMS if shutil.which(program) is None]
-    return f"needs {', '.join(missing)}" if missing else ""
-
-
-def run(*command: str, check: bool = True, text: str | None = None) -> str:
-    """Run a program and return its output."""
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
-    if check and done.returncode:
-        raise RuntimeError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def eventually(condition: Callable[[], Any], what: str, *, seconds: float = 30.0) -> Any:
-    """Return the condition's first true value."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.01)
-    return value
+AGENT, SETTINGS = "jackfield_ovs.agent:OvsAgent", "jackfield_ovs.settings:OvsSettings"
 
 
 def _accepts(path: Path) -> bool:
     """Return whether somebody listens on a Unix socket; its file is there a little earlier."""
     with socket.socket(socket.AF_UNIX) as client:
         return client.connect_ex(str(path)) == 0
-
-
-class Namespace:
-    """A network namespace."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        run("ip", "netns", "add", name)
-        self.ip("link", "set", "lo", "up")
-
-    def ip(self, *arguments: str) -> str:
-        return run("ip", "-n", self.name, *arguments)
-
-    def exec(self, *command: str, check: bool = True) -> str:
-        return run("ip", "netns", "exec", self.name, *command, check=check)
-
-    def close(self) -> None:
-        run("ip", "netns", "del", self.name, check=False)
 
 
 class Underlay(Namespace):
@@ -202,23 +153,15 @@ class Host(Namespace):
         super().close()
 
 
-class Guest(Namespace):
-    """A virtual machine in the shape of a namespace; `eth0` is its network card."""
+class Guest(GuestNamespace):
+    """A virtual machine of a port on a host."""
 
     def __init__(self, name: str, host: Host, port: PortView) -> None:
-        super().__init__(name)
+        super().__init__(name, host, port, f"tap{port.id}"[:14])
         self.host = host
-        self.port = port
-        self.tap = f"tap{port.id}"[:14]
-        host.ip("link", "add", self.tap, "type", "veth", "peer", "name", "eth0", "netns", name)
-        host.ip("link", "set", self.tap, "up")
-        self.ip("link", "set", "eth0", "address", port.mac_address)
-        self.ip("link", "set", "eth0", "mtu", "1400", "up")
+        self.make_tap()
         # The userspace datapath sees the unfinished checksums that veth hands over.
         self.exec("ethtool", "-K", "eth0", "tx", "off")
-        for address in port.ip_addresses:
-            length = "64" if ":" in address else "24"
-            self.ip("addr", "add", f"{address}/{length}", "dev", "eth0", *(["nodad"] if ":" in address else []))
 
     def plug(self) -> None:
         """Plug as os-vif does."""
@@ -229,98 +172,19 @@ class Guest(Namespace):
     def unplug(self) -> None:
         self.host.vsctl("del-port", "br-int", self.tap)
 
-    def pings(self, address: str, *options: str, seconds: int = 1) -> bool:
-        """Return True if the address answers one ping."""
-        command = ["ping", "-n", "-c", "1", "-W", str(seconds), *options, address]
-        return " 0% packet loss" in self.exec(*command, check=False)
 
-    def pinging(self, address: str) -> Pings:
-        """Ping an address every 10 ms."""
-        return Pings(self.name, address)
-
-
-class AgentProcess:
-    """The agent in a host's namespace, driven by views; what it reports is in `reports`."""
+class AgentProcess(hosts.AgentProcess):
+    """The agent in a host's namespace."""
 
     def __init__(self, host: Host, **settings: Any) -> None:
-        self._queue: queue.Queue[dict[str, Any]] = queue.Queue()
-        self.reports: dict[str, dict[str, Any]] = {}
-        argv = ["ip", "netns", "exec", host.name, sys.executable, str(AGENT)]
-        self._log = (host.directory / "agent.log").open("a")
-        self._process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        self._say(settings=default_settings(host) | settings)
+        super().__init__(AGENT, SETTINGS, host.name, host.directory, default_settings(host) | settings)
 
-    def started(self) -> Self:
-        """Wait until the agent did its first pass."""
-        eventually(lambda: "" in self.reports, "the agent starts", seconds=40)
-        return self
 
-    def network(self, view: NetworkView) -> None:
-        self._say(network=asdict(view))
+class Lab(hosts.Lab):
+    """Makes hosts, guests and agents."""
 
-    def port(self, view: PortView) -> None:
-        self._say(port=asdict(view))
-
-    def remove_port(self, port_id: str) -> None:
-        self._say(remove_port=port_id)
-
-    def remove_network(self, network_id: str) -> None:
-        self._say(remove_network=network_id)
-
-    def in_sync(self) -> None:
-        self._say(in_sync=True)
-
-    def wait_for(
-        self, port_id: str, state: str, *, version: str | None = None, seconds: float = 30.0
-    ) -> dict[str, Any]:
-        """Wait for a report and return it."""
-
-        def reported() -> dict[str, Any] | None:
-            report = self.reports.get(port_id, {})
-            wanted = report.get("state") == state and version in (None, report.get("version"))
-            return report if wanted else None
-
-        report: dict[str, Any] = eventually(
-            reported, f"{port_id} is {state}: {self.reports.get(port_id)}", seconds=seconds
-        )
-        return report
-
-    def _say(self, **message: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(message) + "\n")
-        self._process.stdin.flush()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            report = json.loads(line)
-            self.reports[report["port_id"]] = report
-
-    def kill(self) -> None:
-        """End the agent as a crash does."""
-        self._end(self._process.kill)
-
-    def stop(self) -> None:
-        """End the agent as systemd does."""
-        self._end(self._process.terminate)
-
-    def _end(self, signal: Callable[[], None]) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        signal()
-        self._process.wait(20)
-        self._reader.join()
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._log.close()
-
-    @property
-    def running(self) -> bool:
-        return self._process.poll() is None
+    letter = "o"
+    underlay_class, host_class, guest_class, agent_class = Underlay, Host, Guest, AgentProcess
 
 
 def default_settings(host: Host) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jackfield_sdk import NetworkView, PortView
-from ovs_lab import AgentProcess, Guest, Host, eventually
-from ovs_views import a_network, a_port, entry
+from ovs_lab import AgentProcess, Guest, Host
+from support.hosts import eventually
+from support.views import a_network, a_port, entry
 
 TUNNELS = ("vxlan", "gre", "geneve")
 

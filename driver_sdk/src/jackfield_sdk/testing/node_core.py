@@ -78,20 +78,20 @@ class Session:
         )
         await self._pushes.put(message)
 
-    async def acknowledged(self, within: float = 10.0) -> list[Failure]:
+    async def acknowledged(self, within: float = 60.0) -> list[Failure]:
         """Wait for the next acknowledgement; it has to be that of the last push."""
         async with asyncio.timeout(within):
             ack = await self._acks.get()
         assert ack.nonce == str(self._nonce), f"acknowledged {ack.nonce}, pushed {self._nonce}"
         return [Failure(sync.KINDS[each.kind], each.id, each.version, each.reason) for each in ack.errors]
 
-    async def state_of(self, port_id: str, state: PortState, within: float = 10.0) -> PortReport:
+    async def state_of(self, port_id: str, state: PortState, within: float = 60.0) -> PortReport:
         """Wait until the agent has reported this state of a port."""
         async with asyncio.timeout(within), self._heard:
             await self._heard.wait_for(lambda: port_id in self._states and self._states[port_id].state is state)
         return self._states[port_id]
 
-    async def heard(self, wanted: Callable[[node_pb2.Report], bool], within: float = 10.0) -> node_pb2.Report:
+    async def heard(self, wanted: Callable[[node_pb2.Report], bool], within: float = 60.0) -> node_pb2.Report:
         """Return the first report of this stream that is the wanted one, or wait for it."""
         async with asyncio.timeout(within), self._heard:
             await self._heard.wait_for(lambda: any(wanted(report) for report in self.reports))
@@ -156,7 +156,7 @@ class ScriptedCore(NodeServiceServicer):
             await self._server.stop(grace=None)
             self._server = None
 
-    async def session(self, within: float = 10.0) -> Session:
+    async def session(self, within: float = 60.0) -> Session:
         """Wait for the next connect of an agent."""
         async with asyncio.timeout(within):
             return await self._sessions.get()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from jackfield_linuxbridge.layout import bridge_name
-from linuxbridge_lab import eventually
-from linuxbridge_views import a_network, a_port
+from support.hosts import eventually
+from support.views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 

@@ -14,14 +14,14 @@ import pytest
 from jackfield_linuxbridge.antispoof import Filter, FilteredPort
 from jackfield_linuxbridge.antispoof_nft import Nftables, Transaction
 from jackfield_sdk import AddressPair
-from linuxbridge_lab import Namespace, eventually, run
-from linuxbridge_views import a_network, a_port
 from pyroute2 import netns
 from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST
 from pyroute2.netlink.nfnetlink import nftsocket
 from support import spoofing
 from support.frames import IPV4, LLDP, ethernet, ipv4, mark, udp
+from support.hosts import Namespace, eventually, run
 from support.spoofing import Case
+from support.views import a_network, a_port
 from support.wire import Wire, arrivals
 
 pytestmark = pytest.mark.functional

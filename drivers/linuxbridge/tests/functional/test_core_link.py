@@ -18,9 +18,10 @@ from jackfield_linuxbridge.layout import bridge_name
 from jackfield_sdk import PortState, ViewKind
 from jackfield_sdk.testing import ScriptedCore
 from jackfield_sdk.testing.node_core import Session
-from linuxbridge_lab import COMMAND, Host, default_settings, eventually
-from linuxbridge_views import a_network, a_port
+from linuxbridge_lab import COMMAND, Host, default_settings
+from support.hosts import eventually
 from support.lldp import announcement
+from support.views import a_network, a_port
 from support.wire import Wire
 
 NETWORK = a_network("net", "local")

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from jackfield_linuxbridge.layout import bridge_name, vxlan_name
-from linuxbridge_lab import Host, eventually
-from linuxbridge_views import a_network, a_port
+from linuxbridge_lab import Host
+from support.hosts import eventually
+from support.views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from jackfield_linuxbridge.layout import bridge_name, gre_name
-from linuxbridge_lab import eventually
 from linuxbridge_pairs import a_pair
-from linuxbridge_views import a_network
+from support.hosts import eventually
+from support.views import a_network
 
 pytestmark = pytest.mark.functional
 

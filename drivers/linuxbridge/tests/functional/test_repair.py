@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from jackfield_linuxbridge.layout import bridge_name, vxlan_name
-from linuxbridge_lab import eventually
 from linuxbridge_pairs import a_pair
-from linuxbridge_views import a_network, a_port, entry
+from support.hosts import eventually
+from support.views import a_network, a_port, entry
 
 pytestmark = pytest.mark.functional
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from linuxbridge_lab import AgentProcess, eventually
+from linuxbridge_lab import AgentProcess
 from linuxbridge_pairs import Side, a_pair
+from support.hosts import eventually
 
 pytestmark = pytest.mark.functional
 

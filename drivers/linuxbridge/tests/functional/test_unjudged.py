@@ -11,12 +11,13 @@ import pytest
 from jackfield_linuxbridge.antispoof import Filter, FilteredPort
 from jackfield_linuxbridge.antispoof_nft import Nftables, Transaction
 from jackfield_linuxbridge.layout import bridge_name
-from linuxbridge_lab import AgentProcess, Guest, Host, eventually
-from linuxbridge_views import a_network, a_port
+from linuxbridge_lab import AgentProcess, Guest, Host
 from pyroute2 import netns
 from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.nfnetlink import nftsocket
+from support.hosts import eventually
+from support.views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 

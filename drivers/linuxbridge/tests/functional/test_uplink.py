@@ -11,10 +11,11 @@ import pytest
 from jackfield_linuxbridge.layout import bridge_name
 from jackfield_linuxbridge.uplink import Uplinks
 from jackfield_sdk import RetryLater
-from linuxbridge_lab import Host, Namespace, eventually
-from linuxbridge_views import a_network, a_port
+from linuxbridge_lab import Host
 from pyroute2 import IPRoute, netns
 from pyroute2.netlink.exceptions import NetlinkError
+from support.hosts import Namespace, eventually
+from support.views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from jackfield_linuxbridge.layout import bridge_name
-from linuxbridge_lab import AgentProcess, Host, eventually
-from linuxbridge_views import a_network
+from linuxbridge_lab import AgentProcess, Host
+from support.hosts import eventually
+from support.views import a_network
 
 pytestmark = pytest.mark.functional
 

@@ -25,7 +25,7 @@ from jackfield_linuxbridge.layout import Layout, bridge_name, tap_name
 from jackfield_linuxbridge.observed import Observed, ObservedLink
 from jackfield_linuxbridge.plan import make_plan
 from jackfield_sdk import NetworkView, PortState, Views
-from linuxbridge_views import a_network, a_port
+from support.views import a_network, a_port
 
 LAYOUT = Layout(physical_networks={"leaf": "eth1"}, tunnel_ip="10.99.0.1", tunnel_types=frozenset({"vxlan", "gre"}))
 ETH1 = ObservedLink("eth1", 2, mtu=1500, up=True)

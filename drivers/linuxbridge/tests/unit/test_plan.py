@@ -11,7 +11,7 @@ from jackfield_linuxbridge.layout import Layout, bridge_name, gre_name, tap_name
 from jackfield_linuxbridge.observed import Observed, ObservedLink
 from jackfield_linuxbridge.plan import make_plan
 from jackfield_sdk import ForwardingEntry, NetworkView, PortState, PortView, Views
-from linuxbridge_views import a_network, a_port
+from support.views import a_network, a_port
 
 LAYOUT = Layout(
     physical_networks={"leaf": "eth1"},

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from jackfield_sdk import AddressPair, PortView
-from ovs_lab import AgentProcess, Guest, eventually
-from ovs_views import a_network, a_port
+from ovs_lab import AgentProcess, Guest
+from support.hosts import eventually
+from support.views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ovs_lab import COMMAND, default_settings, eventually
+from ovs_lab import COMMAND, default_settings
+from support.hosts import eventually
 
 
 def test_the_driver_serves_and_ends_on_sigterm(tmp_path: Path) -> None:

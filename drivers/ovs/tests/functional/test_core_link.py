@@ -16,9 +16,10 @@ import pytest
 from jackfield_sdk import PortState, ViewKind
 from jackfield_sdk.testing import ScriptedCore
 from jackfield_sdk.testing.node_core import Session
-from ovs_lab import COMMAND, Host, default_settings, eventually
-from ovs_views import a_network, a_port
+from ovs_lab import COMMAND, Host, default_settings
+from support.hosts import eventually
 from support.lldp import announcement
+from support.views import a_network, a_port
 from support.wire import Wire
 
 pytestmark = pytest.mark.functional
@@ -34,8 +35,10 @@ def the_agent(host: Host, core: ScriptedCore) -> Iterator[None]:
     link = {"JACKFIELD_AGENT_CORE": core.address, "JACKFIELD_AGENT_HOST": "h1", "JACKFIELD_AGENT_RECONNECT_MAX": "0.5"}
     argv = ["ip", "netns", "exec", host.name, COMMAND, "agent"]
     with subprocess.Popen(argv, env=os.environ | settings | link, stderr=subprocess.DEVNULL) as process:
-        yield
-        process.terminate()
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def _text(value: Any) -> str:

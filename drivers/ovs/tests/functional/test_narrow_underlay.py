@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ovs_views import a_network, a_port
+from support.views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from jackfield_ovs.layout import COOKIE
-from ovs_lab import eventually
 from ovs_pairs import a_pair, wire
-from ovs_views import a_network, a_port
+from support.hosts import eventually
+from support.views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ovs_lab import eventually
-from ovs_views import a_network, a_port
+from support.hosts import eventually
+from support.views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 

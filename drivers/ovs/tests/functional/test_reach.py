@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ovs_lab import eventually
 from ovs_pairs import TUNNELS, a_pair
-from ovs_views import a_network, a_port, identifier
+from support.hosts import eventually
+from support.views import a_network, a_port, identifier
 
 pytestmark = pytest.mark.functional
 

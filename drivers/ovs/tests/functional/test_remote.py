@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ovs_lab import Host, eventually, run
-from ovs_views import a_network, a_port
+from ovs_lab import Host
+from support.hosts import eventually, run
+from support.views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 

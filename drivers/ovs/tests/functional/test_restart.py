@@ -7,9 +7,10 @@ import time
 from typing import Any
 
 import pytest
-from ovs_lab import AgentProcess, eventually
+from ovs_lab import AgentProcess
 from ovs_pairs import Side, a_pair
-from ovs_views import a_network, a_port
+from support.hosts import eventually
+from support.views import a_network, a_port
 
 pytestmark = pytest.mark.functional
 
@@ -100,7 +101,7 @@ def test_flows_that_somebody_deleted_come_back(lab: Any) -> None:
 
     one.host.ofctl("del-flows", "br-int")
 
-    eventually(lambda: one.host.flows("br-int") == wanted, "the audit repairs", seconds=5)
+    eventually(lambda: one.host.flows("br-int") == wanted, "the audit repairs")
 
 
 def test_a_restart_of_the_ovsdb_server_is_survived(lab: Any) -> None:

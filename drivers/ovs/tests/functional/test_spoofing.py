@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from jackfield_sdk import AddressPair
 from ovs_lab import AgentProcess, Host
-from ovs_views import a_network, a_port
 from support import spoofing
 from support.spoofing import Case
+from support.views import a_network, a_port
 from support.wire import Wire, arrivals
 
 pytestmark = pytest.mark.functional

@@ -9,7 +9,7 @@ from jackfield_ovs.layout import DEAD_VLAN, Layout, tunnel_name
 from jackfield_ovs.observed import Observed, ObservedBridge, ObservedInterface
 from jackfield_ovs.plan import Plan, make_plan, obstacle
 from jackfield_sdk import NetworkView, PortState, PortView, Views
-from ovs_views import a_network, a_port, entry
+from support.views import a_network, a_port, entry
 
 LAYOUT = Layout(
     physical_networks={"leaf": "br-phy"},

@@ -7,6 +7,9 @@ from typing import Any
 
 from jackfield_sdk import ForwardingEntry, NetworkView, PortView
 
+NUMBERS = {"vlan": 1234, "vxlan": 5001, "gre": 5002, "geneve": 5003}
+TUNNELS = ("vxlan", "gre", "geneve")
+
 _NAMESPACE = uuid.UUID(int=0)
 
 
@@ -17,15 +20,14 @@ def identifier(name: str) -> str:
 
 def a_network(name: str = "net", network_type: str = "vxlan", **fields: Any) -> NetworkView:
     """Return a network; tunnels and VLANs get a number, flat and vlan the physical network `leaf`."""
-    numbers = {"vlan": 1234, "vxlan": 5001, "gre": 5002}
     defaults: dict[str, Any] = {
         "id": identifier(name),
         "version": "1",
         "segment_id": identifier(f"{name} segment"),
         "network_type": network_type,
         "physical_network": "leaf" if network_type in ("flat", "vlan") else None,
-        "segmentation_id": numbers.get(network_type),
-        "mtu": 1400 if network_type in ("vxlan", "gre", "geneve") else 1500,
+        "segmentation_id": NUMBERS.get(network_type),
+        "mtu": 1400 if network_type in TUNNELS else 1500,
     }
     return NetworkView(**(defaults | fields))
 
@@ -38,7 +40,6 @@ def a_port(number: int = 1, *, network: NetworkView | None = None, **fields: Any
         "network_id": (network or a_network()).id,
         "mac_address": f"fa:16:3e:00:{number // 256:02x}:{number % 256:02x}",
         "ip_addresses": (f"192.168.7.{number}",),
-        "vif_type": "tap",
     }
     return PortView(**(defaults | fields))
 

@@ -19,6 +19,7 @@ import structlog
 from jackfield_core import config, console
 from jackfield_core.app import Application
 from jackfield_core.cli import cli
+from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_sdk.examples.loopback.hands import Hands
@@ -117,11 +118,25 @@ class Site:
         body = {"port": {"network_id": network, "binding:host_id": "host-1"}}
         made = [self.core.request("POST", "/ports", body)["id"] for _ in range(ports)]
         self.settled()
+        self.audited()
         return network, made
 
     def settled(self) -> None:
         """Return when nothing is owed."""
         self.core.do(self.core.application.settled(DEADLINE))
+
+    def audited(self) -> None:
+        """Return when no audit goes on or is asked for: one that did would see half of what a test does by hand."""
+
+        async def find() -> DriverAudit | None:
+            async with self.core.application.database.reading() as connection:
+                return await Tables(connection).audits.find("fabric")
+
+        def is_over() -> bool:
+            audit = self.core.do(find())
+            return audit is not None and audit.finished_at and not (audit.requested_at or audit.leased_until)
+
+        wait_until(is_over, what="the end of audits", timeout=2 * DEADLINE)
 
     def run(self, *arguments: str, config_file: Path | None = None) -> tuple[int, str]:
         """Run a command; return its status and all that it printed."""

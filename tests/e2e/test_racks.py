@@ -22,7 +22,7 @@ from support import yang
 from support.netconf import missing_requirements
 from support.waiting import wait_until
 
-LACKS = missing_requirements()
+LACKS, NO_JUDGE = missing_requirements(), yang.missing_requirements()
 # A whole cloud starts for the first test of its kind.
 pytestmark = [
     pytest.mark.skipif(bool(LACKS), reason=f"needs {' and '.join(LACKS)}"),
@@ -47,21 +47,18 @@ FOREIGN = (
 
 
 in_a_hall = pytest.mark.parametrize("racked", [True], indirect=True, ids=["hall"])
+# The last test of each kind, which judges what all before it made the driver say.
+judged = pytest.mark.skipif(bool(NO_JUDGE), reason=f"needs {' and '.join(NO_JUDGE)}")
 in_rows = pytest.mark.parametrize("racked", [False], indirect=True, ids=["rows"])
 
 
 @pytest.fixture(scope="module")
 def racked(requirements: None, request: pytest.FixtureRequest) -> Iterator[Cloud]:
-    """Start a host in each of two racks, of one hall with the same VLANs, or each with VLANs of its own.
-
-    At the end all that the switches were told is judged by the models of their maker.
-    """
+    """Start a host in each of two racks, of one hall with the same VLANs, or each with VLANs of its own."""
     racks, vlan_ranges = partial(Racks, one_hall=request.param), VLAN_RANGES if request.param else ROWS_VLANS
     with Cloud(hosts=2, drivers=[ARISTA, OVS], racks=racks, vlan_ranges=vlan_ranges) as cloud:
         cloud.lab.racks.leaves[0].edit(FOREIGN)
         yield cloud
-        if not yang.missing_requirements():
-            yang.check(payload for leaf in cloud.lab.racks.leaves for payload in leaf.payloads)
 
 
 def running(cloud: Cloud) -> list[bytes]:
@@ -149,6 +146,13 @@ def boot_metal(cloud: Cloud, network: Resource, place: MetalPlace) -> Machine:
     return machine
 
 
+@judged
+@in_a_hall
+def test_edits_in_a_hall_are_as_the_models_want_them(racked: Cloud) -> None:
+    """All that the switches were told so far is valid by the models of their maker."""
+    judge(racked)
+
+
 @in_rows
 def test_network_over_vxlan_is_a_vlan_in_each_rack(racked: Cloud) -> None:
     """Each rack has a VLAN of its own for the network, mapped to its VNI, for virtual machines and for others."""
@@ -184,3 +188,17 @@ def test_switch_that_lost_everything_gets_back_what_is_ours(racked: Cloud) -> No
     one.wait_for_ping(two.address, timeout=30)
     delete(racked, one, two)
     prove_gone(racked, before)
+
+
+@judged
+@in_rows
+def test_edits_in_rows_are_as_the_models_want_them(racked: Cloud) -> None:
+    """All that these switches were told is valid as well, the mappings to VNIs among it."""
+    judge(racked)
+
+
+def judge(cloud: Cloud) -> None:
+    """Judge every edit that a switch was asked for."""
+    told = [payload for leaf in cloud.lab.racks.leaves for payload in leaf.payloads]
+    assert any(b"jf" in payload for payload in told)
+    yang.check(told)

@@ -11,7 +11,7 @@ plug the machine's interface, wait for the port to become ACTIVE.
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from e2e.lab.agent import bridge_agent, ovs_agent
 from e2e.lab.api import Api, Resource
@@ -20,9 +20,11 @@ from e2e.lab.host import Hypervisor
 from e2e.lab.lab import Lab
 from e2e.lab.machine import Machine, Vif
 from e2e.lab.outside import Outside, outside
-from e2e.lab.racks import Racks
 from support.processes import Process, start_together
 from support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from e2e.lab.racks import Racks
 
 LOG_TAIL_LINES = 60
 
@@ -36,7 +38,7 @@ class Cloud:
         hosts: int = 2,
         bridge_hosts: int = 0,
         drivers: Sequence[Driver] = (OVS,),
-        racks: Callable[..., Racks] | None = None,
+        racks: "Callable[..., Racks] | None" = None,
         vlan_ranges: Sequence[str] = VLAN_RANGES,
     ) -> None:
         """Describe a cloud of *hosts* with Open vSwitch and *bridge_hosts* with Linux bridge, in *racks* or in none."""

@@ -13,16 +13,19 @@ import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from e2e.lab.bridge_host import BridgeHost
 from e2e.lab.capture import Capture
 from e2e.lab.host import Host, Hypervisor
 from e2e.lab.machine import Machine, Vif
 from e2e.lab.names import Names
-from e2e.lab.racks import Racks
 from e2e.lab.sweep import MARKER, remove_lab, sweep
 from e2e.lab.underlay import Cabling, Underlay
+
+if TYPE_CHECKING:
+    # What speaks NETCONF takes an emulated processor seconds to import, and labs in guests have no racks.
+    from e2e.lab.racks import Racks
 
 PROGRAMS = ("ip", "ethtool", "ping", "ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-ofctl")
 
@@ -42,7 +45,7 @@ def missing_requirements() -> list[str]:
 class Lab:
     """A number of hosts on one underlay; a context manager."""
 
-    def __init__(self, *, hosts: int = 2, bridge_hosts: int = 0, racks: Callable[..., Racks] | None = None) -> None:
+    def __init__(self, *, hosts: int = 2, bridge_hosts: int = 0, racks: "Callable[..., Racks] | None" = None) -> None:
         """Describe a lab of *hosts* with Open vSwitch and *bridge_hosts* without; nothing is made yet.
 
         With *racks* hosts are plugged into top-of-rack switches, and the underlay is the spine between those.
@@ -119,7 +122,7 @@ class Lab:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
-    def _start_racks(self) -> Racks:
+    def _start_racks(self) -> "Racks":
         assert self._make_racks is not None
         self.racks = self._make_racks(self.names, self.underlay, self.environment)
         self._cleanup.callback(self.racks.remove)

@@ -145,10 +145,9 @@ def test_what_is_removed_leaves_nothing_behind(switch: AnySwitch, operator: Some
 
 
 def test_commit_on_trial_is_taken_back_when_nobody_confirms(switch: AnySwitch, operator: Somebody) -> None:
-    """It is in force at once, and gone when its time is up."""
+    """It is gone when its time is up; that it is in force until then is seen where the time is long."""
     operator.ask("edit_config", target="candidate", config=operator.config(vlan(105, "on trial")))
     operator.ask("commit", confirmed=True, timeout="1")
-    assert b"on trial" in switch.running()
     # The real server looks at the clock while nobody talks to it.
     wait_until(lambda: b"on trial" not in switch.running(), what="the end of the trial", timeout=30, interval=1.5)
 

@@ -26,7 +26,7 @@ READ_ONLY = {
     *("id", "status", "created_at", "updated_at", "revision_number", "project_id", "tenant_id", "network_id", "cidr"),
     *("ip_version", "ipv6_address_mode", "ipv6_ra_mode", "segment_id", "subnetpool_id", "subnets", "segments"),
     *("availability_zones", "availability_zone_hints", "binding:vif_type", "binding:vif_details", "binding:failures"),
-    "jackfield:wiring",
+    *("jackfield:dynamic", "jackfield:wiring"),
     *(
         "network_type",
         "physical_network",

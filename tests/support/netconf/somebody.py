@@ -54,8 +54,15 @@ class Somebody:
         return CONFIG.format(xml=xml)
 
     def ask(self, operation: str, **arguments: Any) -> Any:
-        """Make a request that ncclient knows by this name, and return its answer."""
-        return getattr(self._session, operation)(**arguments)
+        """Make a request that ncclient knows by this name, and return its answer.
+
+        Raises:
+            TransportError: The connection is gone; ncclient may have noticed it while it wrote, or while it read.
+        """
+        try:
+            return getattr(self._session, operation)(**arguments)
+        except OSError as error:
+            raise TransportError(str(error)) from error
 
     def ask_later(self, operation: str, **arguments: Any) -> Any:
         """Make a request without waiting; what is returned has an ``event`` and then a ``reply``."""

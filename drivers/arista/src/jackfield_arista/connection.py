@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
 import paramiko
@@ -62,15 +63,17 @@ def open_session(
     keys = trust.keys(endpoint.switch, endpoint.address, endpoint.port)
     handler = make_device_handler({"name": "default"})
     session = _VerifiedSession(handler, keys, credentials)
+    connection = dial(endpoint, timeouts.connect)
     try:
-        session.connect(
-            host=endpoint.address,
-            port=endpoint.port,
-            username=credentials.username,
-            sock=dial(endpoint, timeouts.connect),
-            hostkey_verify=not trust.anyone,
-            timeout=timeouts.reply,
-        )
+        with _broken_after(connection, timeouts.connect + timeouts.reply):
+            session.connect(
+                host=endpoint.address,
+                port=endpoint.port,
+                username=credentials.username,
+                sock=connection,
+                hostkey_verify=not trust.anyone,
+                timeout=timeouts.reply,
+            )
     except (NCClientError, paramiko.SSHException, OSError, EOFError) as error:
         reason = _reason(endpoint, error, session, keys)
         session.give_up()
@@ -95,6 +98,23 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
         connection.close()
         raise Unreachable(endpoint.switch, f"at {endpoint} there is no SSH server")
     return connection
+
+
+@contextmanager
+def _broken_after(connection: socket.socket, seconds: float) -> Iterator[None]:
+    """Break a connection that has become no session in time: of a channel that is never opened SSH waits an hour."""
+    watchdog = threading.Timer(seconds, _break, [connection])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.cancel()
+
+
+def _break(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def knock(endpoint: Endpoint, timeout: float) -> None:
@@ -135,6 +155,8 @@ class _VerifiedSession(SSHSession):  # type: ignore[misc]
             try:
                 attempt()
             except (paramiko.AuthenticationException, OSError, ValueError, paramiko.PasswordRequiredException) as error:
+                if not self.transport.is_active():
+                    raise paramiko.SSHException("the connection ended during the login") from error
                 refused = error
             else:
                 return

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jackfield_sdk import Kind
+from jackfield_sdk import Kind, RetryLater
 
 from jackfield_arista.configuration import Mode, SwitchPort
 from jackfield_arista.remembered import SCHEMA, Kept, Pair, Resource, Row, read_port, write_port
@@ -37,6 +37,7 @@ class Memory:
 
     def __init__(self, path: Path) -> None:
         """Open the file, or begin it; sqlite3.Error if it cannot be used."""
+        self._path = path
         self._lock = threading.RLock()
         self._database = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
@@ -282,12 +283,16 @@ class Memory:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
+        """Write all or nothing. RetryLater if the disk is full, or the file cannot be written."""
         with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
             try:
+                self._database.execute("BEGIN IMMEDIATE")
                 yield
                 self._database.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    reason = f"the driver cannot write down what is wanted ({self._path}): {error}"
+                    raise RetryLater(reason, code="MEMORY_UNWRITABLE") from error
                 raise

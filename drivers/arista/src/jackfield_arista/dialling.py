@@ -79,6 +79,10 @@ class SwitchSession:
         """Return its LLDP table."""
         return self._session.neighbours()
 
+    def settle(self) -> None:
+        """See that no commit is on trial."""
+        self._session.settle(self._safety)
+
     def apply(self, edit: Edit) -> Configuration:
         """Make an edit true and saved."""
         try:

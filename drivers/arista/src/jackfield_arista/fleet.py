@@ -50,11 +50,14 @@ class Fleet:
         self._pace = pace
         self._lock = threading.Lock()
         self._workers: dict[str, Worker] = {}
+        self._followed = inventory()
 
     def follow(self) -> None:
         """Have exactly the switches of the inventory, and let those that stay look at it again."""
-        names = self._inventory().switches.keys()
+        inventory = self._inventory()
+        names = inventory.switches.keys()
         with self._lock:
+            before, self._followed = self._followed, inventory
             gone = [self._workers.pop(name) for name in self._workers.keys() - names]
             new = [self._hire(name) for name in sorted(names - self._workers.keys())]
             stayed = [worker for worker in self._workers.values() if worker not in new]
@@ -66,7 +69,7 @@ class Fleet:
         for worker in new:
             worker.start()
         for worker in stayed:
-            worker.wake()
+            worker.wake(redial=_is_reached_otherwise(worker.switch, before, inventory))
 
     def stop(self) -> bool:
         """End all workers, each after the turn that it is in; return False if time was too short for some."""
@@ -157,6 +160,15 @@ class Fleet:
         )
         self._workers[name] = worker
         return worker
+
+
+def _is_reached_otherwise(switch: str, before: Inventory, now: Inventory) -> bool:
+    """Tell whether a session with a switch was opened for what is not said of it any more."""
+    known = switch in before.switches
+    return known and (before.switch(switch), before.credential_of(switch)) != (
+        now.switch(switch),
+        now.credential_of(switch),
+    )
 
 
 def _awaited(answer: Future[Configuration]) -> asyncio.Future[Configuration]:

@@ -2,8 +2,8 @@
 
 A turn reads the switch first. If somebody asked, or something is still owed, it makes the switch true to
 all that is wanted of it. Otherwise it only compares: what was made and is not there any more is told to
-the core, which owes it again. A switch that has nothing of what it held came up with another
-configuration: that is a new epoch, and it is made true at once.
+the core, which owes it again; what is too much goes at once. A switch that has nothing of what it held
+came up with another configuration: that is a new epoch, and it is made true at once.
 
 A session that was lost while nobody used it, or in the middle of a commit, is opened again and the turn
 begins anew; only the second failure counts. What a switch refused is left out of turns that nobody asked
@@ -20,7 +20,7 @@ from jackfield_sdk import DriverError
 
 from jackfield_arista.configuration import Configuration
 from jackfield_arista.errors import CommitLost, NotSaved, Unreachable
-from jackfield_arista.making import Device, Made, differing, is_emptied, make, situation_of
+from jackfield_arista.making import Device, Made, differing, has_surplus, is_emptied, make, situation_of
 from jackfield_arista.memory import Memory
 from jackfield_arista.observer import Observer
 from jackfield_arista.plan import Situation, plan_for
@@ -49,6 +49,8 @@ class Keeper:
         self._device: Device | None = None
         self._refused: dict[Key, int] = {}
         self._is_unsaved = False
+        self._is_doubtful = True
+        self.is_outdated = False
         self.owes = True
         self.seen: Configuration | None = None
         self.unmade: Mapping[Key, DriverError] = {}
@@ -79,11 +81,16 @@ class Keeper:
             device.close()
 
     def _attempt(self, asked: Collection[Key]) -> Mapping[Key, DriverError]:
+        if self.is_outdated:
+            self.is_outdated = False
+            self.hang_up()
         if self._device is None:
             self._device = self._dial()
         device = self._device
         self.seen = device.read()
         situation = self._situation(asked)
+        if self._is_doubtful:
+            situation = self._undoubted(device, situation, asked)
         must = bool(asked) or self.owes
         if is_emptied(situation):
             log.warning("switch.emptied", switch=self._switch)
@@ -97,6 +104,15 @@ class Keeper:
             self._observer.looked(self._switch, device)
         return self.unmade
 
+    def _undoubted(self, device: Device, situation: Situation, asked: Collection[Key]) -> Situation:
+        """Return what holds for good: what a dead session has committed on trial shows, and is taken back yet."""
+        if any(row.leaving or not row.made for row in situation.rows):
+            device.settle()
+            self.seen = device.read()
+            situation = self._situation(asked)
+        self._is_doubtful = False
+        return situation
+
     def _situation(self, asked: Collection[Key]) -> Situation:
         assert self.seen is not None
         left_out = {key: revision for key, revision in self._refused.items() if key not in asked}
@@ -108,6 +124,9 @@ class Keeper:
             made = make(device, self._memory, situation)
         except NotSaved:
             self._is_unsaved = True
+            raise
+        except CommitLost:
+            self._is_doubtful = True
             raise
         self.owes = False
         self.seen = made.situation.configuration
@@ -132,7 +151,7 @@ class Keeper:
             self._observer.not_true_on(self._switch, [key], error.reason)
 
     def _tell_what_differs(self, situation: Situation) -> bool:
-        """Tell the core what is not as it was made; return True if something can be made now that could not."""
+        """Tell the core what is not as it was made; return True if something is too much, or can be made now."""
         gone = {(row.kind, row.id) for row in differing(situation)}
         if gone:
             self._observer.differs(self._switch, gone, f'it is not as it was made on switch "{self._switch}"')
@@ -140,7 +159,7 @@ class Keeper:
         freed = self.unmade.keys() - failures.keys() - self._refused.keys()
         if freed:
             self._observer.differs(self._switch, freed, f'what was in its way on switch "{self._switch}" is gone')
-        return bool(freed)
+        return bool(freed) or has_surplus(situation)
 
     def _save(self, device: Device) -> None:
         if self._is_unsaved:

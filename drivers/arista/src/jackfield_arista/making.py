@@ -30,6 +30,7 @@ class Device(Protocol):
 
     def read(self) -> Configuration: ...
     def neighbours(self) -> tuple[Neighbour, ...]: ...
+    def settle(self) -> None: ...
     def apply(self, edit: Edit) -> Configuration: ...
     def save(self) -> None: ...
     def close(self) -> None: ...
@@ -69,14 +70,25 @@ def situation_of(
 
 
 def is_emptied(situation: Situation) -> bool:
-    """Tell whether a switch lost everything of ours that it was seen with: it came up with another configuration."""
-    had = [row for row in situation.rows if row.made]
-    return bool(had) and not any(situation.network_of(vlan) for vlan in situation.configuration.vlans)
+    """Tell whether a switch lost everything of ours that it was seen with: it came up with another configuration.
+
+    A VLAN that somebody gave another name is not lost, nor what the ports were before us.
+    """
+    had = {row.member.vlan for row in situation.rows if row.made}
+    vlans = situation.configuration.vlans
+    return bool(had) and had.isdisjoint(vlans) and not any(situation.network_of(vlan) for vlan in vlans)
 
 
 def differing(situation: Situation) -> Sequence[Row]:
     """Return what was true on the switch and is not any more."""
     return [row for row in situation.rows if row.made and not row.leaving and not situation.holds(row)]
+
+
+def has_surplus(situation: Situation) -> bool:
+    """Tell whether there is a VLAN of ours that nobody wants, of a known network: an old configuration is back."""
+    spoken_of = {row.member.vlan for row in situation.rows} | {vlan for _, vlan in situation.inherited}
+    others = situation.configuration.vlans.keys() - spoken_of
+    return any(situation.network_of(vlan) in situation.known for vlan in others)
 
 
 def make(device: Device, memory: Memory, situation: Situation) -> Made:

@@ -210,11 +210,15 @@ def _takes(situation: Situation, wanted: Wanted) -> Iterator[SwitchPort]:
 
 
 def _freed(situation: Situation, wanted: Wanted, after: Configuration) -> Iterator[str]:
-    """Yield the ports that have nothing of ours: no number either that was on a list before us and is ours now."""
+    """Yield the ports that have nothing of ours: no number either that was on a list before us and is ours now.
+
+    What a port was is still needed if something of somebody else has come in the way of what stays on it.
+    """
+    needed = {row.member.port for row in situation.rows if not row.leaving}
     is_ours = ownership.owner(situation.deployment_id)
     ours = {vlan for vlan, name in after.vlans.items() if is_ours(name)}
     for port in situation.taken:
-        if wanted.ports.get(port) is None and ours.isdisjoint(after.port(port).trunk_vlans):
+        if port not in needed and wanted.ports.get(port) is None and ours.isdisjoint(after.port(port).trunk_vlans):
             yield port
 
 

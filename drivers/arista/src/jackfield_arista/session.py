@@ -25,7 +25,7 @@ from jackfield_arista.namespaces import ARISTA_VXLAN
 from jackfield_arista.netconf import Netconf
 from jackfield_arista.payload import payload
 from jackfield_arista.polling import often
-from jackfield_arista.transaction import Safety, Transaction, save
+from jackfield_arista.transaction import Safety, Transaction, save, settle
 from jackfield_arista.trust import Trust
 
 __all__ = ["Neighbour", "Safety", "Session", "Timeouts", "connect"]
@@ -113,6 +113,11 @@ class Session:
                 knock=lambda: knock(self._endpoint, self._timeouts.connect),
                 payload=lambda one: payload(one, native_vxlan=self._native_vxlan),
             ).run(edit)
+
+    def settle(self, safety: Safety) -> None:
+        """See that nobody's commit is on trial: what runs stays. LockHeld if somebody may be in the middle of one."""
+        with often():
+            settle(self._netconf, safety)
 
     def save(self, safety: Safety) -> None:
         """Have what runs survive a restart, as the safety says. NotSaved if it does not."""

@@ -165,23 +165,13 @@ class Transaction:
 
     @contextmanager
     def _locked(self, datastore: Datastore) -> Iterator[None]:
-        self._lock(datastore)
+        lock(self._netconf, datastore)
         try:
             if datastore == "candidate":
                 self._netconf.discard()
             yield
         finally:
             self._unlock(datastore)
-
-    def _lock(self, datastore: Datastore) -> None:
-        try:
-            self._netconf.lock(datastore)
-        except (LockHeld, RpcFailed) as error:
-            if datastore == "running" or (isinstance(error, LockHeld) and error.session_id):
-                raise
-            # Nobody holds it, but somebody who is gone has left changes in it (RFC 6241, 7.5).
-            self._netconf.discard()
-            self._netconf.lock(datastore)
 
     def _unlock(self, datastore: Datastore) -> None:
         """Leave nothing behind. What fails here is over with the session, and must not hide what came before."""
@@ -194,6 +184,25 @@ class Transaction:
         except SwitchError as error:
             log.warning("switch.unlock_failed", switch=self._switch, reason=error.reason)
             self._netconf.drop()
+
+
+def lock(netconf: Netconf, datastore: Datastore) -> None:
+    """Lock a datastore. LockHeld if somebody else holds it."""
+    try:
+        netconf.lock(datastore)
+    except (LockHeld, RpcFailed) as error:
+        if datastore == "running" or (isinstance(error, LockHeld) and error.session_id):
+            raise
+        # Nobody holds it, but somebody who is gone has left changes in it (RFC 6241, 7.5).
+        netconf.discard()
+        netconf.lock(datastore)
+
+
+def settle(netconf: Netconf, safety: Safety) -> None:
+    """See that no commit is on trial: who has one holds the lock as long as the switch believes in his session."""
+    if safety.datastore == "candidate" and netconf.can("confirmed-commit"):
+        lock(netconf, safety.datastore)
+        netconf.unlock(safety.datastore)
 
 
 def save(switch: str, netconf: Netconf, safety: Safety) -> None:

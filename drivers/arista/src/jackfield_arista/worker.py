@@ -125,10 +125,11 @@ class Worker:
         """Ask for the switch's configuration as it is now."""
         return self._ask(None)
 
-    def wake(self) -> None:
-        """Take a turn soon, because something around the switch has changed."""
+    def wake(self, *, redial: bool = False) -> None:
+        """Take a turn soon, because something around the switch has changed; in a new session if told."""
         with self._changed:
             self._keeper.owes = True
+            self._keeper.is_outdated |= redial
             self._due = 0.0
             self._changed.notify()
 
@@ -275,6 +276,9 @@ class Worker:
         if isinstance(error, SwitchError):
             log.warning("switch.failed", switch=self.switch, code=error.code, reason=error.reason)
             return error.answer()
+        if isinstance(error, DriverError):
+            log.error("switch.unremembered", switch=self.switch, code=error.code, reason=error.reason)
+            return error
         # A fault of ours. The session may be in any state, so it is not used again.
         log.error("switch.turn_broke", switch=self.switch, exc_info=error)
         self._keeper.hang_up()

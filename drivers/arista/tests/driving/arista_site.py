@@ -85,6 +85,10 @@ class Site:
         """Log in to a switch with a password, and not with a key."""
         self._credentials[name] = {"username": self.switches[name].user, "password": reference}
 
+    def log_in_as(self, name: str, other: str) -> None:
+        """Log in to a switch as to another one."""
+        self._credentials[name] = self._credentials[other]
+
     def remove_vlan(self, name: str, vlan: int) -> None:
         """Have an operator remove a VLAN."""
         with self.session(name) as session:

@@ -8,6 +8,7 @@ Nothing that was used to log in is ever part of an error.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from jackfield_sdk import DeviceConflict, DriverError, Effect, Infeasible, RetryLater
@@ -73,6 +74,17 @@ class LockHeld(SwitchError):
         holder = f"session {session_id}" if session_id else "another session"
         super().__init__(switch, f"{holder} holds the lock of its {datastore} configuration")
         self.session_id = session_id
+
+
+class TurnTaken(SwitchError):
+    """Another process of the driver is at the switch, and does not end its turn. `path` is the file that it locks."""
+
+    code = "SWITCH_BUSY"
+
+    def __init__(self, switch: str, path: Path) -> None:
+        """Name the file, because who holds it is found by that."""
+        super().__init__(switch, f"another process of this driver is at it, and holds {path}")
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)

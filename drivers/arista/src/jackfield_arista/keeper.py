@@ -25,6 +25,7 @@ from jackfield_arista.memory import Memory
 from jackfield_arista.observer import Observer
 from jackfield_arista.plan import Situation, plan_for
 from jackfield_arista.remembered import Key
+from jackfield_arista.turnstile import Turnstile
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class Keeper:
         self._dial = dial
         self._uplinks = uplinks
         self._observer = observer
+        self._turnstile = Turnstile(memory.directory, switch)
         self._device: Device | None = None
         self._refused: dict[Key, int] = {}
         self._is_unsaved = False
@@ -59,6 +61,16 @@ class Keeper:
 
     def turn(self, asked: Collection[Key]) -> Mapping[Key, DriverError]:
         """Take a turn, and return what cannot be made and why; SwitchError if the switch could not be worked with."""
+        with self._turnstile.turn():
+            return self._turn(asked)
+
+    def hang_up(self) -> None:
+        """End the session."""
+        device, self._device = self._device, None
+        if device is not None:
+            device.close()
+
+    def _turn(self, asked: Collection[Key]) -> Mapping[Key, DriverError]:
         was_open = self._device is not None
         try:
             return self._attempt(asked)
@@ -73,12 +85,6 @@ class Keeper:
         # A commit that nobody confirmed may yet be taken back by the switch, so the next look is a turn.
         self.owes = is_doubtful
         return failures
-
-    def hang_up(self) -> None:
-        """End the session."""
-        device, self._device = self._device, None
-        if device is not None:
-            device.close()
 
     def _attempt(self, asked: Collection[Key]) -> Mapping[Key, DriverError]:
         if self.is_outdated:

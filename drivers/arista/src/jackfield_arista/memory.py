@@ -50,6 +50,11 @@ class Memory:
         with self._lock:
             self._database.close()
 
+    @property
+    def directory(self) -> Path:
+        """The folder of the file."""
+        return self._path.parent
+
     # Whose it is.
 
     @property

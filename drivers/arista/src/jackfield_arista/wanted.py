@@ -9,11 +9,22 @@ VLAN mapped to the VNI as well. A network by itself wants nothing: its VLAN come
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jackfield_sdk import Action, Effect, Infeasible, Kind, NetworkContext, Port, PortContext, Rejected, Segment
+from jackfield_sdk import (
+    Action,
+    Binding,
+    Effect,
+    Infeasible,
+    Kind,
+    NetworkContext,
+    Port,
+    PortContext,
+    Rejected,
+    Segment,
+)
 
 from jackfield_arista.attachments import Place, Role
 from jackfield_arista.configuration import Mode
@@ -90,25 +101,35 @@ def want_of_port(context: PortContext, inventory: Inventory, attached: Attached)
 
 
 def judge_network(context: NetworkContext, inventory: Inventory) -> None:
-    """Refuse with `Rejected` a network whose VLAN a switch may not carry."""
-    for segment in context.current.segments:
-        if reason := why_not(segment, inventory):
-            raise Rejected(reason, reason="VLAN_RESERVED")
+    """Refuse with `Rejected` a network whose VLAN a switch may not carry; what it has had is not judged again."""
+    before = context.original.segments if context.original else ()
+    _judge_segments([segment for segment in context.current.segments if segment not in before], inventory)
 
 
 def judge_port(context: PortContext, inventory: Inventory) -> None:
-    """Refuse with `Rejected` a port on a VLAN that may not be, or whose link leads nowhere on a switch of ours."""
-    for segment in context.segments:
-        if reason := why_not(segment, inventory):
-            raise Rejected(reason, reason="VLAN_RESERVED")
+    """Refuse with `Rejected` a port on a VLAN that may not be, or whose link leads nowhere on a switch of ours.
+
+    What the port has been before is not judged again: an inventory may have changed since, and the user's
+    change of something else is not to blame for that.
+    """
     binding = context.current.binding
+    before = context.original.binding if context.original else Binding()
+    known = {level.segment_id for level in before.levels}
+    _judge_segments([segment for segment in context.segments if segment.id not in known], inventory)
     links = binding.profile.get("local_link_information")
-    if binding.vnic_type != "baremetal" or not any(_is_ours(link, inventory) for link in _listed(links)):
+    is_news = (binding.vnic_type, binding.profile) != (before.vnic_type, before.profile)
+    if binding.vnic_type != "baremetal" or not is_news or not any(_is_ours(link, inventory) for link in _listed(links)):
         return
     try:
         inventory.of_link(links, binding.profile.get("local_group_information"))
     except UnknownLink as unknown:
         raise Rejected(unknown.reason, reason="UNKNOWN_LINK", field="binding:profile") from unknown
+
+
+def _judge_segments(segments: Iterable[Segment], inventory: Inventory) -> None:
+    for segment in segments:
+        if reason := why_not(segment, inventory):
+            raise Rejected(reason, reason="VLAN_RESERVED")
 
 
 def why_not(segment: Segment, inventory: Inventory) -> str:

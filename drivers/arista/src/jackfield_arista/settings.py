@@ -25,7 +25,7 @@ class AristaSettings(BaseSettings):
     inventory: Path = Path("/etc/jackfield/inventory.yaml")
     """Switches, groups, credentials and attachments."""
     state_directory: Path = Path("/var/lib/jackfield/arista")
-    """Where the driver keeps what is wanted of each switch. Shared by a driver and its next version, and nobody else."""
+    """Where the driver keeps what is wanted of each switch. Shared with its next version, and nobody else."""
     known_hosts: Path | None = Path("/etc/jackfield/known_hosts")
     """Host keys of switches that have no `host_key` in the inventory, as `ssh-keyscan` prints them."""
     attach_by_lldp: Literal["never", "agents", "agents_and_switches"] = "agents"

@@ -44,9 +44,16 @@ async def test_what_happened_in_between_is_told_as_far_as_it_counts(site: Site, 
     network = await site.network()
     flapped, blinked, moved_back = await site.ports(network, 3)
     await site.raise_(flapped)
-    await site.tell(compute)
+    await site.tell(compute, timeout=60.0)
     await site.until_told()
-    compute.behave = lambda _events: (503, {})
+    go = asyncio.Event()
+
+    async def turn_away_late(_events: Any) -> Any:
+        await go.wait()
+        return 503, {}
+
+    # As long as one request waits for its answer, no other one can see what is over soon.
+    compute.behave = turn_away_late
     await site.raise_(blinked)
     await site.eventually(lambda: compute.sent(blinked))
 
@@ -56,6 +63,7 @@ async def test_what_happened_in_between_is_told_as_far_as_it_counts(site: Site, 
     await site.readdress(moved_back, "192.0.2.9")
     await site.update(moved_back, fixed_ips=())
     compute.behave = compute.answer
+    go.set()
     await site.until_told()
 
     assert compute.told(flapped) == ["network-vif-plugged"] * 2

@@ -25,7 +25,7 @@ vm: setup ## Install qemu, and unpack a kernel for it
 lock: setup ## Take the newest releases of all packages into requirements.lock
 	@tools/lock
 
-demo: setup ## Run the main job: two hosts, two machines, one ping
+demo: setup ## Run the main job: two hosts in two racks, two machines, one ping
 	@$(BIN)/python -m demo
 
 test: setup node os-vif vm lint types proto ## Run every check and every test

@@ -44,6 +44,13 @@ def drivers_of(port: Any) -> dict[str, str]:
     return found
 
 
+def expect_vlan(view: Any, leaf: str, vlan: int) -> None:
+    """Expect that a host carries the segment of the last level, and no tunnel."""
+    assert view is not None
+    assert (view.network_type, view.physical_network, view.segmentation_id) == ("vlan", leaf, vlan)
+    assert (view.endpoints, view.forwarding) == ((), ()), "what a switch floods needs no tunnels"
+
+
 async def test_a_network_is_a_vlan_in_each_rack(site: Site) -> None:
     """From the binding to the host and the switch, and back to nothing when the last port of a rack has gone."""
     network = await site.network()
@@ -69,11 +76,7 @@ async def test_a_network_is_a_vlan_in_each_rack(site: Site) -> None:
         third["id"]: ("leaf2", vlans["leaf2"]),
     }
     for host, leaf in (("ovs-1", "leaf1"), ("ovs-2", "leaf1"), ("bridge-1", "leaf2")):
-        view = site.view(host, network)
-        assert view is not None
-        told = (view.network_type, view.physical_network, view.segmentation_id)
-        assert told == ("vlan", leaf, vlans[leaf]), "a host carries the segment of the last level"
-        assert (view.endpoints, view.forwarding) == ((), ()), "what a switch floods needs no tunnels"
+        expect_vlan(site.view(host, network), leaf, vlans[leaf])
 
     await site.delete(first)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from jackfield_core import config
-from jackfield_core.binding.binder import Binder, BindingRequest
+from jackfield_core.binding.binder import Binder, BindingOutcome, BindingRequest
 from jackfield_core.binding.dynamic import DynamicSegments
 from jackfield_core.binding.release import Releaser
 from jackfield_core.db.engine import Database
@@ -170,6 +170,10 @@ class Yard:
         """Return a new port's request for a binding."""
         return BindingRequest(self.rows.port(tree.network, binding=Binding(host=host, **binding)), tree)
 
+    def reasons(self, outcome: BindingOutcome) -> dict[str, str]:
+        """Return why each driver did not bind."""
+        return {failure["driver"]: failure["reason"] for failure in outcome.binding.failures}
+
     def _endpoint(self, position: int) -> str:
         return f"unix://{self.folder}/{position}.sock"
 
@@ -265,6 +269,17 @@ class Racks:
             action, self.meanwhile = self.meanwhile, None
             await action()
         return Skip(self.reason) if self.reason else Bound(context.segments[0].id, "ovs")
+
+
+@pytest.fixture
+def bind(yard: Yard) -> Callable[..., Awaitable[BindingOutcome]]:
+    """Return a function that binds one new port of a network and returns the outcome."""
+
+    async def bind(binder: Binder, tree: NetworkTree, **binding: Any) -> BindingOutcome:
+        request = yard.request(tree, **binding)
+        return (await binder.bind([request]))[request.port.id]
+
+    return bind
 
 
 @pytest.fixture

@@ -53,6 +53,7 @@ class EvilDriver(grpc.GenericRpcHandler):
         self.limits = capability_pb2.Limits()
         self.bind: capability_pb2.BindCapability | None = capability_pb2.BindCapability(max_levels=1)
         self.calls: list[tuple[str, Any]] = []
+        self._granted: list[tuple[str, float]] = []
         self.in_flight = self.most_in_flight = 0
         self._scripts: dict[str, Script] = {}
         self._server: grpc.aio.Server | None = None
@@ -92,6 +93,10 @@ class EvilDriver(grpc.GenericRpcHandler):
         """Return the requests of one kind so far."""
         return [request for name, request in self.calls if name == rpc]
 
+    def granted(self, rpc: str) -> list[float]:
+        """Return the seconds that were left for each call of one kind when it came, as its deadline said."""
+        return [seconds for name, seconds in self._granted if name == rpc]
+
     async def start(self) -> None:
         """Listen, as a new process would."""
         self.instance_id = str(uuid.uuid4())
@@ -122,6 +127,7 @@ class EvilDriver(grpc.GenericRpcHandler):
 
     async def _answer(self, rpc: str, request: Any, context: Any) -> bytes:
         self.calls.append((rpc, request))
+        self._granted.append((rpc, context.time_remaining()))
         self.in_flight += rpc != "Check"
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:

@@ -1,7 +1,5 @@
 """Drivers make changes true, and say what became of them."""
 
-import time
-
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -133,11 +131,12 @@ async def test_silence_ends_with_the_deadline(world, batch):
     fabric.hangs("Postcommit")
     core = await world.core(fabric)
 
-    started = time.monotonic()
     with pytest.raises(NoVerdict) as caught:
         await core.manager.postcommit("fabric", batch, 0.2)
 
-    assert time.monotonic() - started < 20
+    # gRPC rounds a time-out up when it writes it into a header, by one per cent at most.
+    (granted,) = fabric.granted("Postcommit")
+    assert granted <= 0.2 * 1.01
     assert (caught.value.code, caught.value.attempted, caught.value.has_error_info) == (
         "DEADLINE_EXCEEDED",
         True,

@@ -108,21 +108,34 @@ async def test_refusal_beats_silence(world, rows):
 
 
 async def test_slow_drivers_share_one_budget(world, rows):
-    """Two drivers that hang are asked at the same time and cost one budget together."""
+    """Two drivers that hang are asked at the same time, and neither gets what the other did not use."""
     one, two = await world.driver("one"), await world.driver("two")
+    both = asyncio.Barrier(2)
+
+    async def met(_request):
+        await both.wait()
+        await asyncio.Event().wait()
+
+    one.on("Precommit", met)
+    two.on("Precommit", met)
+    core = await world.core(one, two, precommit_budget=600.0)
+    asked = asyncio.create_task(core.manager.precommit([rows.create_network()]))
+    # Were one asked after the other, the first would wait here for the whole budget.
+    await world.eventually(lambda: one.in_flight == two.in_flight == 1 and not both.n_waiting)
+    asked.cancel()
+    await asyncio.wait([asked])
+
     one.hangs("Precommit")
     two.hangs("Precommit")
-    core = await world.core(one, two, precommit_budget=3.0)
-
+    hurried = await world.core(one, two, precommit_budget=0.5)
     started = time.monotonic()
-    asked = asyncio.create_task(core.manager.precommit([rows.create_network()]))
-    await world.eventually(lambda: one.requests("Precommit") and two.requests("Precommit"))
-    assert not asked.done()
     with pytest.raises(DriverUnavailable):
-        await asked
+        await hurried.manager.precommit([rows.create_network()])
 
-    assert 2.9 < time.monotonic() - started < 20
-    assert len(one.requests("Precommit")) == len(two.requests("Precommit")) == 1
+    assert time.monotonic() - started > 0.4
+    budgets = [driver.requests("Precommit")[-1].budget.ToMilliseconds() for driver in (one, two)]
+    assert [len(one.requests("Precommit")), len(two.requests("Precommit"))] == [2, 2]
+    assert max(budgets) <= 500
 
 
 async def test_bulk_requests_get_more_time_and_shut_nobody_out(world, rows):
@@ -137,22 +150,21 @@ async def test_bulk_requests_get_more_time_and_shut_nobody_out(world, rows):
     took = time.monotonic() - started
 
     assert len(fabric.requests("Precommit")) >= 4
-    assert 1.0 < took < 20
+    assert took > 1.0
+    assert max(request.budget.ToMilliseconds() for request in fabric.requests("Precommit")) <= 1100
     assert core.entry(fabric).condition is Condition.READY
 
 
 async def test_required_driver_that_is_away_refuses_at_once(world, rows):
     """Without a connection there is no waiting for the budget."""
     fabric = await world.driver("fabric")
-    core = await world.core(fabric, precommit_budget=60.0)
+    core = await world.core(fabric, precommit_budget=3600.0)
     await fabric.stop()
     await world.eventually(lambda: not core.entry(fabric).is_ready)
 
-    started = time.monotonic()
-    with pytest.raises(DriverUnavailable, match="fabric") as caught:
+    with pytest.raises(DriverUnavailable, match='"fabric" gave no verdict: it is connecting') as caught:
         await core.manager.precommit([rows.create_network()])
 
-    assert time.monotonic() - started < 20
     assert caught.value.retry_after > 0
 
 
@@ -183,16 +195,16 @@ async def test_driver_that_dies_in_the_call_is_no_verdict(world, rows):
     """A connection that breaks during the call ends it at once."""
     fabric = await world.driver("fabric")
     fabric.hangs("Precommit")
-    core = await world.core(fabric, precommit_budget=60.0)
+    core = await world.core(fabric, precommit_budget=3600.0)
     asked = asyncio.create_task(core.manager.precommit([rows.create_network()]))
     await world.eventually(lambda: fabric.requests("Precommit"))
 
-    started = time.monotonic()
     await fabric.stop()
     with pytest.raises(DriverUnavailable):
         await asked
 
-    assert time.monotonic() - started < 20
+    # The call itself would have gone on for the rest of the hour.
+    assert fabric.granted("Precommit")[0] > 3000
 
 
 async def test_driver_that_cannot_judge_gives_no_verdict(world, rows):

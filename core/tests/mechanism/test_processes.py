@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 
 import pytest
 from jackfield_core.errors import DriverRejected, DriverUnavailable
@@ -38,20 +37,16 @@ async def core(world, loopback):
 
 
 async def test_stopped_process_is_noticed_and_found_again(world, rows, core, loopback):
-    """A process that is stopped costs one budget , then nothing, and works when woken."""
+    """A process that is stopped costs one budget, then nothing, and works when woken."""
     entry = core.registry.entry("fabric")
     loopback.suspend()
-    started = time.monotonic()
     with pytest.raises(DriverUnavailable):
         await core.manager.precommit([rows.create_network()])
-    assert time.monotonic() - started < 20
 
     await world.eventually(lambda: not entry.is_ready)
-    started = time.monotonic()
-    with pytest.raises(DriverUnavailable) as caught:
-        await core.manager.precommit([rows.create_network()])
-    assert "DEADLINE_EXCEEDED" not in caught.value.message
-    assert time.monotonic() - started < 20
+    for _ in range(20):
+        with pytest.raises(DriverUnavailable, match="it is (breaker-open|connecting)"):
+            await core.manager.precommit([rows.create_network()])
 
     loopback.resume()
     async with asyncio.timeout(30):

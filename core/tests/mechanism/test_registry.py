@@ -16,16 +16,15 @@ from jackfield_core.types import Action, Kind
 
 
 async def test_driver_that_comes_up_later_is_found(world):
-    """The core starts without the driver and has it about a second after it comes up."""
+    """The core starts without the driver and has it with the first try after it has come up."""
     fabric = await world.driver("fabric", start=False)
     core = await world.core(fabric, wait=False)
     await world.eventually(lambda: "UNAVAILABLE" in core.entry(fabric).reason)
 
-    started = time.monotonic()
     await fabric.start()
     await core.until_ready(fabric)
 
-    assert time.monotonic() - started < 20
+    assert len(fabric.requests("Handshake")) == 1
     handshake = core.entry(fabric).handshake
     assert handshake.instance_id == fabric.instance_id
     assert handshake.epochs == {"fabric": "1"}

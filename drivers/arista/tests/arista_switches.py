@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from jackfield_arista.configuration import Configuration, Mode
-from jackfield_arista.credentials import Credentials
-from jackfield_arista.difference import difference
-from jackfield_arista.edit import Edit, Wanted, WantedPort
-from jackfield_arista.ownership import mark, owner
-from jackfield_arista.session import Safety, Session, Timeouts, connect
-from jackfield_arista.trust import Trust
+from jackfield_arista.configuration.difference import difference
+from jackfield_arista.configuration.edit import Edit, Wanted, WantedPort
+from jackfield_arista.configuration.model import Configuration, Mode
+from jackfield_arista.configuration.ownership import mark, owner
+from jackfield_arista.device.session import Safety, Session, Timeouts, connect
+from jackfield_arista.device.trust import Trust
+from jackfield_arista.inventory.credentials import Credentials
 from support.netconf import FakeSwitch, NetconfSwitch
 
 DEPLOYMENT = "blue"

@@ -14,14 +14,14 @@ import typer
 from jackfield_sdk import ServerSettings, serve
 from jackfield_sdk.command import Config, program, settings_or_exit
 
-from jackfield_arista.check import check as check_switches
-from jackfield_arista.check_report import as_json, show
-from jackfield_arista.dialling import Dialler
+from jackfield_arista.check.check import check as check_switches
+from jackfield_arista.check.report import as_json, show
+from jackfield_arista.device.dialling import Dialler
 from jackfield_arista.driver import AristaDriver
-from jackfield_arista.inventories import Inventories
-from jackfield_arista.inventory import Inventory
-from jackfield_arista.inventory_file import InventoryInvalid, read_inventory
-from jackfield_arista.lldp import Topology
+from jackfield_arista.inventory.current import Inventories
+from jackfield_arista.inventory.file import InventoryInvalid, read_inventory
+from jackfield_arista.inventory.model import Inventory
+from jackfield_arista.lldp.topology import Topology
 from jackfield_arista.settings import AristaSettings
 
 NAME = "jackfield-arista"

@@ -38,26 +38,26 @@ from jackfield_sdk import (
     Unreachable,
 )
 
-from jackfield_arista import binding, listing
-from jackfield_arista.fleet import Dial, Fleet
-from jackfield_arista.inventories import Inventories
-from jackfield_arista.lldp import Topology
-from jackfield_arista.memory import Memory
-from jackfield_arista.moves import moved
-from jackfield_arista.notes import Notes
+from jackfield_arista import listing
+from jackfield_arista.fleet.fleet import Dial, Fleet
+from jackfield_arista.fleet.worker import Pace
+from jackfield_arista.inventory.current import Inventories
+from jackfield_arista.lldp.topology import Topology
+from jackfield_arista.memory.memory import Memory
+from jackfield_arista.memory.moves import moved
+from jackfield_arista.memory.notes import Notes
 from jackfield_arista.reports import Reports
 from jackfield_arista.settings import AristaSettings
 from jackfield_arista.version import VERSION
-from jackfield_arista.wanted import (
+from jackfield_arista.wanted import binding
+from jackfield_arista.wanted.judging import judge_network, judge_port
+from jackfield_arista.wanted.wants import (
     DRIVER,
     TUNNEL_TYPES,
     Want,
-    judge_network,
-    judge_port,
     want_of_network,
     want_of_port,
 )
-from jackfield_arista.worker import Pace
 
 log = structlog.get_logger(__name__)
 

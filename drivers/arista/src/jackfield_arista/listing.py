@@ -13,13 +13,13 @@ from dataclasses import replace
 
 from jackfield_sdk import DriverError, Kind, Line, Owned, Unreachable
 
-from jackfield_arista.configuration import Configuration, Mode
-from jackfield_arista.fleet import Fleet
-from jackfield_arista.making import situation_of
-from jackfield_arista.memory import Memory
-from jackfield_arista.plan import Situation, plan_for
-from jackfield_arista.remembered import Resource, Row
-from jackfield_arista.wanted import Membership, Want
+from jackfield_arista.configuration.model import Configuration, Mode
+from jackfield_arista.fleet.fleet import Fleet
+from jackfield_arista.fleet.making import situation_of
+from jackfield_arista.fleet.plan import Situation, plan_for
+from jackfield_arista.memory.memory import Memory
+from jackfield_arista.memory.tables import Resource, Row
+from jackfield_arista.wanted.wants import Membership, Want
 
 # Seconds for all switches to be read, all at the same time.
 _READ_WITHIN = 60.0

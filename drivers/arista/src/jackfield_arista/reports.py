@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection, Sequence
 import structlog
 from jackfield_sdk import Backend, Events, Kind
 
-from jackfield_arista.configuration import Mode
-from jackfield_arista.errors import SwitchError
-from jackfield_arista.lldp import Topology
-from jackfield_arista.making import Device
-from jackfield_arista.memory import Memory
-from jackfield_arista.remembered import Key, Row
+from jackfield_arista.configuration.model import Mode
+from jackfield_arista.device.errors import SwitchError
+from jackfield_arista.fleet.making import Device
+from jackfield_arista.lldp.topology import Topology
+from jackfield_arista.memory.memory import Memory
+from jackfield_arista.memory.tables import Key, Row
 
 log = structlog.get_logger(__name__)
 

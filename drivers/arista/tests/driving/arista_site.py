@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from jackfield_arista import ownership
-from jackfield_arista.configuration import Configuration
-from jackfield_arista.credentials import Credentials
-from jackfield_arista.dialling import Dialler
+from jackfield_arista.configuration import ownership
+from jackfield_arista.configuration.edit import Edit, VlanChange
+from jackfield_arista.configuration.model import Configuration
+from jackfield_arista.device.dialling import Dialler
+from jackfield_arista.device.session import Safety, Session, Timeouts, connect
+from jackfield_arista.device.trust import Trust
 from jackfield_arista.driver import AristaDriver
-from jackfield_arista.edit import Edit, VlanChange
-from jackfield_arista.inventories import Inventories
-from jackfield_arista.lldp import Topology
-from jackfield_arista.session import Safety, Session, Timeouts, connect
+from jackfield_arista.inventory.credentials import Credentials
+from jackfield_arista.inventory.current import Inventories
+from jackfield_arista.lldp.topology import Topology
 from jackfield_arista.settings import AristaSettings
-from jackfield_arista.trust import Trust
 from jackfield_sdk import Action, Binding, BindingLevel, Done, Network, Segment
 from jackfield_sdk.testing import Core, Failed, Wanted, a_network, a_port, a_segment, running
 from support.netconf.fake import FakeSwitch

@@ -13,11 +13,11 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from jackfield_arista.configuration import Configuration, SwitchPort, without
-from jackfield_arista.credentials import Credentials
-from jackfield_arista.edit import Edit, PortChange
-from jackfield_arista.session import Safety, Session, Timeouts, connect
-from jackfield_arista.trust import Trust
+from jackfield_arista.configuration.edit import Edit, PortChange
+from jackfield_arista.configuration.model import Configuration, SwitchPort, without
+from jackfield_arista.device.session import Safety, Session, Timeouts, connect
+from jackfield_arista.device.trust import Trust
+from jackfield_arista.inventory.credentials import Credentials
 
 
 def open_session(text: str) -> Session:

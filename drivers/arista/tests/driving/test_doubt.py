@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from arista_site import Site, a_vlan, deleted, epoch_of, failure, named, plugged, until, until_done
-from jackfield_arista.configuration import Mode, SwitchPort
-from jackfield_arista.edit import Edit, PortChange, VlanChange
-from jackfield_arista.session import Safety
+from jackfield_arista.configuration.edit import Edit, PortChange, VlanChange
+from jackfield_arista.configuration.model import Mode, SwitchPort
+from jackfield_arista.device.session import Safety
 from jackfield_sdk import Action
 from jackfield_sdk.testing import Wanted
 from support.netconf.fake import VLAN

@@ -6,10 +6,10 @@ import shutil
 from dataclasses import replace
 
 from arista_site import DEPLOYMENT, Site, a_vlan, deleted, named, plugged, until_done
-from jackfield_arista import ownership
-from jackfield_arista.configuration import Mode, SwitchPort
-from jackfield_arista.edit import Edit, PortChange, VlanChange
-from jackfield_arista.session import Safety
+from jackfield_arista.configuration import ownership
+from jackfield_arista.configuration.edit import Edit, PortChange, VlanChange
+from jackfield_arista.configuration.model import Mode, SwitchPort
+from jackfield_arista.device.session import Safety
 from jackfield_sdk import Done, Kind, Owned
 from jackfield_sdk.testing import a_network
 

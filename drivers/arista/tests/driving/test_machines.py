@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arista_site import Site, a_machine, a_vlan, deleted, failure, named, plugged, until, until_done
-from jackfield_arista.configuration import Mode
+from jackfield_arista.configuration.model import Mode
 from jackfield_sdk import Action, Bound, NextLevel, Skip
 from jackfield_sdk.errors import Rejected
 from jackfield_sdk.testing import Core, Wanted, a_host, a_network, a_segment

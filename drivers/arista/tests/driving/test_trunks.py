@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arista_site import Site, a_vlan, deleted, named, plugged, until_done
-from jackfield_arista.configuration import Mode
+from jackfield_arista.configuration.model import Mode
 
 
 async def test_a_port_brings_its_vlan_where_its_host_is_plugged_in(site: Site):

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
-from jackfield_arista.check import check
-from jackfield_arista.check_report import as_json
-from jackfield_arista.inventory import Inventory
-from jackfield_arista.ownership import mark
+from jackfield_arista.check.check import check
+from jackfield_arista.check.report import as_json
+from jackfield_arista.configuration.ownership import mark
+from jackfield_arista.inventory.model import Inventory
 from jackfield_arista.settings import AristaSettings
 from support.netconf import FakeSwitch, Heard, NetconfSwitch, missing_requirements
 from support.ports import free_port

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 from arista_switches import hurry, open_session
-from jackfield_arista.credentials import Credentials
-from jackfield_arista.errors import (
+from jackfield_arista.device.errors import (
     AuthenticationFailed,
     HostKeyChanged,
     HostKeyUnknown,
     SwitchError,
     Unreachable,
 )
-from jackfield_arista.session import Timeouts, connect
-from jackfield_arista.trust import Trust
+from jackfield_arista.device.session import Timeouts, connect
+from jackfield_arista.device.trust import Trust
+from jackfield_arista.inventory.credentials import Credentials
 from support.netconf import FakeSwitch, NetconfSwitch, missing_requirements
 
 SECRET = "correct horse battery staple"

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from arista_switches import SAFETY, access, edit_for, hurry, make, open_session, trunk
-from jackfield_arista.edit import Edit
-from jackfield_arista.errors import CommitLost, LockHeld, NotTaken, RpcFailed, SwitchError, Unreachable
-from jackfield_arista.session import Session
+from jackfield_arista.configuration.edit import Edit
+from jackfield_arista.device.errors import CommitLost, LockHeld, NotTaken, RpcFailed, SwitchError, Unreachable
+from jackfield_arista.device.session import Session
 from jackfield_sdk import Effect
 from support.netconf import KINDS, FakeSwitch, RpcError
 from support.waiting import wait_until

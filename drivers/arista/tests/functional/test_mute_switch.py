@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from arista_switches import open_session
-from jackfield_arista.errors import Unreachable
-from jackfield_arista.session import Timeouts
+from jackfield_arista.device.errors import Unreachable
+from jackfield_arista.device.session import Timeouts
 from support.netconf import FakeSwitch, doorman
 
 STEPS = ("check_auth_publickey", "check_channel_request", "check_channel_subsystem_request")

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 from arista_switches import FOREIGN, IS_OURS, SAFETY, access, edit_for, make, name_of, open_session, trunk, wanted
-from jackfield_arista.difference import difference
-from jackfield_arista.edit import Edit, VlanChange
-from jackfield_arista.errors import LockHeld, RpcFailed, UnhealthyAfterCommit
-from jackfield_arista.health import Health
-from jackfield_arista.payload import payload
-from jackfield_arista.session import Session
+from jackfield_arista.configuration.difference import difference
+from jackfield_arista.configuration.edit import Edit, VlanChange
+from jackfield_arista.device.errors import LockHeld, RpcFailed, UnhealthyAfterCommit
+from jackfield_arista.device.health import Health
+from jackfield_arista.device.payload import payload
+from jackfield_arista.device.session import Session
 from support.netconf import NetconfSwitch
 from support.waiting import wait_until
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from arista_switches import IS_OURS, SAFETY, access, edit_for, make, open_session, trunk, wanted
-from jackfield_arista.difference import difference
-from jackfield_arista.errors import NotSaved, NotTaken, RpcFailed, UnhealthyAfterCommit
-from jackfield_arista.namespaces import ARISTA_CLI, ARISTA_VXLAN
-from jackfield_arista.session import Safety, Session
+from jackfield_arista.configuration.difference import difference
+from jackfield_arista.device.errors import NotSaved, NotTaken, RpcFailed, UnhealthyAfterCommit
+from jackfield_arista.device.namespaces import ARISTA_CLI, ARISTA_VXLAN
+from jackfield_arista.device.session import Safety, Session
 from jackfield_sdk import Effect
 from support.netconf import FakeSwitch, Heard, RpcError
 from support.netconf.speaker import CAPABILITIES

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 from arista_switches import IS_OURS, SAFETY, edit_for, make, name_of, open_session, trunk, wanted
-from jackfield_arista.configuration import Configuration, Mode, SwitchPort, vlans_of
-from jackfield_arista.difference import difference
-from jackfield_arista.edit import Edit, PortChange, VlanChange
-from jackfield_arista.payload import payload
+from jackfield_arista.configuration.difference import difference
+from jackfield_arista.configuration.edit import Edit, PortChange, VlanChange
+from jackfield_arista.configuration.model import Configuration, Mode, SwitchPort, vlans_of
+from jackfield_arista.device.payload import payload
 from lxml import etree
 from support import yang
 from support.netconf import FakeSwitch

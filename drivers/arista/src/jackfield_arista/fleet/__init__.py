@@ -1,0 +1,1 @@
+"""All switches, each with a worker that makes it true to all that is wanted of it."""

@@ -1,0 +1,1 @@
+"""What is wanted of each switch, in a file that outlives the process."""

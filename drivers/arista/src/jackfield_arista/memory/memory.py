@@ -1,0 +1,303 @@
+"""What is wanted of each switch, in a file: written before a switch is touched, gone after it is rid of it.
+
+A port wants memberships (a VLAN on a port of a switch), each a row. The rows of a switch together are
+what it should hold: a VLAN stays on a trunk as long as one row wants it there. What is deleted is marked
+as leaving, and its rows go only once the switch was seen without it. So a driver that is killed at any
+moment knows at its next start what is still to be made and what is still to be removed.
+
+Beside that: what a port was before the first row took it; and what of ours a switch held when this
+memory saw it for the first time. A memory that was lost does not know who needs that, so it removes
+nothing of it until the core has deleted the network.
+
+Every write is synced to the disk, so what happens at the same time is written at once (`keep`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jackfield_sdk import Kind, RetryLater
+
+from jackfield_arista.configuration.model import Mode, SwitchPort
+from jackfield_arista.memory.tables import SCHEMA, Kept, Pair, Resource, Row, read_port, write_port
+from jackfield_arista.wanted.wants import Membership, Want
+
+# Seconds to wait for another process that writes.
+_PATIENCE = 10.0
+
+
+class Memory:
+    """The file. Every method may be called from any thread, and other processes may use the file as well."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or begin it; sqlite3.Error if it cannot be used."""
+        self._path = path
+        self._lock = threading.RLock()
+        self._database = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.executescript(SCHEMA)
+        self._database.execute("INSERT OR IGNORE INTO fact VALUES ('id', ?)", (uuid.uuid4().hex,))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._database.close()
+
+    @property
+    def directory(self) -> Path:
+        """The folder of the file."""
+        return self._path.parent
+
+    # Whose it is.
+
+    @property
+    def deployment_id(self) -> str:
+        """The deployment whose resources these are; empty before the first."""
+        with self._lock:
+            found = self._one("SELECT value FROM fact WHERE name = 'deployment'")
+        return found[0] if found else ""
+
+    def belong_to(self, deployment_id: str) -> bool:
+        """Keep for this deployment; return True if that meant to forget what another one had told."""
+        before = self.deployment_id
+        if before == deployment_id:
+            return False
+        with self._writing():
+            if before:
+                for table in ("resource", "membership", "taken", "inherited", "switch"):
+                    self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+                self._database.execute("UPDATE fact SET value = ? WHERE name = 'id'", (uuid.uuid4().hex,))
+            self._database.execute("INSERT OR REPLACE INTO fact VALUES ('deployment', ?)", (deployment_id,))
+        return bool(before)
+
+    def epoch(self, switch: str) -> str:
+        """Return what changes when this memory is a new one, or the switch lost what it held."""
+        with self._lock:
+            (identity,) = self._one("SELECT value FROM fact WHERE name = 'id'") or ("",)
+            (resets,) = self._one("SELECT resets FROM switch WHERE name = ?", switch) or (0,)
+        return f"{identity}.{resets}"
+
+    # What the core wants.
+
+    def keep(self, wants: Sequence[tuple[Want, Collection[str]]]) -> list[Kept]:
+        """Write what resources want, all in one transaction.
+
+        With each want come switches that are known to hold something of a network that leaves.
+        """
+        with self._writing():
+            return [self._keep(want, known) for want, known in wants]
+
+    def _keep(self, want: Want, known: Collection[str]) -> Kept:
+        found = self._one("SELECT revision, leaving FROM resource WHERE kind = ? AND id = ?", want.kind, want.id)
+        if found is not None and found[0] > want.revision and not want.orphan:
+            return Kept(held=found[0])
+        if want.leaving and found is None and want.kind is Kind.PORT:
+            return Kept()
+        network_id = want.network_id or self._network_of(want)
+        self._database.execute(
+            "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (want.kind, want.id, network_id, want.revision, want.digest, want.leaving)
+            + (want.plugged, want.host, want.physical_network),
+        )
+        mine = "UPDATE membership SET leaving = 1, revision = ? WHERE kind = ? AND id = ?"
+        self._database.execute(mine, (want.revision, want.kind, want.id))
+        members = want.memberships
+        if want.leaving and want.kind is Kind.NETWORK:
+            switches = {*known, *self._switches_of_network(want.id)}
+            members = tuple(Membership(switch, "", Mode.TRUNK, 0) for switch in sorted(switches))
+        for member in members:
+            self._want(want, network_id, member)
+        return Kept(self._switches_of(want))
+
+    def _want(self, want: Want, network_id: str, member: Membership) -> None:
+        # The number stays, because who came first has the port or the VLAN.
+        statement = """
+            INSERT INTO membership (kind, id, network_id, switch, port, mode, vlan, vni, revision, leaving)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (kind, id, switch, port, vlan) DO UPDATE SET
+                network_id = excluded.network_id, made = made AND mode = excluded.mode AND vni IS excluded.vni,
+                mode = excluded.mode, vni = excluded.vni, revision = excluded.revision, leaving = excluded.leaving
+        """
+        where = (member.switch, member.port, member.mode, member.vlan, member.vni)
+        self._database.execute(statement, (want.kind, want.id, network_id, *where, want.revision, want.leaving))
+        told = "DELETE FROM inherited WHERE switch = ? AND port IN (?, '') AND vlan = ?"
+        self._database.execute(told, (member.switch, member.port, member.vlan))
+
+    def _switches_of(self, want: Want) -> tuple[str, ...]:
+        found = self.switches_of(want.kind, want.id)
+        if not found and want.leaving:
+            self._database.execute("DELETE FROM resource WHERE kind = ? AND id = ?", (want.kind, want.id))
+        return tuple(sorted(found))
+
+    def _network_of(self, want: Want) -> str:
+        found = self._one("SELECT network_id FROM resource WHERE kind = ? AND id = ?", want.kind, want.id)
+        return found[0] if found else ""
+
+    def _switches_of_network(self, network_id: str) -> set[str]:
+        rows = self._all(
+            "SELECT switch FROM membership WHERE network_id = ? "
+            "UNION SELECT switch FROM inherited WHERE network_id = ?",
+            network_id,
+            network_id,
+        )
+        return {switch for (switch,) in rows}
+
+    # What the worker of a switch asks and tells.
+
+    def rows(self, switch: str) -> tuple[Row, ...]:
+        """Return everything that is wanted on a switch, or leaves it, who came first first."""
+        columns = "number, kind, id, network_id, switch, port, mode, vlan, vni, revision, leaving, made"
+        found = self._all(f"SELECT {columns} FROM membership WHERE switch = ? ORDER BY number", switch)  # noqa: S608
+        return tuple(
+            Row(number, Kind(kind), id, network, Membership(where, port, Mode(mode), vlan, vni), revision, *flags)
+            for number, kind, id, network, where, port, mode, vlan, vni, revision, *flags in (
+                (*each[:10], bool(each[10]), bool(each[11])) for each in found
+            )
+        )
+
+    def networks(self) -> frozenset[str]:
+        """Return the networks that the core has told of."""
+        found = self._all("SELECT network_id FROM resource UNION SELECT network_id FROM membership")
+        return frozenset(network for (network,) in found)
+
+    def settle(self, switch: str, made: Iterable[Row], gone: Iterable[Row], freed: Iterable[str]) -> None:
+        """Take note that the switch was seen with `made` and without `gone`, and `freed` ports are given back."""
+        with self._writing():
+            self._database.executemany(
+                "UPDATE membership SET made = 1 WHERE number = ? AND revision = ?",
+                [(row.number, row.revision) for row in made],
+            )
+            self._database.executemany(
+                "DELETE FROM membership WHERE number = ? AND revision = ? AND leaving",
+                [(row.number, row.revision) for row in gone],
+            )
+            self._database.executemany(
+                "DELETE FROM resource WHERE kind = ? AND id = ? AND leaving AND NOT EXISTS "
+                "(SELECT 1 FROM membership WHERE membership.kind = resource.kind AND membership.id = resource.id)",
+                {(row.kind, row.id) for row in gone},
+            )
+            left = [(switch, row.network_id) for row in gone if row.kind is Kind.NETWORK]
+            self._database.executemany("DELETE FROM inherited WHERE switch = ? AND network_id = ?", left)
+            self._database.executemany(
+                "DELETE FROM taken WHERE switch = ? AND port = ?", [(switch, port) for port in freed]
+            )
+
+    def taken(self, switch: str) -> Mapping[str, SwitchPort]:
+        """Return what ports of a switch were before they were taken, by name."""
+        found = self._all("SELECT port, before FROM taken WHERE switch = ?", switch)
+        return {port: read_port(before) for port, before in found}
+
+    def take(self, switch: str, ports: Iterable[SwitchPort]) -> None:
+        """Remember what ports are before anything of ours is put on them; who is remembered stays so."""
+        rows = [(switch, port.name, write_port(port)) for port in ports]
+        if rows:
+            with self._writing():
+                self._database.executemany("INSERT OR IGNORE INTO taken VALUES (?, ?, ?)", rows)
+
+    def inherited(self, switch: str) -> Mapping[Pair, str] | None:
+        """Return what of ours was on a switch before this memory, with its network; None if it was never seen."""
+        with self._lock:
+            if self._one("SELECT 1 FROM switch WHERE name = ? AND seen", switch) is None:
+                return None
+            found = self._all("SELECT port, vlan, network_id FROM inherited WHERE switch = ?", switch)
+        return {(port, vlan): network for port, vlan, network in found}
+
+    def inherit(self, switch: str, found: Mapping[Pair, str]) -> None:
+        """Remember what of ours is on a switch that this memory sees for the first time."""
+        with self._writing():
+            self._database.execute(
+                "INSERT INTO switch (name, seen) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET seen = 1", (switch,)
+            )
+            rows = [(switch, port, vlan, network) for (port, vlan), network in found.items()]
+            self._database.executemany("INSERT OR IGNORE INTO inherited VALUES (?, ?, ?, ?)", rows)
+
+    def reset(self, switch: str) -> None:
+        """Take note that a switch lost everything that it held."""
+        with self._writing():
+            self._database.execute(
+                "INSERT INTO switch (name, resets) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET resets = resets + 1",
+                (switch,),
+            )
+            self._database.execute("UPDATE membership SET made = 0 WHERE switch = ?", (switch,))
+            for table in ("inherited", "taken"):
+                self._database.execute(f"DELETE FROM {table} WHERE switch = ?", (switch,))  # noqa: S608
+
+    # What the driver lists.
+
+    def ports(self) -> Mapping[str, Resource]:
+        """Return all ports that are wanted, by id."""
+        columns = "kind, id, revision, digest, plugged, host, physical_network"
+        found = self._all(f"SELECT {columns} FROM resource WHERE kind = 'port' AND NOT leaving")  # noqa: S608
+        return {
+            id: Resource(Kind(kind), id, revision, digest, bool(plugged), host, physical_network)
+            for kind, id, revision, digest, plugged, host, physical_network in found
+        }
+
+    def port(self, id: str) -> Resource | None:
+        """Return a port that is wanted."""
+        columns = "kind, id, revision, digest, plugged, host, physical_network"
+        found = self._one(f"SELECT {columns} FROM resource WHERE kind = 'port' AND id = ? AND NOT leaving", id)  # noqa: S608
+        if found is None:
+            return None
+        _, _, revision, digest, plugged, host, physical_network = found
+        return Resource(Kind.PORT, id, revision, digest, bool(plugged), host, physical_network)
+
+    def places(self) -> Mapping[str, frozenset[tuple[str, str]]]:
+        """Return the (switch, port) that each port has, by id."""
+        found: dict[str, set[tuple[str, str]]] = {}
+        for id, *place in self._all("SELECT id, switch, port FROM membership WHERE kind = 'port' AND NOT leaving"):
+            found.setdefault(id, set()).add((place[0], place[1]))
+        return {id: frozenset(places) for id, places in found.items()}
+
+    def switches_of(self, kind: Kind, id: str) -> frozenset[str]:
+        """Return the switches that a resource wants something of, or leaves."""
+        found = self._all("SELECT DISTINCT switch FROM membership WHERE kind = ? AND id = ?", kind, id)
+        return frozenset(switch for (switch,) in found)
+
+    def forget_switch(self, name: str) -> None:
+        """Forget a switch that is not in the inventory any more: nobody can be made to hold or lose anything."""
+        with self._writing():
+            for table in ("membership", "taken", "inherited"):
+                self._database.execute(f"DELETE FROM {table} WHERE switch = ?", (name,))  # noqa: S608
+            self._database.execute("DELETE FROM switch WHERE name = ?", (name,))
+            self._database.execute(
+                "DELETE FROM resource WHERE leaving AND NOT EXISTS "
+                "(SELECT 1 FROM membership WHERE membership.kind = resource.kind AND membership.id = resource.id)"
+            )
+
+    def switches(self) -> frozenset[str]:
+        """Return the switches that something is remembered of."""
+        found = self._all("SELECT switch FROM membership UNION SELECT name FROM switch UNION SELECT switch FROM taken")
+        return frozenset(switch for (switch,) in found)
+
+    def _one(self, statement: str, *values: object) -> tuple[Any, ...] | None:
+        with self._lock:
+            row: tuple[Any, ...] | None = self._database.execute(statement, values).fetchone()
+            return row
+
+    def _all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._database.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Write all or nothing. RetryLater if the disk is full, or the file cannot be written."""
+        with self._lock:
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                yield
+                self._database.execute("COMMIT")
+            except BaseException as error:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    reason = f"the driver cannot write down what is wanted ({self._path}): {error}"
+                    raise RetryLater(reason, code="MEMORY_UNWRITABLE") from error
+                raise

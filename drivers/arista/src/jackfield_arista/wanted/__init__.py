@@ -1,0 +1,1 @@
+"""What the core's networks and ports want of switches, from the inventory alone."""

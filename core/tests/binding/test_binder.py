@@ -92,14 +92,14 @@ async def test_veto_stops_the_binding(yard, bind):
 async def test_driver_that_went_down_is_passed_over(yard, bind):
     """A driver without a connection costs no time and leaves its reason."""
     gone, willing = yard.driver("gone", yard.binds()), yard.driver("ovs", yard.binds())
-    binder = await yard.binder(gone, willing, bind_timeout=60.0, bind_budget=120.0)
+    # A test that waited for either would be ended by its own time limit.
+    binder = await yard.binder(gone, willing, bind_timeout=3600.0, bind_budget=3600.0)
     await yard.stop(gone)
 
-    started = time.monotonic()
     outcome = await bind(binder, await yard.network())
 
     assert outcome.levels[0].driver == willing.name
-    assert time.monotonic() - started < 20
+    assert yard.reasons(outcome)[gone.name].startswith("it is connecting")
 
 
 async def test_driver_that_never_came_is_not_asked(yard, bind):
@@ -113,13 +113,14 @@ async def test_driver_that_never_came_is_not_asked(yard, bind):
 async def test_slow_driver_costs_one_timeout(yard, bind):
     """A driver that hangs is given up after its time, and the next one binds."""
     slow, willing = yard.driver("slow", hang), yard.driver("ovs", yard.binds())
-    binder = await yard.binder(slow, willing, bind_timeout=0.3)
+    binder = await yard.binder(slow, willing, bind_timeout=0.3, bind_budget=3600.0)
     tree = await yard.network()
 
     started = time.monotonic()
     outcome = await bind(binder, tree)
 
-    assert 0.25 < time.monotonic() - started < 20
+    assert time.monotonic() - started > 0.25
+    assert len(slow.asked) == 1
     assert outcome.levels[0].driver == willing.name
 
 
@@ -129,10 +130,10 @@ async def test_binding_as_a_whole_has_a_budget(yard, bind):
     binder = await yard.binder(*slow, bind_timeout=0.2, bind_budget=0.5)
     tree = await yard.network()
 
-    started = time.monotonic()
     outcome = await bind(binder, tree)
 
-    assert time.monotonic() - started < 20
+    # Each of them takes a fifth of a second at least, so half a second is over before the fourth.
+    assert [len(driver.asked) for driver in slow[3:]] == [0, 0, 0]
     assert outcome.binding.vif_type == BINDING_FAILED
     *earlier, last = outcome.binding.failures
     # On a busy machine fewer of them have their turn.

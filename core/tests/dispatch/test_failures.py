@@ -1,7 +1,6 @@
 """Drivers that fail, hang, lie or are away."""
 
 import asyncio
-import time
 from typing import Any
 
 import grpc
@@ -102,13 +101,12 @@ async def test_change_in_progress_is_asked_for_when_the_driver_says(scene: Any) 
 async def test_driver_that_is_away_costs_no_attempt_and_holds_up_nobody(scene: Any) -> None:
     """The others are served at once, in spite of their place behind it."""
     away, served = await scene.driver("a", up=False), await scene.driver("b")
-    core = await scene.core(away, served, ready=False, order_hold=60, poll_interval=600)
+    core = await scene.core(away, served, ready=False, order_hold=3600, poll_interval=3600)
     await core.until_ready("b")
-    started = time.monotonic()
     await core.network()
+    # Whoever took part in the hold, or waited for the next look at the ledger, would be paid in an hour.
     await core.until_paid("b")
 
-    assert time.monotonic() - started < 5
     assert [(debt.attempts, debt.claim) for debt in await core.debts("a")] == [(0, None)]
     await away.up()
     await core.until_paid()
@@ -116,31 +114,42 @@ async def test_driver_that_is_away_costs_no_attempt_and_holds_up_nobody(scene: A
 
 
 async def test_hanging_driver_holds_up_nobody(scene: Any) -> None:
-    """While one driver sits on a call until its deadline, another one is served within moments."""
+    """While one driver sits on a call, another one is served again and again."""
     hanging, served = await scene.raw_driver("a"), await scene.driver("b")
+    go_on = asyncio.Event()
+
+    async def hang(request: Any, context: Any) -> Any:
+        await go_on.wait()
+        return await hanging.good(request, context)
+
+    hanging.answer = hang
+    core = await scene.core(hanging, served, timeout=3600, order_hold=0.05)
+    for told in range(5):
+        await core.network()
+        await scene.eventually(lambda told=told: len(served.told()) > told)
+
+    assert len(await core.debts("a")) == 5
+    assert len(hanging.told()) == 1
+    go_on.set()
+    await core.until_paid()
+
+
+async def test_call_that_hangs_ends_at_its_deadline(scene: Any) -> None:
+    """What a driver sat on is owed with that reason, and is told again."""
+    driver = await scene.raw_driver()
 
     async def hang(_request: Any, _context: Any) -> None:
         await asyncio.Event().wait()
 
-    hanging.answer = hang
-    core = await scene.core(hanging, served, timeout=0.5, order_hold=0.05)
+    driver.answer = hang
+    core = await scene.core(driver, timeout=0.3)
     await core.network()
-    await scene.eventually(lambda: served.told())
-
-    delays = []
-    for _ in range(5):
-        told, started = len(served.told()), time.monotonic()
-        await core.network()
-        await scene.eventually(lambda told=told: len(served.told()) > told)
-        delays.append(time.monotonic() - started)
-
-    assert min(delays) < 0.3
 
     async def has_missed_its_deadline() -> Any:
         return [debt for debt in await core.debts("a") if debt.reason == "DEADLINE_EXCEEDED"]
 
     assert await scene.eventually(has_missed_its_deadline)
-    hanging.answer = hanging.good
+    driver.answer = driver.good
     await core.until_paid()
 
 

@@ -45,7 +45,7 @@ async def test_stopped_process_is_noticed_and_found_again(world, rows, core, loo
 
     await world.eventually(lambda: not entry.is_ready)
     for _ in range(20):
-        with pytest.raises(DriverUnavailable, match="it is (breaker-open|connecting)"):
+        with pytest.raises(DriverUnavailable, match=r"it is (breaker-open|connecting)"):
             await core.manager.precommit([rows.create_network()])
 
     loopback.resume()

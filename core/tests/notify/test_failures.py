@@ -160,8 +160,8 @@ async def test_a_compute_service_that_is_down_is_told_when_it_is_up(site: Site, 
 
 
 async def drip(_events: Any) -> AsyncIterator[bytes]:
-    yield b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n"
-    for _ in range(1000):
+    yield b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n"
+    while True:
         yield b" "
         await asyncio.sleep(0.05)
 
@@ -172,12 +172,11 @@ async def test_one_that_hangs_is_given_up_in_time(site: Site, compute: Compute, 
     port = await site.port(await site.network())
     compute.behave = behave
     await site.raise_(port)
-    begun = time.monotonic()
     await site.tell(compute, timeout=0.3)
 
+    # Neither of the two ever ends by itself.
     row = await site.until(port, reason="timeout")
     assert "0.3 s" in row.message
-    assert time.monotonic() - begun < 10
 
     compute.behave = compute.answer
     await site.until_told()

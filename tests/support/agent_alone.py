@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from typing import Any
 
 import structlog
@@ -25,9 +24,9 @@ class Printer(Reporter):
     """Tells what an agent reports on stdout."""
 
     def port(self, port_id: str, state: PortState, reason: str = "", version: str = "") -> None:
-        """Print the state of a port, and the moment."""
+        """Print the state of a port."""
         report = {"port_id": port_id, "state": state.value, "reason": reason, "version": version}
-        print(json.dumps(report | {"at": time.monotonic()}), flush=True)
+        print(json.dumps(report), flush=True)
 
 
 def network(fields: dict[str, Any]) -> NetworkView:

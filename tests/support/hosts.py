@@ -189,6 +189,10 @@ class AgentProcess:
         if self.running:
             self.stop()
 
+    def log(self) -> str:
+        """Return what the agent has logged, every change of the switch included."""
+        return Path(self._log.name).read_text()
+
     @property
     def running(self) -> bool:
         """Whether the process lives."""

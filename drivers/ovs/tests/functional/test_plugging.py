@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -86,13 +84,12 @@ def test_a_port_that_is_administratively_down_is_dead(lab: Any) -> None:
     eventually(lambda: guests[0].pings("192.168.7.2"), "it passes again")
 
 
-def test_a_port_is_wired_soon_after_its_interface_appears(lab: Any) -> None:
-    """From the interface's appearance to the report: 150 ms in the median of twenty."""
+def test_a_port_is_wired_because_its_interface_appears(lab: Any) -> None:
+    """The switch's own word wakes the agent, which would look by itself in an hour; `bench.wiring` has the times."""
     host = lab.host()
-    agent = lab.agent(host).started()
+    agent = lab.agent(host, audit_interval=3600).started()
     agent.network(NETWORK)
     agent.in_sync()
-    delays = []
     for number in range(1, 21):
         port = a_port(number, network=NETWORK)
         agent.port(port)
@@ -100,18 +97,14 @@ def test_a_port_is_wired_soon_after_its_interface_appears(lab: Any) -> None:
         device = f"t{number}"
         ids = f"external_ids:iface-id={port.id}"
         add = ["--no-wait", "add-port", "br-int", device, "--", "set", "interface", device, "type=internal", ids]
-        started = time.monotonic()
         host.vsctl(*add)
-        delays.append(agent.wait_for(port.id, "up")["at"] - started)
-
-    print(f"wired after ms: {[round(delay * 1000) for delay in sorted(delays)]}")
-    assert statistics.median(delays) < 0.15
+        agent.wait_for(port.id, "up")
 
 
 def test_a_hundred_ports_are_wired_together(lab: Any) -> None:
-    """A hundred interfaces that appear together are up within five seconds."""
+    """A hundred interfaces that appear together take a few changes of the switch; `bench.wiring` has the times."""
     host = lab.host()
-    agent = lab.agent(host).started()
+    agent = lab.agent(host, audit_interval=3600).started()
     agent.network(NETWORK)
     agent.in_sync()
     ports = [a_port(number, network=NETWORK) for number in range(1, 101)]
@@ -122,11 +115,12 @@ def test_a_hundred_ports_are_wired_together(lab: Any) -> None:
         ids = f"external_ids:iface-id={port.id}"
         device = f"t{number}"
         add += ["--", "add-port", "br-int", device, "--", "set", "interface", device, "type=internal", ids]
-    started = time.monotonic()
+    before = agent.log().count("ovsdb.changed")
 
     host.vsctl(*add)
 
-    reports = [agent.wait_for(port.id, "up") for port in ports]
-    took = max(report["at"] for report in reports) - started
-    print(f"a hundred ports after {took:.2f} s")
-    assert took < 5
+    for port in ports:
+        agent.wait_for(port.id, "up")
+    changes = agent.log().count("ovsdb.changed") - before
+    print(f"a hundred ports after {changes} changes")
+    assert 1 <= changes <= 20

@@ -88,41 +88,32 @@ def test_a_warning_fails_nothing(fake_switch: FakeSwitch, session: Session) -> N
     assert is_wanted(fake_switch)
 
 
-@pytest.mark.parametrize("operation", ["lock", "edit-config"])
+@pytest.mark.parametrize(
+    ("operation", "kind", "effect"),
+    [
+        ("lock", Unreachable, Effect.NONE),
+        ("edit-config", Unreachable, Effect.NONE),
+        ("commit", CommitLost, Effect.MAYBE),
+        ("confirm", CommitLost, Effect.MAYBE),
+    ],
+)
 @pytest.mark.parametrize("when", ["cut_before", "cut_after"])
-def test_a_session_cut_before_the_commit_changes_nothing(
-    fake_switch: FakeSwitch, session: Session, operation: str, when: str
+def test_a_session_that_is_cut_leaves_all_or_nothing(
+    fake_switch: FakeSwitch, session: Session, when: str, operation: str, kind: type[SwitchError], effect: Effect
 ) -> None:
-    """And the error says so."""
+    """Before the commit nothing has changed; at it nobody can know, and only a confirmation that arrived counts."""
     before = fake_switch.running()
     getattr(fake_switch.faults, when)(operation)
 
-    with pytest.raises(Unreachable) as lost:
+    with pytest.raises(kind) as lost:
         make(session, *PORTS)
 
-    assert lost.value.effect is Effect.NONE
-    assert fake_switch.running() == before
-    make_with_patience(fake_switch)
-    assert is_wanted(fake_switch)
-
-
-@pytest.mark.parametrize("operation", ["commit", "confirm"])
-@pytest.mark.parametrize("when", ["cut_before", "cut_after"])
-def test_a_session_cut_at_the_commit_leaves_all_or_nothing(
-    fake_switch: FakeSwitch, session: Session, operation: str, when: str
-) -> None:
-    """Nobody can know which, so the error does not say; only a confirmation that arrived has made it true."""
-    before = fake_switch.running()
-    getattr(fake_switch.faults, when)(operation)
-
-    with pytest.raises(CommitLost) as lost:
-        make(session, *PORTS)
-
-    assert lost.value.effect is Effect.MAYBE
+    assert lost.value.effect is effect
     if (operation, when) == ("confirm", "cut_after"):
         assert is_wanted(fake_switch)
     else:
-        wait_until(lambda: fake_switch.running() == before, what="the change to be taken back")
+        patience = 20.0 if kind is CommitLost else 0.0
+        wait_until(lambda: fake_switch.running() == before, what="all to be as before", timeout=patience)
     make_with_patience(fake_switch)
     assert is_wanted(fake_switch)
 

@@ -21,10 +21,10 @@ IsOurs = Callable[[str], bool]
 
 
 class Cause(StrEnum):
-    """What an obstacle is."""
+    """What an obstacle is; in capitals, the code that operators find in the manual."""
 
     VLAN_TAKEN = "vlan_taken"
-    PORT_MISSING = "port_missing"
+    PORT_MISSING = "interface_missing"
     PORT_TAKEN = "port_taken"
     VNI_TAKEN = "vni_taken"
 

@@ -13,13 +13,13 @@ from typing import ClassVar
 
 from jackfield_sdk import DeviceConflict, DriverError, Effect, Infeasible, RetryLater
 
-from jackfield_arista.configuration.difference import Cause, Obstacle
+from jackfield_arista.configuration.difference import Obstacle
 
 
 class SwitchError(Exception):
     """The family of a switch's failures. `reason` is the sentence for the operator."""
 
-    code: ClassVar[str]
+    code: str
     retry: ClassVar[bool] = True
 
     def __init__(self, switch: str, fact: str, *, effect: Effect = Effect.NONE) -> None:
@@ -156,45 +156,13 @@ class NotSaved(SwitchError):
 
 
 class Obstructed(SwitchError):
-    """Something of somebody else is in the place of what we have to make."""
+    """Something of somebody else is in the place of what we have to make. `code` says what: `VLAN_TAKEN`."""
+
+    def __init__(self, switch: str, obstacle: Obstacle) -> None:
+        """Say what stands in the way on which switch."""
+        super().__init__(switch, obstacle.fact)
+        self.code = obstacle.cause.upper()
 
     def answer(self) -> DriverError:
         """Return that the operator has to look."""
         return DeviceConflict(self.reason, code=self.code, effect=self.effect)
-
-
-class InterfaceMissing(Obstructed):
-    """The switch has no such interface or port-channel."""
-
-    code = "INTERFACE_MISSING"
-
-
-class VlanTaken(Obstructed):
-    """A VLAN id that we need is somebody else's."""
-
-    code = "VLAN_TAKEN"
-
-
-class PortTaken(Obstructed):
-    """A port that has to become an access port is a trunk of somebody else's VLANs."""
-
-    code = "PORT_TAKEN"
-
-
-class VniTaken(Obstructed):
-    """Somebody else maps our VLAN."""
-
-    code = "VNI_TAKEN"
-
-
-_OBSTRUCTIONS: dict[Cause, type[Obstructed]] = {
-    Cause.VLAN_TAKEN: VlanTaken,
-    Cause.PORT_MISSING: InterfaceMissing,
-    Cause.PORT_TAKEN: PortTaken,
-    Cause.VNI_TAKEN: VniTaken,
-}
-
-
-def obstructed(switch: str, obstacle: Obstacle) -> Obstructed:
-    """Return the error for an obstacle on a switch."""
-    return _OBSTRUCTIONS[obstacle.cause](switch, obstacle.fact)

@@ -20,7 +20,7 @@ from jackfield_arista.configuration import ownership
 from jackfield_arista.configuration.difference import Obstacle, difference, obstacles
 from jackfield_arista.configuration.edit import Edit, Wanted, WantedPort
 from jackfield_arista.configuration.model import Configuration, Mode, SwitchPort
-from jackfield_arista.device.errors import obstructed
+from jackfield_arista.device.errors import Obstructed
 from jackfield_arista.memory.tables import Key, Pair, Row
 
 
@@ -87,7 +87,7 @@ def plan_for(situation: Situation) -> Plan:
         hit = {row.number: obstacle for obstacle in found for row in good if _is_hit(row, obstacle)}
         for row in good:
             if row.number in hit:
-                failures.setdefault((row.kind, row.id), obstructed(situation.switch, hit[row.number]).answer())
+                failures.setdefault((row.kind, row.id), Obstructed(situation.switch, hit[row.number]).answer())
         good = [row for row in good if row.number not in hit]
         wanted = _wanted(situation, good)
     edit = difference(situation.configuration, wanted, is_ours)

@@ -225,7 +225,7 @@ async def test_states_are_kept_with_the_change(world, rows):
     fabric.answers("Precommit", response(result("0", accept=accept)))
     core = await world.core(fabric)
     change = rows.create_network()
-    change.states["fabric"] = (1, b"old")
+    change.states = {"fabric": (1, b"old")}
 
     await core.manager.precommit([change])
 

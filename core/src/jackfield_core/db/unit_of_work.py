@@ -10,10 +10,11 @@ transaction, and a driver that does not take part is to cost nothing.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.address import AddressTable
@@ -41,10 +42,12 @@ from jackfield_core.db.vendor_attribute import NO_VALUES, NOTHING, Values, Vendo
 from jackfield_core.types import Action, BindingLevel, Kind, Status, Wiring
 
 Resource = Network | Subnet | Port
+States = Mapping[str, tuple[int, bytes]]
+"""Driver states: version and data, by driver."""
+NO_STATES: States = MappingProxyType({})
 
 
-@dataclass(slots=True)
-class Change:
+class Change(Struct):
     """What happened to one resource, with all that a driver may have to know about it."""
 
     kind: Kind
@@ -57,13 +60,16 @@ class Change:
     """The network before this change; only for changes of a network."""
     levels: Sequence[BindingLevel] = ()
     original_levels: Sequence[BindingLevel] = ()
-    # States and attributes may be secrets, and a repr ends in a log sooner or later.
-    states: dict[str, tuple[int, bytes]] = field(default_factory=dict, repr=False)
-    """Driver states that precommit asked to keep: version and data, by driver."""
-    attributes: Values = field(default_factory=dict, repr=False)
+    states: States = NO_STATES
+    """Driver states that precommit asked to keep."""
+    attributes: Values = NO_VALUES
     """Vendor attributes as they were before."""
-    new_attributes: Values = field(default_factory=dict, repr=False)
+    new_attributes: Values = NO_VALUES
     """Vendor attributes that this change writes: the user's, and those that precommit asked to set."""
+
+    def __repr__(self) -> str:
+        # States and attributes may be secrets, and a repr ends in a log sooner or later.
+        return f"<{self.action} of {self.kind} {self.current.id}>"
 
     def attributes_of(self, driver: str, names: Iterable[str]) -> dict[str, bytes]:
         """Return the attributes of one driver as they are with this change: JSON by name, for those of *names*."""

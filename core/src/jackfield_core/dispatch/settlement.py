@@ -51,10 +51,10 @@ class Settlement(Struct, frozen=True):
 class _Paid:
     """What a call has paid, seen in one pass: it is the same five hundred times, and every look at one costs."""
 
-    def __init__(self, debts: Iterable[Due]) -> None:
+    def __init__(self, debts: Iterable[Due], *, is_awaited: bool) -> None:
         self.ids: list[str] = []
         self.met: list[str] = []
-        """Ports that waited for this driver to hear of them."""
+        """Ports that waited for this driver to hear of them: it *is_awaited* before a port is ACTIVE."""
         self.networks: set[str] = set()
         self.ended: set[str] = set()
         """Networks of what has ended."""
@@ -68,7 +68,7 @@ class _Paid:
                 self.over.add(debt.kind)
                 continue
             self.told.add(debt.kind)
-            if debt.acknowledged_revision is None and debt.kind == Kind.PORT:
+            if is_awaited and debt.acknowledged_revision is None and debt.kind == Kind.PORT:
                 self.met.append(debt.resource_id)
 
 
@@ -86,8 +86,9 @@ async def settle(
     failures = _failures(driver, items, outcomes, backoff) if outcomes else []
     failed = {failure.resource_id for failure in failures}
     done = [item for item in items if item.debt.resource_id not in failed] if failed else items
-    paid = _Paid(item.debt for item in done)
-    judged = _judged(items, outcomes) if driver in required else {}
+    is_awaited = driver in required
+    paid = _Paid((item.debt for item in done), is_awaited=is_awaited)
+    judged = _judged(items, outcomes) if is_awaited else {}
     left = await tables.leaving.networks({*paid.ids, *paid.networks}) if done else set()
     ends = EndTable(tables.connection, attributed)
     letting_go = await _hold(tables, ends, paid, judged, left)

@@ -234,7 +234,7 @@ def _keep(entry: DriverEntry, changes: Sequence[Change], answer: Sequence[Verdic
             _pass_if_advisory(entry, verdict.user_message or verdict.operator_message or verdict.reason, repeats)
         elif isinstance(verdict, Accepted):
             if verdict.state is not None:
-                change.states[entry.name] = verdict.state
+                change.states = {**change.states, entry.name: verdict.state}
             if verdict.attributes:
                 own = {(entry.name, name): value for name, value in verdict.attributes.items()}
                 change.new_attributes = {**change.new_attributes, **own}

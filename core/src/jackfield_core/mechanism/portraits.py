@@ -13,21 +13,17 @@ import msgspec
 from jackfield.driver.v1 import binding_pb2, port_pb2
 
 from jackfield_core.db.port import Port
-from jackfield_core.mechanism.wire import framed, tag
+from jackfield_core.mechanism.wire import Headings, framed, tag
 from jackfield_core.types import AddressPair, BindingLevel, DhcpOption, FixedIp
 
 _json = msgspec.json.Encoder(order="deterministic").encode
-_ID, _NETWORK_ID, _NAME, _PROJECT_ID, _ADMIN_STATE_UP, _MAC_ADDRESS, _FIXED_IPS, _DEVICE_ID = (
-    tag(port_pb2.Port, name)
-    for name in (
-        *("id", "network_id", "name", "project_id"),
-        *("admin_state_up", "mac_address", "fixed_ips", "device_id"),
-    )
+_ID, _NAME, _MAC_ADDRESS, _DEVICE_ID = (
+    Headings(port_pb2.Port, name) for name in ("id", "name", "mac_address", "device_id")
+)
+_NETWORK_ID, _PROJECT_ID, _ADMIN_STATE_UP, _FIXED_IPS = (
+    tag(port_pb2.Port, name) for name in ("network_id", "project_id", "admin_state_up", "fixed_ips")
 )
 _UP = _ADMIN_STATE_UP + b"\x01"
-_SHORT = range(1, 128)
-"""Lengths that are one byte, of texts that are not left out."""
-_USUAL = b"%b%%c%%b%%b%b%%c%%b%%b%%b%b%%c%%b%%b%b%%c%%b%%b" % (_ID, _NAME, _MAC_ADDRESS, _DEVICE_ID)
 # All of an address is shorter than 128 bytes, so each length is one byte.
 _FIXED_IP = b"%b%%c%b%%c%%b%b%%c%%b" % (
     _FIXED_IPS,
@@ -37,21 +33,26 @@ _FIXED_IP = b"%b%%c%b%%c%%b%b%%c%%b" % (
 
 def encode_port(port: Port, levels: Sequence[BindingLevel], tail: bytes | None = None) -> bytes:
     """Return a ``Port`` with the levels of its binding; *tail* is its :func:`tail_of`, for who knows it already."""
-    if tail is None:
-        tail = tail_of(port, levels)
     id, name = port.id.encode(), port.name.encode()
     mac_address, device_id = port.mac_address.encode(), port.device_id.encode()
-    network_id, project_id = _common_text(_NETWORK_ID, port.network_id), _common_text(_PROJECT_ID, port.project_id)
-    up = _UP if port.admin_state_up else b""
-    fixed_ips = b"".join([_fixed_ip(fixed_ip) for fixed_ip in port.fixed_ips])
-    a, b, c, d = len(id), len(name), len(mac_address), len(device_id)
-    if a in _SHORT and b in _SHORT and c in _SHORT and d in _SHORT:
-        return _USUAL % (a, id, network_id, b, name, project_id, up, c, mac_address, fixed_ips, d, device_id, tail)
-    owns = [
-        _field(tag, text)
-        for tag, text in ((_ID, id), (_NAME, name), (_MAC_ADDRESS, mac_address), (_DEVICE_ID, device_id))
-    ]
-    return b"".join((owns[0], network_id, owns[1], project_id, up, owns[2], fixed_ips, owns[3], tail))
+    fixed_ips = port.fixed_ips
+    return b"".join(
+        (
+            _ID[len(id)],
+            id,
+            _common_text(_NETWORK_ID, port.network_id),
+            _NAME[len(name)],
+            name,
+            _common_text(_PROJECT_ID, port.project_id),
+            _UP if port.admin_state_up else b"",
+            _MAC_ADDRESS[len(mac_address)],
+            mac_address,
+            _fixed_ip(fixed_ips[0]) if len(fixed_ips) == 1 else b"".join(map(_fixed_ip, fixed_ips)),
+            _DEVICE_ID[len(device_id)],
+            device_id,
+            tail_of(port, levels) if tail is None else tail,
+        )
+    )
 
 
 def tail_of(port: Port, levels: Sequence[BindingLevel]) -> bytes:
@@ -71,13 +72,9 @@ def tail_of(port: Port, levels: Sequence[BindingLevel]) -> bytes:
     )
 
 
-def _field(tag: bytes, content: bytes) -> bytes:
-    return framed(tag, content) if content else b""
-
-
 @functools.lru_cache(maxsize=4096)
 def _common_text(tag: bytes, text: str) -> bytes:
-    return _field(tag, text.encode())
+    return framed(tag, text.encode()) if text else b""
 
 
 def _fixed_ip(fixed_ip: FixedIp) -> bytes:

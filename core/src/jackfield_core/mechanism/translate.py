@@ -23,7 +23,7 @@ from jackfield_core.db.unit_of_work import Change, Resource
 from jackfield_core.mechanism.answers import BindAsk, State
 from jackfield_core.mechanism.filling import fill_agent, fill_network, fill_nic, fill_segment, fill_subnet
 from jackfield_core.mechanism.portraits import encode_port, tail_of
-from jackfield_core.mechanism.wire import framed, tag, varint
+from jackfield_core.mechanism.wire import framed, heading, tag, varint
 from jackfield_core.types import Action, BindingLevel, Kind
 
 ChangeMessage = change_pb2.Change
@@ -48,9 +48,10 @@ _json = msgspec.json.Encoder(order="deterministic").encode
 _CURRENT, _ORIGINAL, _RELATED, _STATE = (
     tag(ChangeMessage, name) for name in ("current", "original", "related", "state")
 )
-# A length below 128 is one byte.
-_OWN = b"%b%%c%%b%b%%c%%b%b%%b%b%%c%%b" % tuple(
-    tag(ChangeMessage, name) for name in ("change_id", "id", "revision", "digest")
+# A length below 128 is one byte; that of a digest is always the same.
+_OWN = b"%b%%c%%b%b%%c%%b%b%%b%b%c" % (
+    *(tag(ChangeMessage, name) for name in ("change_id", "id", "revision", "digest")),
+    hashlib.sha256().digest_size,
 )
 _NETWORK, _SUBNET, _PORT = (tag(change_pb2.Resource, kind) for kind in KINDS)
 
@@ -122,20 +123,19 @@ def encode_change(
     fields, related, tail = surroundings.of(change, action)
     described = encode(current, change.tree, change.levels, tail)
     attributed = _encode_attributes(attributes)
-    digest = _digest(described, attributed)
-    parts = [
-        _own_fields(change_id, current.id, revision, digest),
-        fields,
-        framed(_CURRENT, described),
-        related,
-        attributed,
-    ]
-    if state is not None:
-        version, data = state
-        parts.append(framed(_STATE, change_pb2.DriverState(version=version, data=data).SerializeToString()))
-    if original is not None:
-        parts.append(framed(_ORIGINAL, original))
-    return b"".join(parts)
+    return b"".join(
+        (
+            _own_fields(change_id, current.id, revision),
+            _digest(described, attributed),
+            fields,
+            heading(_CURRENT, len(described)),
+            described,
+            related,
+            attributed,
+            b"" if state is None else _encode_state(state),
+            b"" if original is None else framed(_ORIGINAL, original),
+        )
+    )
 
 
 def encode_orphan(kind: Kind, id: str, *, change_id: str, revision: int) -> bytes:
@@ -158,10 +158,10 @@ def digest(
     return _digest(encode(resource, tree, levels), _encode_attributes(attributes))
 
 
-def _own_fields(change_id: str, id: str, revision: int, digest: bytes) -> bytes:
-    """Return the fields that no other change has, all of them shorter than 128 bytes."""
+def _own_fields(change_id: str, id: str, revision: int) -> bytes:
+    """Return the fields that no other change has, each shorter than 128 bytes, up to the digest, which follows."""
     change, resource = change_id.encode(), id.encode()
-    return _OWN % (len(change), change, len(resource), resource, varint(revision), len(digest), digest)
+    return _OWN % (len(change), change, len(resource), resource, varint(revision))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -233,6 +233,11 @@ def _encode_attributes(attributes: Mapping[str, bytes]) -> bytes:
     return ChangeMessage(attributes=attributes).SerializeToString(deterministic=True) if attributes else b""
 
 
+def _encode_state(state: State) -> bytes:
+    version, data = state
+    return framed(_STATE, change_pb2.DriverState(version=version, data=data).SerializeToString())
+
+
 def _digest(described: bytes, attributed: bytes) -> bytes:
     return hashlib.sha256(described + attributed).digest()
 
@@ -242,7 +247,7 @@ def _looks(change: Change, action: Action) -> tuple[object, ...]:
     port = change.current
     if not isinstance(port, Port):
         return id(change.kind), id(action), port.project_id, id(change.tree)
-    subnet_ids = [fixed_ip.subnet_id for fixed_ip in port.fixed_ips]
+    fixed_ips = port.fixed_ips
     return (
         id(action),
         port.project_id,
@@ -253,7 +258,7 @@ def _looks(change: Change, action: Action) -> tuple[object, ...]:
         id(port.extra_dhcp_opts),
         port.device_owner,
         port.port_security_enabled,
-        *subnet_ids,
+        fixed_ips[0].subnet_id if len(fixed_ips) == 1 else tuple(fixed_ip.subnet_id for fixed_ip in fixed_ips),
     )
 
 

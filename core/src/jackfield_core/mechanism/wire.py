@@ -36,6 +36,21 @@ def tag(message: type[Message], field: str) -> bytes:
     return varint(descriptor.number << 3 | (_VARINT if is_number else _LENGTH_DELIMITED))
 
 
+class Headings(dict[int, bytes]):
+    """What stands before a text that is the field called *field* of *message*, by its length; it is left out if empty.
+
+    For columns of the database, whose lengths are bounded; half the time of :func:`heading`.
+    """
+
+    def __init__(self, message: type[Message], field: str) -> None:
+        super().__init__({0: b""})
+        self._tag = tag(message, field)
+
+    def __missing__(self, length: int) -> bytes:
+        heading = self[length] = self._tag + varint(length)
+        return heading
+
+
 def framed(tag: bytes, content: bytes) -> bytes:
     """Return an encoded message as the field with *tag* of another one."""
     return heading(tag, len(content)) + content

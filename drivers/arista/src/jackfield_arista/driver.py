@@ -207,7 +207,7 @@ class AristaDriver(MechanismDriver):
 
     def _tell_moved(self) -> None:
         """Have the core tell again what is on hosts that are plugged in elsewhere now."""
-        for id in moved(self._memory, self._topology.of_host):
+        for id in moved(self._memory, self._topology.of_host, self._inventories.current().switches):
             self.events.drift(Kind.PORT, id, "its host is plugged in elsewhere now")
 
     async def _look_for_moves(self) -> None:

@@ -58,7 +58,7 @@ def _on_switch(memory: Memory, switch: str, configuration: Configuration, uplink
     by_port: dict[str, list[bool]] = {}
     for row in situation.rows:
         if not row.leaving and row.id in ports:
-            by_port.setdefault(row.id, []).append(situation.holds(row))
+            by_port.setdefault(row.id, []).append(row.revision == ports[row.id].revision and situation.holds(row))
     listed = [_owned(ports[id], held, switch) for id, held in by_port.items() if any(held)]
     return [*listed, *_orphans(situation)]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -81,6 +81,16 @@ class Site:
         del self._entries[name]
         self._attachments = [one for one in self._attachments if one["switch"] != name]
 
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """Have the inventory lose a switch, with what hangs on it, for as long as the block runs."""
+        entry, attachments = self._entries[name], self._attachments
+        self.forget(name)
+        self.write()
+        yield
+        self._entries[name], self._attachments = entry, attachments
+        self.write()
+
     def log_in_with_password(self, name: str, reference: str) -> None:
         """Log in to a switch with a password, and not with a key."""
         self._credentials[name] = {"username": self.switches[name].user, "password": reference}
@@ -91,9 +101,8 @@ class Site:
 
     def remove_vlan(self, name: str, vlan: int) -> None:
         """Have an operator remove a VLAN."""
-        with self.session(name) as session:
-            before = session.read().vlans[vlan]
-            session.apply(Edit(vlans={vlan: VlanChange(before, None)}), Safety(save="never"))
+        before = self.configuration(name).vlans[vlan]
+        by_hand(self, Edit(vlans={vlan: VlanChange(before, None)}), name)
 
     def change_group(self, name: str, **fields: Any) -> None:
         """Change the entry of a group."""
@@ -206,6 +215,12 @@ def a_machine(
 def deleted(change: Wanted) -> Wanted:
     """Make the deletion of what a change created."""
     return Wanted(Action.DELETE, change.current, change.revision + 1, network=change.network)
+
+
+def by_hand(site: Site, edit: Edit, name: str = "leaf1") -> None:
+    """Have an operator change a switch."""
+    with site.session(name) as session:
+        session.apply(edit, Safety(save="never"))
 
 
 async def until_done(core: Core, *changes: Wanted) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from arista_site import Site, a_vlan, deleted, epoch_of, failure, named, plugged, until, until_done
+from arista_site import Site, a_vlan, by_hand, deleted, epoch_of, failure, named, plugged, until, until_done
 from jackfield_arista.configuration.edit import Edit, PortChange, VlanChange
 from jackfield_arista.configuration.model import Mode, SwitchPort
-from jackfield_arista.device.session import Safety
 from jackfield_sdk import Action
 from jackfield_sdk.testing import Wanted
 from support.netconf.fake import VLAN
@@ -62,11 +61,7 @@ async def test_what_came_back_with_an_old_configuration_goes_by_itself(site: Sit
 
 async def test_a_vlan_with_another_name_is_no_empty_switch(site: Site):
     """What its port was before us is still known when the name is ours again, and the port is given back."""
-    switch = site.fake()
-    site.attach("host-1", "leaf1", "Ethernet1")
-    bare = SwitchPort("Ethernet1")
-    by_hand(site, Edit(ports={"Ethernet1": PortChange(bare, SwitchPort("Ethernet1", Mode.ACCESS, 20))}))
-    before, change = switch.running(), plugged(a_vlan(7))
+    before, change = on_vlan_20(site), plugged(a_vlan(7))
     assert change.network is not None
     name = named(change.network)
     async with site.driver(poll_interval=0.2) as core:
@@ -79,7 +74,33 @@ async def test_a_vlan_with_another_name_is_no_empty_switch(site: Site):
         assert await epoch_of(core, "leaf1") == epoch
         await until_done(core, change, deleted(change))
 
-    assert switch.running() == before
+    assert site.switches["leaf1"].running() == before
+
+
+async def test_a_switch_that_lost_our_vlans_only_gives_its_ports_back_as_they_were(site: Site):
+    """Its ports still show what we made of them, and that is not what they were before us."""
+    before, change = on_vlan_20(site), plugged(a_vlan(7))
+    async with site.driver(poll_interval=0.2) as core:
+        await until_done(core, change)
+        epoch = await epoch_of(core, "leaf1")
+        site.remove_vlan("leaf1", 7)
+
+        async def is_noticed() -> bool:
+            return await epoch_of(core, "leaf1") != epoch
+
+        await until(is_noticed)
+        await until_done(core, change, deleted(change))
+
+    assert site.switches["leaf1"].running() == before
+
+
+def on_vlan_20(site: Site) -> bytes:
+    """Start a switch whose first port is on a VLAN of the operator, and return its configuration."""
+    switch = site.fake()
+    site.attach("host-1", "leaf1", "Ethernet1")
+    on_20 = SwitchPort("Ethernet1", Mode.ACCESS, 20)
+    by_hand(site, Edit(ports={"Ethernet1": PortChange(SwitchPort("Ethernet1"), on_20)}))
+    return switch.running()
 
 
 def put_on_trial(dead: Somebody, vlan: int, name: str) -> None:
@@ -87,9 +108,3 @@ def put_on_trial(dead: Somebody, vlan: int, name: str) -> None:
     for part in (VLAN.format(id=vlan, name=name), TRUNK.format(vlan=vlan)):
         dead.ask("edit_config", target="candidate", config=dead.config(part))
     dead.ask("commit", confirmed=True, timeout="60")
-
-
-def by_hand(site: Site, edit: Edit) -> None:
-    """Have an operator change the switch."""
-    with site.session() as session:
-        session.apply(edit, Safety(save="never"))

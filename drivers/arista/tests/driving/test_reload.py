@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from arista_site import Site, a_vlan, plugged, until, until_done
+from dataclasses import replace
+
+from arista_site import Site, a_machine, a_vlan, by_hand, deleted, plugged, until, until_done
+from jackfield_arista.configuration.edit import Edit, PortChange
+from jackfield_arista.configuration.model import Mode, SwitchPort
+from jackfield_sdk import Action
+from jackfield_sdk.testing import Core
+
+CHASSIS = "00:1c:73:00:00:01"
 
 
 async def test_a_switch_that_has_another_address_is_called_there(site: Site):
@@ -48,3 +56,76 @@ async def test_a_candidate_that_is_not_to_be_trusted_any_more_is_not_used(site: 
 
     assert switch.operations.count("commit") == commits
     assert site.configuration().port("Ethernet1").trunk_vlans == {7, 8}
+
+
+async def test_a_switch_that_the_inventory_loses_for_a_moment_loses_nothing(site: Site):
+    """Nothing is taken off it when it is back, and its ports go back to what they were before us."""
+    switch = site.fake(chassis_id=CHASSIS)
+    site.attach("host-1", "leaf1", "Ethernet2")
+    bare = SwitchPort("Ethernet1")
+    by_hand(site, Edit(ports={"Ethernet1": PortChange(bare, SwitchPort("Ethernet1", Mode.ACCESS, 20))}))
+    before = switch.running()
+    machine, guest = a_machine(a_vlan(7), CHASSIS, "Ethernet1"), plugged(a_vlan(8))
+    async with site.driver() as core:
+        await until_done(core, machine, guest)
+        made, edits = switch.running(), len(switch.payloads)
+        with site.without("leaf1"):
+            await until(lambda: _knows(core, "leaf1", False))
+            await until_done(core, guest)
+        looked = switch.operations.count("get-config")
+        await until(lambda: _knows(core, "leaf1", True))
+
+        async def is_looked_at() -> bool:
+            return switch.operations.count("get-config") > looked
+
+        await until(is_looked_at)
+        await until_done(core, machine, guest)
+        assert (switch.running(), len(switch.payloads)) == (made, edits)
+        await until_done(core, deleted(machine), deleted(guest))
+
+    assert switch.running() == before
+
+
+async def test_what_was_deleted_while_the_inventory_had_no_switch_goes_when_it_is_back(site: Site):
+    """Nobody has to be asked for it again."""
+    switch = site.fake()
+    site.attach("host-1", "leaf1", "Ethernet1")
+    before, change = switch.running(), plugged(a_vlan(7))
+    async with site.driver() as core:
+        await until_done(core, change)
+        with site.without("leaf1"):
+            await until(lambda: _knows(core, "leaf1", False))
+            await until_done(core, deleted(change))
+
+        async def is_as_before() -> bool:
+            return switch.running() == before
+
+        await until(is_as_before)
+
+
+async def test_what_moved_to_another_vlan_while_the_inventory_had_no_switch_is_told_again(site: Site):
+    """The switch knows the old one only, so the core is asked for the port when it is back."""
+    site.fake()
+    site.attach("host-1", "leaf1", "Ethernet1")
+    change, other = plugged(a_vlan(7)), a_vlan(8)
+    assert change.network is not None
+    moved = replace(plugged(other), revision=2)
+    moved = replace(moved, action=Action.UPDATE, current=replace(moved.current, id=change.current.id))
+    async with site.driver() as core:
+        await until_done(core, change)
+        with site.without("leaf1"):
+            await until(lambda: _knows(core, "leaf1", False))
+            await until_done(core, moved)
+            events = core.watch()
+        async for event in events:
+            if event.WhichOneof("event") == "drift":
+                break
+        assert event.drift.id == change.current.id
+        await until_done(core, moved)
+
+    assert site.configuration().port("Ethernet1").trunk_vlans == {8}
+
+
+async def _knows(core: Core, switch: str, expected: bool) -> bool:
+    told = await core.handshake()
+    return (switch in {backend.id for backend in told.backends}) is expected

@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import asdict
 
 import structlog
 from jackfield_sdk import Backend, DriverError, Effect, InProgress, RetryLater
 
 from jackfield_arista.configuration import ownership
 from jackfield_arista.configuration.model import Configuration
+from jackfield_arista.device.errors import Unreachable
 from jackfield_arista.fleet.keeper import Keeper
 from jackfield_arista.fleet.making import Device
 from jackfield_arista.fleet.observer import Observer
@@ -25,7 +27,7 @@ from jackfield_arista.fleet.worker import Pace, Worker
 from jackfield_arista.inventory.entries import Switch
 from jackfield_arista.inventory.model import Inventory
 from jackfield_arista.memory.memory import Memory
-from jackfield_arista.memory.tables import Key
+from jackfield_arista.memory.tables import Holding, Key
 
 log = structlog.get_logger(__name__)
 
@@ -64,9 +66,9 @@ class Fleet:
             stayed = [worker for worker in self._workers.values() if worker not in new]
         for worker in gone:
             worker.stop()
-        for name in sorted({worker.switch for worker in gone} | (self._memory.switches() - names)):
-            log.warning("switch.forgotten", switch=name)
-            self._memory.forget_switch(name)
+        for name, left in self._memory.holdings().items():
+            if name not in names:
+                self._part_with(name, left)
         for worker in new:
             worker.start()
         for worker in stayed:
@@ -141,9 +143,18 @@ class Fleet:
             found[answers[answer]] = error or answer.result()
         return found
 
+    def _part_with(self, name: str, left: Holding) -> None:
+        """Keep what is remembered of a switch that is not in the inventory: it may be back in a moment."""
+        if left.is_nothing:
+            self._memory.forget_switch(name)
+        else:
+            log.warning("switch.absent", switch=name, **asdict(left))
+
     def _hire(self, name: str) -> Worker:
         def dial() -> Device:
             inventory = self._inventory()
+            if name not in inventory.switches:
+                raise Unreachable(name, "it is not in the inventory any more")
             return self._dial(inventory, inventory.switch(name))
 
         def in_maintenance() -> bool:

@@ -20,7 +20,16 @@ from jackfield_sdk import DriverError
 
 from jackfield_arista.configuration.model import Configuration
 from jackfield_arista.device.errors import CommitLost, NotSaved, Unreachable
-from jackfield_arista.fleet.making import Device, Made, differing, has_surplus, is_emptied, make, situation_of
+from jackfield_arista.fleet.making import (
+    Device,
+    Made,
+    differing,
+    has_surplus,
+    is_emptied,
+    make,
+    situation_of,
+    still_ours,
+)
 from jackfield_arista.fleet.observer import Observer
 from jackfield_arista.fleet.plan import Situation, plan_for
 from jackfield_arista.fleet.turnstile import Turnstile
@@ -100,7 +109,7 @@ class Keeper:
         must = bool(asked) or self.owes
         if is_emptied(situation):
             log.warning("switch.emptied", switch=self._switch)
-            self._memory.reset(self._switch)
+            self._memory.reset(self._switch, still_ours(situation))
             self._observer.emptied(self._switch)
             situation, must = self._situation(asked), True
         if must or self._tell_what_differs(situation):

@@ -79,6 +79,14 @@ def is_emptied(situation: Situation) -> bool:
     return bool(had) and had.isdisjoint(vlans) and not any(situation.network_of(vlan) for vlan in vlans)
 
 
+def still_ours(situation: Situation) -> frozenset[str]:
+    """Return the ports that show what was made on them: their configuration is not a new one."""
+    rows = [(row.member.vlan, situation.configuration.port(row.member.port)) for row in situation.rows if row.made]
+    return frozenset(
+        port.name for vlan, port in rows if vlan in port.trunk_vlans | {port.access_vlan, port.native_vlan}
+    )
+
+
 def differing(situation: Situation) -> Sequence[Row]:
     """Return what was true on the switch and is not any more."""
     return [row for row in situation.rows if row.made and not row.leaving and not situation.holds(row)]

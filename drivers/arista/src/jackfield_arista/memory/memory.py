@@ -5,6 +5,9 @@ what it should hold: a VLAN stays on a trunk as long as one row wants it there. 
 as leaving, and its rows go only once the switch was seen without it. So a driver that is killed at any
 moment knows at its next start what is still to be made and what is still to be removed.
 
+A switch that the inventory does not have any more keeps its rows: it may be back in a moment, and what is
+on it is what it was. Only what is deleted meanwhile leaves.
+
 Beside that: what a port was before the first row took it; and what of ours a switch held when this
 memory saw it for the first time. A memory that was lost does not know who needs that, so it removes
 nothing of it until the core has deleted the network.
@@ -17,7 +20,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,7 @@ from typing import Any
 from jackfield_sdk import Kind, RetryLater
 
 from jackfield_arista.configuration.model import Mode, SwitchPort
-from jackfield_arista.memory.tables import SCHEMA, Kept, Pair, Resource, Row, read_port, write_port
+from jackfield_arista.memory.tables import SCHEMA, Holding, Kept, Pair, Resource, Row, read_port, write_port
 from jackfield_arista.wanted.wants import Membership, Want
 
 # Seconds to wait for another process that writes.
@@ -106,8 +109,7 @@ class Memory:
             (want.kind, want.id, network_id, want.revision, want.digest, want.leaving)
             + (want.plugged, want.host, want.physical_network),
         )
-        mine = "UPDATE membership SET leaving = 1, revision = ? WHERE kind = ? AND id = ?"
-        self._database.execute(mine, (want.revision, want.kind, want.id))
+        self._release(want)
         members = want.memberships
         if want.leaving and want.kind is Kind.NETWORK:
             switches = {*known, *self._switches_of_network(want.id)}
@@ -115,6 +117,13 @@ class Memory:
         for member in members:
             self._want(want, network_id, member)
         return Kept(self._switches_of(want))
+
+    def _release(self, want: Want) -> None:
+        """Have what a resource wanted leave, wherever anybody can say that it is not wanted any more."""
+        mine = "UPDATE membership SET leaving = 1, revision = ? WHERE kind = ? AND id = ? AND switch = ?"
+        for switch in self.switches_of(want.kind, want.id):
+            if want.leaving or want.reach is None or switch in want.reach:
+                self._database.execute(mine, (want.revision, want.kind, want.id, switch))
 
     def _want(self, want: Want, network_id: str, member: Membership) -> None:
         # The number stays, because who came first has the port or the VLAN.
@@ -218,16 +227,17 @@ class Memory:
             rows = [(switch, port, vlan, network) for (port, vlan), network in found.items()]
             self._database.executemany("INSERT OR IGNORE INTO inherited VALUES (?, ?, ?, ?)", rows)
 
-    def reset(self, switch: str) -> None:
-        """Take note that a switch lost everything that it held."""
+    def reset(self, switch: str, still_ours: Collection[str] = ()) -> None:
+        """Take note that a switch lost everything that it held, but for what some ports show of us."""
         with self._writing():
             self._database.execute(
                 "INSERT INTO switch (name, resets) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET resets = resets + 1",
                 (switch,),
             )
             self._database.execute("UPDATE membership SET made = 0 WHERE switch = ?", (switch,))
-            for table in ("inherited", "taken"):
-                self._database.execute(f"DELETE FROM {table} WHERE switch = ?", (switch,))  # noqa: S608
+            self._database.execute("DELETE FROM inherited WHERE switch = ?", (switch,))
+            lost = [(switch, port) for port in self.taken(switch) if port not in still_ours]
+            self._database.executemany("DELETE FROM taken WHERE switch = ? AND port = ?", lost)
 
     # What the driver lists.
 
@@ -249,12 +259,21 @@ class Memory:
         _, _, revision, digest, plugged, host, physical_network = found
         return Resource(Kind.PORT, id, revision, digest, bool(plugged), host, physical_network)
 
-    def places(self) -> Mapping[str, frozenset[tuple[str, str]]]:
-        """Return the (switch, port) that each port has, by id."""
+    def places(self, switches: Container[str]) -> Mapping[str, frozenset[tuple[str, str]]]:
+        """Return the (switch, port) that each port has on some switches, by id."""
         found: dict[str, set[tuple[str, str]]] = {}
         for id, *place in self._all("SELECT id, switch, port FROM membership WHERE kind = 'port' AND NOT leaving"):
-            found.setdefault(id, set()).add((place[0], place[1]))
+            if place[0] in switches:
+                found.setdefault(id, set()).add((place[0], place[1]))
         return {id: frozenset(places) for id, places in found.items()}
+
+    def outdated(self, switches: Container[str]) -> frozenset[str]:
+        """Return the ports that were told again while one of these switches was not in the inventory, by id."""
+        found = self._all(
+            "SELECT id, switch FROM membership JOIN resource USING (kind, id) "
+            "WHERE kind = 'port' AND NOT membership.leaving AND membership.revision < resource.revision"
+        )
+        return frozenset(id for id, switch in found if switch in switches)
 
     def switches_of(self, kind: Kind, id: str) -> frozenset[str]:
         """Return the switches that a resource wants something of, or leaves."""
@@ -262,7 +281,7 @@ class Memory:
         return frozenset(switch for (switch,) in found)
 
     def forget_switch(self, name: str) -> None:
-        """Forget a switch that is not in the inventory any more: nobody can be made to hold or lose anything."""
+        """Forget a switch for good: what was to leave it stays there, and what its ports were is not known any more."""
         with self._writing():
             for table in ("membership", "taken", "inherited"):
                 self._database.execute(f"DELETE FROM {table} WHERE switch = ?", (name,))  # noqa: S608
@@ -272,10 +291,15 @@ class Memory:
                 "(SELECT 1 FROM membership WHERE membership.kind = resource.kind AND membership.id = resource.id)"
             )
 
-    def switches(self) -> frozenset[str]:
-        """Return the switches that something is remembered of."""
-        found = self._all("SELECT switch FROM membership UNION SELECT name FROM switch UNION SELECT switch FROM taken")
-        return frozenset(switch for (switch,) in found)
+    def holdings(self) -> Mapping[str, Holding]:
+        """Return what is remembered of each switch, by name."""
+        found = self._all(
+            "SELECT name, sum(wanted), sum(leaving), sum(taken), sum(inherited) FROM ("
+            "SELECT switch AS name, NOT leaving AS wanted, leaving, 0 AS taken, 0 AS inherited FROM membership "
+            "UNION ALL SELECT switch, 0, 0, 1, 0 FROM taken UNION ALL SELECT switch, 0, 0, 0, 1 FROM inherited "
+            "UNION ALL SELECT name, 0, 0, 0, 0 FROM switch) GROUP BY name ORDER BY name"
+        )
+        return {name: Holding(*counts) for name, *counts in found}
 
     def _one(self, statement: str, *values: object) -> tuple[Any, ...] | None:
         with self._lock:

@@ -66,6 +66,21 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """How much is remembered of a switch: memberships that are wanted, and that leave, ports and what was inherited."""
+
+    wanted: int = 0
+    leaving: int = 0
+    taken: int = 0
+    inherited: int = 0
+
+    @property
+    def is_nothing(self) -> bool:
+        """Return whether nobody would miss it."""
+        return self == Holding()
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A port that is wanted, as the core told it."""
 

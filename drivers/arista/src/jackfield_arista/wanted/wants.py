@@ -44,7 +44,8 @@ class Want:
     """What one resource wants at one revision; `leaving` once it is deleted.
 
     `plugged` if the driver itself plugs the port, so that it reports it up. An orphan is known by its
-    id only, and goes whatever its revision.
+    id only, and goes whatever its revision. `reach` are the switches that the inventory had when it was
+    said (None: all): of others nobody can tell what the resource wants there now.
     """
 
     kind: Kind
@@ -58,6 +59,7 @@ class Want:
     plugged: bool = False
     host: str = ""
     physical_network: str = ""
+    reach: frozenset[str] | None = None
 
 
 def want_of_network(context: NetworkContext) -> Want:
@@ -85,6 +87,7 @@ def want_of_port(context: PortContext, inventory: Inventory, attached: Attached)
         plugged=_is_plugged_by_us(context),
         host="" if port.binding.vnic_type == "baremetal" else port.binding.host,
         physical_network=(segment.physical_network or "") if segment else "",
+        reach=frozenset(inventory.switches),
     )
 
 

@@ -14,6 +14,8 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
+from jackfield_core.peers import Driver as Driver
+from jackfield_core.peers import Nodes as Nodes
 from jackfield_core.setting import Address, Seconds, Section
 
 Role = Literal["api", "dispatcher", "nodes"]
@@ -55,56 +57,6 @@ class Database(Section):
         if backend not in ("sqlite", "postgresql"):
             raise ValueError("it is neither sqlite:///path nor postgresql://user:password@host/name")
         return value
-
-
-class Nodes(Section):
-    """The stream that node agents open."""
-
-    listen: Address = "unix:///run/jackfield/nodes.sock"
-    """``unix:///path`` or address and port."""
-    agent_down_time: Seconds = 75.0
-    """Seconds without a sign of life after which an agent counts as down; Neutron's default."""
-    poll_interval: Seconds = 2.0
-    """Seconds between looks at the change feed when no wake-up arrives."""
-
-
-RESERVED_NAMES = frozenset({"binding", "jackfield", "provider", "router"})
-"""What stands before a colon in attributes of the API; users know an attribute of a driver as ``name:attribute``."""
-
-
-class Driver(Section):
-    """One mechanism driver, in the order of the list."""
-
-    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
-    """Name that the driver must answer in its handshake."""
-    endpoint: Address | None = None
-    """``unix:///path`` or address and port of the driver process."""
-    endpoints: tuple[Address, ...] = ()
-    """Instead of ``endpoint``: two addresses, of which one is free for the next version of the driver."""
-    policy: Literal["required", "advisory"] = "required"
-    """What happens without a verdict: ``required`` refuses the request (503), ``advisory`` lets it pass."""
-
-    @field_validator("name")
-    @classmethod
-    def _name_is_free(cls, name: str) -> str:
-        if name in RESERVED_NAMES:
-            raise ValueError(f'"{name}" is the beginning of attributes that the API has; give the driver another name')
-        return name
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """Where processes of the driver may listen: one address, or two."""
-        return (self.endpoint,) if self.endpoint else self.endpoints
-
-    @model_validator(mode="after")
-    def _one_or_two_addresses(self) -> "Driver":
-        if (self.endpoint is None) == (not self.endpoints):
-            raise ValueError(f'driver "{self.name}" needs either endpoint = "…" or endpoints = ["…", "…"]')
-        if len(self.endpoints) > 2:
-            raise ValueError(f'driver "{self.name}" has {len(self.endpoints)} endpoints; two are the most')
-        if len(set(self.endpoints)) != len(self.endpoints):
-            raise ValueError(f'driver "{self.name}" has the endpoint "{self.endpoints[0]}" twice')
-        return self
 
 
 class Notifier(Section):

@@ -1,5 +1,7 @@
-"""What sections of settings are made of: the section itself, durations, and addresses to listen at or to call."""
+"""What sections of settings are made of: the section itself, durations, addresses, and files for TLS."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -24,6 +26,11 @@ def _address(value: str) -> str:
     return value
 
 
+def is_local(address: str) -> bool:
+    """Return whether nobody on another host can reach *address*: a Unix socket, or loopback."""
+    return address.startswith(("unix:", "127.", "localhost:", "[::1]"))
+
+
 Seconds = Annotated[float, Field(gt=0)]
 Address = Annotated[str, AfterValidator(_address)]
 
@@ -32,3 +39,23 @@ class Section(BaseModel):
     """Base of all sections: frozen, and an unknown key is an error that names it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files in PEM format: what one side knows the other one by, and what it proves itself with.
+
+    They are read when a connection is made, so files that are replaced need no
+    restart. The names are those of the settings, without ``tls_``.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    server_name: str | None = None
+
+
+def expect_pair(certificate: Path | None, key: Path | None) -> None:
+    """Raise ValueError if there is a certificate without its key, or a key without its certificate."""
+    if (certificate is None) != (key is None):
+        raise ValueError("tls_certificate and tls_key belong together: set both or neither")

@@ -81,12 +81,12 @@ async def visit(database: Database, driver: config.Driver, settings: config.Sett
         raise NoVerdict(driver.name, f"it is quarantined: {record.quarantine_reason}", attempted=False)
     own_mark = await deployment_id(database, settings.deployment_id)
     introduction, timeout = handshake.introduction(str(uuid.uuid4()), own_mark), settings.mechanism.handshake_timeout
-    seen = await look(driver.name, driver.addresses, record, introduction, timeout)
+    seen = await look(driver, record, introduction, timeout)
     serving = next((sight for sight in seen if sight.serves), None)
     if record is None or serving is None:
         reasons = "; ".join(f"{sight.endpoint} is {sight.condition}: {sight.reason}" for sight in seen)
         raise NoVerdict(driver.name, f"no process serves: {reasons}", attempted=False)
-    client = DriverClient(driver.name, serving.endpoint)
+    client = DriverClient(driver.name, serving.endpoint, driver.tls)
     try:
         request = handshake.told(introduction, record.state_version)
         introduced = handshake.read(driver.name, request, await client.call(HANDSHAKE, request, timeout))

@@ -21,11 +21,10 @@ from jackfield.driver.v1 import driver_pb2, event_pb2, mechanism_pb2, reconcile_
 from prometheus_client import Counter, Histogram
 
 from jackfield_core.mechanism.answers import Garbage, NoVerdict
+from jackfield_core.mechanism.dial import open_channel
 from jackfield_core.mechanism.status import no_verdict
 from jackfield_core.mechanism.wire import Encoded
-
-MAX_MESSAGE_BYTES = 16 << 20
-"""Largest message in either direction."""
+from jackfield_core.setting import Tls
 
 CALLS = Counter("jackfield_driver_calls", "Calls to mechanism drivers.", ["driver", "rpc", "code"])
 SECONDS = Histogram(
@@ -107,9 +106,14 @@ _ALL = (HANDSHAKE, GET_SCHEMAS, UPGRADE_STATES, DRAIN, PRECOMMIT, POSTCOMMIT, BI
 class DriverClient:
     """A channel to the driver called *name*; *endpoint* is ``unix:///path`` or address and port."""
 
-    def __init__(self, name: str, endpoint: str) -> None:
+    def __init__(self, name: str, endpoint: str, tls: Tls | None = None) -> None:
+        """Open the channel, with the files of *tls* as they are now.
+
+        Raises:
+            NoVerdict: One of them cannot be read.
+        """
         self._name = name
-        self._channel = grpc.aio.insecure_channel(endpoint, options=_options(endpoint))
+        self._channel = open_channel(name, endpoint, tls)
         self._methods: dict[str, Any] = {rpc.name: self._channel.unary_unary(rpc.path) for rpc in _ALL}
         self._waited_for: set[Any] = set()
         self.told_at = 0.0
@@ -232,28 +236,6 @@ class DriverClient:
 
     def _count(self, rpc: str, code: str) -> None:
         CALLS.labels(self._name, rpc, code).inc()
-
-
-def _options(endpoint: str) -> list[tuple[str, Any]]:
-    options: list[tuple[str, Any]] = [
-        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.keepalive_time_ms", 20_000),
-        ("grpc.keepalive_timeout_ms", 5_000),
-        # Without it a stopped peer is noticed after a minute, whatever keepalive says.
-        ("grpc.http2.ping_timeout_ms", 5_000),
-        ("grpc.http2.max_pings_without_data", 0),
-        # A channel of its own has a connection of its own; otherwise the library
-        # shares connections between channels to the same address.
-        ("grpc.use_local_subchannel_pool", 1),
-        ("grpc.min_reconnect_backoff_ms", 2_000),
-        ("grpc.enable_http_proxy", 0),
-    ]
-    if endpoint.startswith("unix:"):
-        # By default the path itself is sent as authority, percent-encoded, and
-        # servers in other languages reset such a stream.
-        options.append(("grpc.default_authority", "localhost"))
-    return options
 
 
 def _encode(name: str, request: Message | Encoded) -> bytes:

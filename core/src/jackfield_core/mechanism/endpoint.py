@@ -32,6 +32,7 @@ from jackfield_core.mechanism.answers import Handshake, NoVerdict, Unfit
 from jackfield_core.mechanism.client import GET_SCHEMAS, HANDSHAKE, HEALTH, DriverClient
 from jackfield_core.mechanism.connection import Connection
 from jackfield_core.mechanism.entry import Condition, DriverEntry
+from jackfield_core.mechanism.mistrust import distrusted
 from jackfield_core.mechanism.record import expect_fit
 from jackfield_core.mechanism.succession import Succession
 
@@ -90,8 +91,9 @@ class Endpoint:
 
     async def _live(self) -> NoVerdict | None:
         """Live one life; return what kept the process from being taken, or None if it was."""
-        client = DriverClient(self._entry.name, self._address)
+        client = None
         try:
+            client = self._dial()
             connection = Connection(self._address, client, await self._introduce(client, with_schemas=True))
             await self._expect_health(connection)
             await self._succession.arrived(connection)
@@ -99,7 +101,7 @@ class Endpoint:
             if await self._watch(connection):
                 self._handing_over = client
         except NoVerdict as error:
-            self._lost(Condition.CONNECTING, error.text)
+            self._lost(Condition.CONNECTING, await self._why(error))
             return error
         except Unfit as error:
             self._lost(Condition.FAILED, str(error))
@@ -110,9 +112,17 @@ class Endpoint:
             self._lost(Condition.CONNECTING, f"the core failed: {error}")
             return NoVerdict(self._entry.name, str(error), code="INTERNAL")
         finally:
-            if self._handing_over is not client:
+            if client is not None and self._handing_over is not client:
                 await self._part_with(client)
         return None
+
+    def _dial(self) -> DriverClient:
+        return DriverClient(self._entry.name, self._address, self._entry.tls)
+
+    async def _why(self, error: NoVerdict) -> str:
+        """Return why nobody answered, in the words of whoever knows best."""
+        timeout = self._settings.handshake_timeout
+        return await distrusted(error, self._address, self._entry.tls, timeout) or error.text
 
     async def _introduce(self, client: DriverClient, *, with_schemas: bool = False) -> Handshake:
         """Introduce each other; the answer fits what the core holds, or Unfit is raised."""
@@ -189,16 +199,21 @@ class Endpoint:
 
     async def _has_changed(self, connection: Connection) -> bool:
         """Return whether the process that a new connection reaches introduces itself in another way."""
-        fresh = DriverClient(self._entry.name, self._address)
         try:
-            introduced = await self._introduce(fresh)
+            introduced = await self._introduce_anew()
             if self._entry.connection is connection:
                 self._entry.backends.introduced(introduced.backends)
             return _essence(introduced) != _essence(connection.handshake)
         except (NoVerdict, Unfit) as error:
             # The old connection still works, and that is what counts.
-            log.warning("driver.unreachable_anew", driver=self._entry.name, reason=str(error))
+            reason = await self._why(error) if isinstance(error, NoVerdict) else str(error)
+            log.warning("driver.unreachable_anew", driver=self._entry.name, reason=reason)
             return False
+
+    async def _introduce_anew(self) -> Handshake:
+        fresh = self._dial()
+        try:
+            return await self._introduce(fresh)
         finally:
             await fresh.close()
 

@@ -50,6 +50,8 @@ class DriverEntry:
     def __init__(self, driver: config.Driver, position: int, settings: config.Mechanism) -> None:
         self.name = driver.name
         self.endpoints = driver.addresses
+        self.tls = driver.tls
+        """Files for TLS; None if it is called without."""
         self.policy = driver.policy
         self.position = position
         self.record: DriverRecord | None = None

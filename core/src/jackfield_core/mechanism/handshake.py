@@ -6,7 +6,7 @@ from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2
 
 from jackfield_core.db.driver import BindCapability, Interest
 from jackfield_core.mechanism.answers import Backend, Garbage, Handshake, Limits, StateVersions, Unfit
-from jackfield_core.mechanism.client import MAX_MESSAGE_BYTES
+from jackfield_core.mechanism.dial import MAX_MESSAGE_BYTES
 from jackfield_core.mechanism.verdicts import clean
 from jackfield_core.types import Action, Kind
 

@@ -11,10 +11,12 @@ from grpc_health.v1 import health_pb2
 from jackfield.driver.v1 import driver_pb2
 from msgspec import Struct
 
+from jackfield_core import config
 from jackfield_core.db.driver import DriverRecord
 from jackfield_core.mechanism import handshake
 from jackfield_core.mechanism.answers import Backend, Handshake, NoVerdict, Unfit
 from jackfield_core.mechanism.client import HANDSHAKE, HEALTH, DriverClient
+from jackfield_core.mechanism.mistrust import distrusted
 from jackfield_core.mechanism.record import expect_fit
 
 
@@ -38,31 +40,40 @@ class Sight(Struct, frozen=True):
 
 
 async def look(
-    name: str,
-    addresses: Sequence[str],
-    record: DriverRecord | None,
-    introduction: driver_pb2.HandshakeRequest,
-    timeout: float,
+    driver: config.Driver, record: DriverRecord | None, introduction: driver_pb2.HandshakeRequest, timeout: float
 ) -> list[Sight]:
     """Return what is seen at each address within *timeout* seconds; *record* is what the database holds."""
     request = handshake.told(introduction, record.state_version if record else None)
-    return await asyncio.gather(*(_look_at(name, address, record, request, timeout) for address in addresses))
+    return await asyncio.gather(*(_look_at(driver, address, record, request, timeout) for address in driver.addresses))
 
 
 async def _look_at(
-    name: str, address: str, record: DriverRecord | None, request: driver_pb2.HandshakeRequest, timeout: float
+    driver: config.Driver,
+    address: str,
+    record: DriverRecord | None,
+    request: driver_pb2.HandshakeRequest,
+    timeout: float,
 ) -> Sight:
-    client = DriverClient(name, address)
     try:
-        introduced = handshake.read(name, request, await client.call(HANDSHAKE, request, timeout))
-        drains = await _drains(client, timeout)
+        introduced, drains = await _meet(driver, address, request, timeout)
     except NoVerdict as error:
-        return Sight(address, "not reachable", error.text if error.attempted else "nobody answers there")
+        silence = error.text if error.attempted else "nobody answers there"
+        return Sight(address, "not reachable", await distrusted(error, address, driver.tls, timeout) or silence)
     except Unfit as error:
         return Sight(address, "unfit", str(error))
+    return _sight(address, introduced, record, drains=drains)
+
+
+async def _meet(
+    driver: config.Driver, address: str, request: driver_pb2.HandshakeRequest, timeout: float
+) -> tuple[Handshake, bool]:
+    """Return how the process introduces itself, and whether it drains."""
+    client = DriverClient(driver.name, address, driver.tls)
+    try:
+        introduced = handshake.read(driver.name, request, await client.call(HANDSHAKE, request, timeout))
+        return introduced, await _drains(client, timeout)
     finally:
         await client.close()
-    return _sight(address, introduced, record, drains=drains)
 
 
 async def _drains(client: DriverClient, timeout: float) -> bool:

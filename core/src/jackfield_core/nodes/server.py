@@ -1,9 +1,12 @@
-"""The gRPC server behind the node service, and the address it listens on."""
+"""The gRPC server behind the node service, the address it listens on, and TLS if there is any."""
 
 from pathlib import Path
 
 import grpc
 from jackfield.node.v1 import node_pb2_grpc
+
+from jackfield_core.nodes.identity import Credentials
+from jackfield_core.setting import Tls
 
 MAX_MESSAGE_BYTES = 16 << 20
 _OPTIONS = [
@@ -20,11 +23,13 @@ _OPTIONS = [
 _UNIX = "unix://"
 
 
-async def start_server(servicer: node_pb2_grpc.NodeServiceServicer, listen: str) -> tuple[grpc.aio.Server, str]:
+async def start_server(
+    servicer: node_pb2_grpc.NodeServiceServicer, listen: str, tls: Tls | None = None
+) -> tuple[grpc.aio.Server, str]:
     """Serve on *listen*; return the server and the address that clients dial.
 
     Raises:
-        OSError: The address cannot be listened on.
+        OSError: The address cannot be listened on, or the files of *tls* cannot be used.
     """
     server = grpc.aio.server(options=_OPTIONS)
     node_pb2_grpc.add_NodeServiceServicer_to_server(servicer, server)
@@ -32,9 +37,9 @@ async def start_server(servicer: node_pb2_grpc.NodeServiceServicer, listen: str)
     try:
         if socket:
             socket.parent.mkdir(parents=True, exist_ok=True)
-        port = server.add_insecure_port(listen)
+        port = _add_port(server, listen, tls)
     except OSError as error:
-        raise OSError(f"the node service cannot listen on {listen}: {error.strerror}") from error
+        raise OSError(f"the node service cannot listen on {listen}: {error.strerror or error}") from error
     except RuntimeError as error:
         raise OSError(f"the node service cannot listen on {listen}") from error
     await server.start()
@@ -43,3 +48,9 @@ async def start_server(servicer: node_pb2_grpc.NodeServiceServicer, listen: str)
         socket.chmod(0o660)
         return server, listen
     return server, f"{listen.rpartition(':')[0]}:{port}"
+
+
+def _add_port(server: grpc.aio.Server, listen: str, tls: Tls | None) -> int:
+    if tls is None:
+        return server.add_insecure_port(listen)
+    return server.add_secure_port(listen, Credentials(tls).for_server())

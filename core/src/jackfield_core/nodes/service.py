@@ -30,6 +30,7 @@ from jackfield_core.nodes.conversation import Conversation
 from jackfield_core.nodes.directory import Directory
 from jackfield_core.nodes.follower import Follower
 from jackfield_core.nodes.hello import agent_of, takes_deltas
+from jackfield_core.nodes.identity import NotThatHost, expect_host
 from jackfield_core.nodes.patience import until_done
 from jackfield_core.nodes.reports import Reports
 from jackfield_core.nodes.server import start_server
@@ -80,9 +81,9 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         """Listen for agents.
 
         Raises:
-            OSError: The address cannot be listened on.
+            OSError: The address cannot be listened on, or the files for TLS cannot be used.
         """
-        self._server, self.address = await start_server(self, self._settings.listen)
+        self._server, self.address = await start_server(self, self._settings.listen, self._settings.tls)
         self._reporting = asyncio.create_task(self._reports.run())
 
     async def stop(self) -> None:
@@ -110,10 +111,16 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         except Invalid as error:
             log.warning("agent.misbehaved", peer=context.peer(), message=error.message)
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message)
+        except NotThatHost as error:
+            log.warning("agent.not_that_host", peer=context.peer(), message=str(error))
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
 
     async def _converse(self, context: Context) -> None:
         hello = _hello(await context.read())
-        agent = await self._arrivals.save(agent_of(hello))
+        introduced = agent_of(hello)
+        if self._settings.tls_ca and self._settings.tls_verify_host:
+            expect_host(introduced.host, context.auth_context())
+        agent = await self._arrivals.save(introduced)
         self._on_agent_change(agent.host)
         await until_done(self._follow, "nodes.feed_unread")
         place = Place(agent.host, agent.driver, agent.tunnel_ip)

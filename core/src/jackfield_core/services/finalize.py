@@ -25,7 +25,8 @@ from jackfield_core.db.state import StateTable, StoredState
 from jackfield_core.errors import Conflict
 from jackfield_core.mechanism import handshake, states
 from jackfield_core.mechanism.answers import Handshake, NoVerdict, Unfit
-from jackfield_core.mechanism.client import HANDSHAKE, MAX_MESSAGE_BYTES, DriverClient
+from jackfield_core.mechanism.client import HANDSHAKE, DriverClient
+from jackfield_core.mechanism.dial import MAX_MESSAGE_BYTES
 from jackfield_core.mechanism.kept import Terms
 from jackfield_core.mechanism.look import Sight, look
 from jackfield_core.mechanism.states import Rewritten
@@ -118,7 +119,7 @@ async def finish(
     name, version = begun.driver, begun.version
     if version != begun.before:
         await asyncio.sleep(settle)
-    client = DriverClient(name, begun.endpoint)
+    client = DriverClient(name, begun.endpoint, _driver(settings, name).tls)
     try:
         introduced = await _introduce(database, settings, client, name, version)
         rewritten, kept = await _Run(database, client, introduced, name, version).rewrite(progress)
@@ -137,14 +138,18 @@ async def _record(database: Database, name: str) -> DriverRecord:
 
 async def _serving(database: Database, settings: config.Settings, record: DriverRecord) -> Sight:
     """Return the process that the cores call."""
-    driver = next(one for one in settings.drivers if one.name == record.name)
+    driver = _driver(settings, record.name)
     hello = handshake.introduction(str(uuid.uuid4()), await deployment_id(database, settings.deployment_id))
-    seen = await look(driver.name, driver.addresses, record, hello, settings.mechanism.handshake_timeout)
+    seen = await look(driver, record, hello, settings.mechanism.handshake_timeout)
     for sight in seen:
         if sight.serves:
             return sight
     reasons = "; ".join(f"{sight.endpoint} is {sight.condition}: {sight.reason}" for sight in seen)
     raise NotFinalized(f'no process of driver "{record.name}" serves: {reasons}')
+
+
+def _driver(settings: config.Settings, name: str) -> config.Driver:
+    return next(one for one in settings.drivers if one.name == name)
 
 
 async def _pin(database: Database, name: str, version: int, request_id: str) -> None:

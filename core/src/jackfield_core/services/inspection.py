@@ -75,7 +75,7 @@ async def inspect(
     hello = introduction(str(uuid.uuid4()), await deployment_id(database, settings.deployment_id))
     timeout = settings.mechanism.handshake_timeout
     sights = await asyncio.gather(
-        *(look(driver.name, driver.addresses, records.get(driver.name), hello, timeout) for driver in drivers)
+        *(look(driver, records.get(driver.name), hello, timeout) for driver in drivers)
     )
     inspections = [
         _inspection(driver, records.get(driver.name), seen, lags.get(driver.name, Lag(driver.name)))

@@ -46,7 +46,6 @@ from jackfield_core.notify.notifiers import Notifiers
 from jackfield_core.observability import health
 from jackfield_core.observability.debts import DriverGauges
 from jackfield_core.segments.manager import SegmentManager
-from jackfield_core.services import Services
 from jackfield_core.services.agent import AgentService
 from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.driver import DriverService
@@ -58,6 +57,7 @@ from jackfield_core.services.port import PortService
 from jackfield_core.services.port_binding import PortBindingService
 from jackfield_core.services.rebind import Rebinder
 from jackfield_core.services.segment import SegmentService
+from jackfield_core.services.services import Services
 from jackfield_core.services.status import StatusService
 from jackfield_core.services.subnet import SubnetService
 from jackfield_core.services.trees import NetworkTrees

@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from jackfield_core import config, console
+from jackfield_core import config
 from jackfield_core.app import Application
-from jackfield_core.cli import cli
+from jackfield_core.cli import asking, cli
 from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
@@ -212,4 +212,4 @@ def site(request: pytest.FixtureRequest, quiet_core: None) -> Iterator[Site]:
 @pytest.fixture(autouse=True)
 def logs_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep commands that run in this process from changing how it logs."""
-    monkeypatch.setattr(console.logging, "configure", lambda _settings: None)
+    monkeypatch.setattr(asking.logging, "configure", lambda _settings: None)

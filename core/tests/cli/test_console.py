@@ -1,7 +1,7 @@
 """What commands print, whatever others have said."""
 
 import pytest
-from jackfield_core.console import counted, duration, print_table
+from jackfield_core.cli.console import counted, duration, print_table
 
 
 def test_words_of_drivers_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

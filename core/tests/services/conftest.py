@@ -18,7 +18,6 @@ from jackfield_core.mechanism import translate
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.segments.manager import SegmentManager
-from jackfield_core.services import Services
 from jackfield_core.services.agent import AgentService
 from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.driver import DriverService
@@ -28,6 +27,7 @@ from jackfield_core.services.network import NetworkService
 from jackfield_core.services.port import PortService
 from jackfield_core.services.port_binding import PortBindingService
 from jackfield_core.services.segment import SegmentService
+from jackfield_core.services.services import Services
 from jackfield_core.services.status import StatusService
 from jackfield_core.services.subnet import SubnetService
 from jackfield_core.services.trees import NetworkTrees

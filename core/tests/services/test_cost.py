@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jackfield_core.context import RequestContext
 from jackfield_core.db import statement
-from jackfield_core.services import Services
+from jackfield_core.services.services import Services
 from jackfield_core.services.spec import NetworkCreate, PortCreate, PortUpdate, SubnetCreate
 
 

@@ -6,7 +6,7 @@ from jackfield_core.context import RequestContext
 from jackfield_core.db.engine import Database
 from jackfield_core.db.query import ListQuery
 from jackfield_core.errors import Conflict, DriverRejected, Exhausted, Invalid, NotFound, RevisionMismatch
-from jackfield_core.services import Services
+from jackfield_core.services.services import Services
 from jackfield_core.services.spec import NetworkCreate, NetworkUpdate, PortCreate, SegmentCreate, SubnetCreate
 from jackfield_core.types import SegmentSpec
 from jackfield_sdk.examples.loopback import Fabric

@@ -9,7 +9,7 @@ from jackfield_core.context import RequestContext
 from jackfield_core.db.engine import Database
 from jackfield_core.db.query import ListQuery
 from jackfield_core.errors import Conflict, DriverRejected, Invalid, NotFound
-from jackfield_core.services import Services
+from jackfield_core.services.services import Services
 from jackfield_core.services.spec import (
     NetworkCreate,
     NetworkUpdate,

@@ -13,7 +13,7 @@ from jackfield_core.db.placement import PlacementTable
 from jackfield_core.db.port import Port
 from jackfield_core.db.query import ListQuery
 from jackfield_core.errors import DriverRejected
-from jackfield_core.services import Services
+from jackfield_core.services.services import Services
 from jackfield_core.services.spec import NetworkCreate, PortCreate, PortUpdate, SubnetCreate
 from jackfield_core.types import Kind
 from jackfield_sdk.examples.loopback import Fabric

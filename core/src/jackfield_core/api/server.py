@@ -35,7 +35,7 @@ from jackfield_core.api.subnet import Subnets
 from jackfield_core.api.version import VERSION, Root, Versions
 from jackfield_core.extensions.base import Extension
 from jackfield_core.extensions.catalogue import EXTENSIONS
-from jackfield_core.services import Services
+from jackfield_core.services.services import Services
 from jackfield_core.types import Kind
 
 WITH_BODY = frozenset({"POST", "PUT"})

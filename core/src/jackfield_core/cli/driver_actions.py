@@ -5,20 +5,10 @@ from typing import Annotated
 import typer
 
 from jackfield_core.api.schemas.driver import plain
-from jackfield_core.console import (
-    ConfigOption,
-    DriverArgument,
-    JsonOption,
-    YesOption,
-    ask_drivers,
-    confirm,
-    counted,
-    operator_settings,
-    print_json,
-    progress,
-    words,
-)
-from jackfield_core.driver_resync import resyncing
+from jackfield_core.cli.asking import ask_drivers, operator_settings
+from jackfield_core.cli.console import confirm, counted, print_json, progress
+from jackfield_core.cli.driver_resync import resyncing
+from jackfield_core.cli.options import ConfigOption, DriverArgument, JsonOption, YesOption, words
 from jackfield_core.types import Kind
 
 actions = typer.Typer()

@@ -9,33 +9,25 @@ from typing import Annotated
 import typer
 
 from jackfield_core.api.schemas import driver as schema
-from jackfield_core.console import (
-    ConfigOption,
-    DriverArgument,
-    JsonOption,
-    LimitOption,
-    StateOption,
-    ask_drivers,
-    operator_settings,
-    print_json,
-    progress,
-    words,
-)
+from jackfield_core.cli.asking import ask_drivers, operator_settings
+from jackfield_core.cli.console import print_json, progress
+from jackfield_core.cli.driver_actions import actions
+from jackfield_core.cli.options import ConfigOption, DriverArgument, JsonOption, LimitOption, StateOption, words
+from jackfield_core.cli.tables import print_deliveries, print_driver, print_drivers, print_lags, print_report
 from jackfield_core.db.base import now
-from jackfield_core.driver_actions import actions
-from jackfield_core.driver_tables import print_deliveries, print_driver, print_drivers, print_lags, print_report
 
-driver = typer.Typer(
+commands = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     help="Look at the mechanism drivers, and manage their life.\n\n"
     "Commands end with 0; with 1 if they did their work and something is not as it should be; with 2 if they could "
     "not do it. NAME is that of a driver, as in the settings.",
 )
-driver.add_typer(actions)
+commands.add_typer(actions)
 
 
-@driver.command("ls")
-@driver.command("list", hidden=True)
+@commands.command("ls")
+@commands.command("list", hidden=True)
 def driver_ls(config_file: ConfigOption = None, json: JsonOption = False) -> None:
     """Show every driver: who listens at its addresses, which process serves, what is it owed.
 
@@ -53,7 +45,7 @@ def driver_ls(config_file: ConfigOption = None, json: JsonOption = False) -> Non
     print_drivers(drivers)
 
 
-@driver.command("show")
+@commands.command("show")
 def driver_show(name: DriverArgument, config_file: ConfigOption = None, json: JsonOption = False) -> None:
     """Show all that there is to know of a driver.
 
@@ -67,7 +59,7 @@ def driver_show(name: DriverArgument, config_file: ConfigOption = None, json: Js
     print_driver(found)
 
 
-@driver.command("lag")
+@commands.command("lag")
 def driver_lag(
     name: Annotated[str | None, typer.Argument(metavar="NAME", callback=words, help="Only this driver.")] = None,
     over: Annotated[
@@ -93,7 +85,7 @@ def driver_lag(
         raise typer.Exit(1)
 
 
-@driver.command("pending")
+@commands.command("pending")
 def driver_pending(
     name: DriverArgument,
     state: StateOption = None,
@@ -112,7 +104,7 @@ def driver_pending(
     print_deliveries(found, json=json)
 
 
-@driver.command("diff")
+@commands.command("diff")
 def driver_diff(
     name: DriverArgument,
     id: Annotated[

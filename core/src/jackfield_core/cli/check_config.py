@@ -1,81 +1,19 @@
-"""The command ``jackfield``: serve, look, and keep the database in shape."""
+"""``jackfield check-config``: what ``serve`` would take from the settings, and what an operator may not have meant."""
 
 import os
-from importlib.metadata import version
-from typing import Annotated
 
 import msgspec
 import typer
 from sqlalchemy.engine import make_url
 
 from jackfield_core import config
-from jackfield_core.app import Application
-from jackfield_core.console import (
-    ConfigOption,
-    JsonOption,
-    ask_database,
-    end,
-    expect_schema,
-    read_settings,
-)
-from jackfield_core.db import migrate
-from jackfield_core.delivery_commands import delivery
-from jackfield_core.driver_commands import driver
-from jackfield_core.observability import logging
+from jackfield_core.cli.options import ConfigOption, JsonOption
+from jackfield_core.cli.settings import read_settings
 
-cli = typer.Typer(name="jackfield", no_args_is_help=True, add_completion=False)
-db = typer.Typer(no_args_is_help=True, help="Create and upgrade the database.")
-cli.add_typer(db, name="db")
-cli.add_typer(driver, name="driver")
-cli.add_typer(delivery, name="delivery")
+commands = typer.Typer(add_completion=False)
 
 
-def main() -> None:
-    """Run the command line."""
-    cli()
-
-
-def _print_version(is_asked: bool) -> None:
-    if is_asked:
-        typer.echo(f"jackfield {version('jackfield-core')}")
-        raise typer.Exit
-
-
-@cli.callback()
-def jackfield(
-    is_version_asked: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
-    ] = False,
-) -> None:
-    """A modular layer-2 network control plane."""
-
-
-@cli.command()
-def serve(
-    config_file: ConfigOption = None,
-    role: Annotated[
-        list[str] | None, typer.Option(help="api, dispatcher or nodes; repeat for several. Default: all three.")
-    ] = None,
-    migrate_first: Annotated[
-        bool, typer.Option("--migrate/--no-migrate", help="Upgrade the database before serving.")
-    ] = False,
-) -> None:
-    """Serve the Neutron API, deliver to drivers, and feed node agents.
-
-    Stops on SIGTERM or SIGINT after requests in flight have ended.
-    """
-    settings = read_settings(config_file, **({"roles": role} if role else {}))
-    logging.configure(settings.logging)
-    if migrate_first:
-        ask_database(migrate.upgrade(settings.database))
-    expect_schema(settings)
-    try:
-        Application(settings).run()
-    except OSError as error:
-        end(f"cannot serve: {error}")
-
-
-@cli.command("check-config")
+@commands.command()
 def check_config(config_file: ConfigOption = None, json: JsonOption = False) -> None:
     """Read the settings as `serve` would, and print them with everything that is defaulted."""
     settings = read_settings(config_file)
@@ -91,16 +29,6 @@ def check_config(config_file: ConfigOption = None, json: JsonOption = False) -> 
     )
     for warning in _warnings(settings):
         typer.echo(f"warning: {warning}")
-
-
-@db.command("upgrade")
-def db_upgrade(config_file: ConfigOption = None) -> None:
-    """Create or upgrade all tables. Running it twice changes nothing."""
-    settings = read_settings(config_file)
-    applied = ask_database(migrate.upgrade(settings.database))
-    for revision in applied:
-        typer.echo(f"applied {revision}")
-    typer.echo("The database is up to date.")
 
 
 def _warnings(settings: config.Settings) -> list[str]:

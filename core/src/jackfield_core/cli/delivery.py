@@ -4,21 +4,15 @@ from typing import Annotated
 
 import typer
 
-from jackfield_core.console import (
-    ConfigOption,
-    JsonOption,
-    LimitOption,
-    StateOption,
-    ask_drivers,
-    counted,
-    operator_settings,
-    print_json,
-    words,
-)
-from jackfield_core.driver_tables import print_deliveries
+from jackfield_core.cli.asking import ask_drivers, operator_settings
+from jackfield_core.cli.console import counted, print_json
+from jackfield_core.cli.options import ConfigOption, JsonOption, LimitOption, StateOption, words
+from jackfield_core.cli.tables import print_deliveries
 from jackfield_core.types import Kind
 
-delivery = typer.Typer(no_args_is_help=True, help="Look at what drivers are still owed, and have it tried at once.")
+commands = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Look at what drivers are still owed, and have it tried at once."
+)
 
 OfDriver = Annotated[str | None, typer.Option("--driver", callback=words, help="Only what this driver is owed.")]
 OfResource = Annotated[
@@ -26,8 +20,8 @@ OfResource = Annotated[
 ]
 
 
-@delivery.command("list")
-@delivery.command("ls", hidden=True)
+@commands.command("list")
+@commands.command("ls", hidden=True)
 def delivery_list(
     config_file: ConfigOption = None,
     json: JsonOption = False,
@@ -51,7 +45,7 @@ def delivery_list(
     print_deliveries(found, json=json)
 
 
-@delivery.command("retry")
+@commands.command("retry")
 def delivery_retry(
     of_driver: OfDriver = None,
     kind: Annotated[Kind | None, typer.Option(help="Only debts for resources of this kind.")] = None,

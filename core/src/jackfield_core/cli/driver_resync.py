@@ -13,20 +13,10 @@ import typer
 from msgspec import Struct
 
 from jackfield_core.api.schemas.driver import plain
+from jackfield_core.cli.asking import ask_drivers, operator_settings
+from jackfield_core.cli.console import Step, confirm, counted, print_json, progress
+from jackfield_core.cli.options import ConfigOption, DriverArgument, JsonOption, YesOption
 from jackfield_core.config import Settings
-from jackfield_core.console import (
-    ConfigOption,
-    DriverArgument,
-    JsonOption,
-    Step,
-    YesOption,
-    ask_drivers,
-    confirm,
-    counted,
-    operator_settings,
-    print_json,
-    progress,
-)
 from jackfield_core.context import RequestContext
 from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.errors import Conflict, DriverUnavailable

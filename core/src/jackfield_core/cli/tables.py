@@ -7,7 +7,7 @@ from datetime import datetime
 import typer
 
 from jackfield_core.api.schemas import delivery
-from jackfield_core.console import age, counted, duration, print_json, print_table
+from jackfield_core.cli.console import age, counted, duration, print_json, print_table
 from jackfield_core.db.base import now
 from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.lag import Lag

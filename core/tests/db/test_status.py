@@ -13,10 +13,10 @@ from jackfield_core.db.delivery import FORGOTTEN, RANK, table
 from jackfield_core.db.delivery_state import DeliveryState, Doubt, Hearing, delivery_state
 from jackfield_core.db.driver_audit import UnreachableBackend
 from jackfield_core.db.engine import Database
+from jackfield_core.db.state_condition import Judged, in_states, judged
 from jackfield_core.db.status import (
     Place,
     StatusTable,
-    in_states,
     is_owed,
     of_drivers,
     of_kinds,
@@ -36,14 +36,20 @@ HEARINGS = {
     "unaudited": Hearing(is_audited=False),
 }
 """What is heard of each driver; of one in the ledger nothing is."""
+OTHERS = [f"other-{number}" for number in range(7)] + ["well"]
+DRIVERS = Judged(silent=["away"], doubtful=[], well=OTHERS)
 DISPOSITIONS = ("", "superseded", "in_progress", "retry", "bug", "unknown", "infeasible", "conflict")
 
 
 @pytest.fixture
 def narrow(database: Database) -> Callable[..., Any]:
     """Make the condition that a delivery is in one of some states."""
-    dialect = "postgresql" if database.is_postgresql else "sqlite"
-    return lambda *states: in_states(states, HEARINGS, dialect)
+
+    async def condition(*states: DeliveryState) -> Any:
+        async with database.reading() as connection:
+            return in_states(states, await judged(connection, HEARINGS), database.dialect)
+
+    return condition
 
 
 def a_row(driver: str, id: str, kind: Kind = Kind.NETWORK, **columns: Any) -> dict[str, Any]:
@@ -102,14 +108,14 @@ async def test_state_of_a_row_and_state_as_a_condition_are_the_same(
     rows = [a_row(driver, f"n{number}", **shape) for driver in drivers for number, shape in enumerate(shapes)]
     await insert(unit_of_work, rows, unread=["unread", "unaudited"])
 
-    found = {state: await listed(unit_of_work, narrow(state)) for state in DeliveryState}
+    found = {state: await listed(unit_of_work, await narrow(state)) for state in DeliveryState}
 
     assert sum(map(len, found.values())) == len(rows)
     for state, deliveries in found.items():
         assert deliveries, state
         for one in deliveries:
             assert delivery_state(one, HEARINGS.get(one.driver), one.unreachable) is state
-    either = await listed(unit_of_work, narrow(DeliveryState.HELD, DeliveryState.PENDING, DeliveryState.HELD))
+    either = await listed(unit_of_work, await narrow(DeliveryState.HELD, DeliveryState.PENDING, DeliveryState.HELD))
     assert len(either) == len(found[DeliveryState.HELD]) + len(found[DeliveryState.PENDING])
 
 
@@ -220,21 +226,22 @@ async def test_deliveries_of_resources_and_one_by_its_place(unit_of_work: UnitOf
 @pytest.mark.parametrize(
     ("condition", "index"),
     [
-        (lambda dialect: in_states([DeliveryState.REFUSED], HEARINGS, dialect), "ix_delivery_failed"),
-        (lambda dialect: in_states([DeliveryState.HELD], HEARINGS, dialect), "ix_delivery_orphan"),
-        (lambda dialect: in_states([DeliveryState.IN_SYNC], HEARINGS, dialect), "delivery"),
+        (lambda dialect: in_states([DeliveryState.REFUSED], DRIVERS, dialect), "ix_delivery_failed"),
+        (lambda dialect: in_states([DeliveryState.HELD], DRIVERS, dialect), "ix_delivery_orphan"),
+        (lambda dialect: in_states([DeliveryState.IN_SYNC], DRIVERS, dialect), "delivery"),
+        (lambda dialect: in_states([DeliveryState.UNKNOWN], DRIVERS, dialect), "ix_delivery_driver"),
         (lambda dialect: on_networks(["n7"], dialect), "delivery"),
         (lambda _: of_resource_ids(["n7"]), "delivery"),
         (lambda _: of_drivers(["well"]), "delivery"),
     ],
-    ids=["refused", "held", "in_sync", "network", "resource", "driver"],
+    ids=["refused", "held", "in_sync", "unknown", "network", "resource", "driver"],
 )
 @pytest.mark.planner
 async def test_lists_walk_an_index(
     database: Database, unit_of_work: UnitOfWork, condition: Callable[[str], Any], index: str
 ) -> None:
     """What is asked for is found without a look at everything, and nothing is sorted that is many."""
-    rows = [a_row("well", f"n{number:05}") for number in range(4000)]
+    rows = [a_row(driver, f"n{number:05}") for number in range(500) for driver in OTHERS]
     await insert(unit_of_work, rows)
     async with unit_of_work() as tx:
         await tx.connection.execute(sa.text("ANALYZE"))
@@ -245,6 +252,30 @@ async def test_lists_walk_an_index(
     scans = [line for line in plan if "Seq Scan on delivery" in line or "SCAN delivery" in line]
     assert [line for line in scans if "USING INDEX" not in line] == [], plan
     assert any(index in line for line in plan), plan
+
+
+async def test_where_every_driver_is_heard_nothing_is_unknown(database: Database, unit_of_work: UnitOfWork) -> None:
+    """To find that out no row is looked at: the drivers of the ledger are enough."""
+    await insert(unit_of_work, [a_row(driver, "n1") for driver in ("well", "unread", "unaudited")], ["unaudited"])
+
+    async with database.reading() as connection:
+        drivers = await judged(connection, HEARINGS)
+
+    assert drivers == Judged(silent=[], doubtful=[], well=["unaudited", "unread", "well"])
+    assert str(in_states([DeliveryState.UNKNOWN], drivers, database.dialect)) == "false"
+
+
+async def test_the_drivers_of_a_ledger_are_found_by_a_step_for_each(
+    database: Database, unit_of_work: UnitOfWork
+) -> None:
+    """Who is away, and who cannot be sure, is told of drivers that the ledger knows, and of no others."""
+    async with database.reading() as connection:
+        assert await judged(connection, HEARINGS) == Judged([], [], [])
+    rows = [a_row(driver, f"n{number}") for driver in ("gone", "unread", "unwell", "well") for number in range(3)]
+    await insert(unit_of_work, rows, ["unread"])
+
+    async with database.reading() as connection:
+        assert await judged(connection, HEARINGS) == Judged(["gone"], ["unread", "unwell"], ["well"])
 
 
 async def _plan(connection: Any, conditions: Any) -> list[str]:

@@ -3,7 +3,7 @@
 The same words stand in the REST API, in the output of commands and in the docs.
 A state follows from the row and from what is heard of the driver. Lists that are
 narrowed by it need the same as a condition of SQL, see
-:mod:`jackfield_core.db.status`.
+:mod:`jackfield_core.db.state_condition`.
 
 Silence is no failure, and what a silent driver's devices hold is not known: they
 may have lost what was acknowledged. So it makes its part unknown, and changes

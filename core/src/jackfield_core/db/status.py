@@ -16,8 +16,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db import driver_audit, port, subnet
-from jackfield_core.db.delivery import FORGOTTEN, table
-from jackfield_core.db.delivery_state import IN_PROGRESS, NOT_TRIED, REFUSED, DeliveryState, Hearings
+from jackfield_core.db.delivery import table
 from jackfield_core.db.driver_audit import UnreachableBackend
 from jackfield_core.db.query import storable
 from jackfield_core.db.statement import Statement, among, elements, within
@@ -145,57 +144,6 @@ def is_owed(wanted: Sequence[bool]) -> sa.ColumnElement[bool]:
 def is_waiting() -> sa.ColumnElement[bool]:
     """Return the condition that a driver is owed something, or would be if an operator agreed."""
     return table.c.owed | (table.c.orphan & ~table.c.owed)
-
-
-def in_states(states: Sequence[DeliveryState], hearings: Hearings, dialect: str) -> sa.ColumnElement[bool]:
-    """Return the condition that a delivery is in one of *states*; says what ``delivery_state`` says."""
-    return sa.or_(sa.false(), *(_in_state(state, hearings, dialect) for state in dict.fromkeys(states)))
-
-
-def _in_state(state: DeliveryState, hearings: Hearings, dialect: str) -> sa.ColumnElement[bool]:
-    owed, is_live = table.c.owed, ~table.c.tombstone
-    is_asked = _driver(dialect).in_([name for name, one in hearings.items() if not one.silence])
-    # Written out, because a partial index is used only where its own condition is said. What has failed is owed.
-    has_failed = table.c.disposition != sa.literal_column("''")
-    match state:
-        case DeliveryState.HELD:
-            return table.c.tombstone & table.c.orphan & ~owed
-        case DeliveryState.ENDING:
-            return table.c.tombstone & (owed | ~table.c.orphan)
-        case DeliveryState.UNKNOWN:
-            return is_live & (~is_asked | (~owed & _is_doubtful(hearings, dialect)))
-        case DeliveryState.IN_SYNC:
-            is_forgotten = table.c.disposition == FORGOTTEN
-            return is_live & is_asked & ~owed & ~is_forgotten & ~_is_doubtful(hearings, dialect)
-        case DeliveryState.FORGOTTEN:
-            is_forgotten = has_failed & (table.c.disposition == FORGOTTEN)
-            return is_live & is_asked & ~owed & is_forgotten & ~_is_doubtful(hearings, dialect)
-        case DeliveryState.PENDING:
-            return is_live & is_asked & owed & table.c.disposition.in_(NOT_TRIED)
-        case DeliveryState.REFUSED:
-            return is_live & is_asked & has_failed & table.c.disposition.in_(REFUSED)
-        case DeliveryState.IN_PROGRESS:
-            return is_live & is_asked & has_failed & (table.c.disposition == IN_PROGRESS)
-        case DeliveryState.RETRYING:
-            others = (*NOT_TRIED, *REFUSED, IN_PROGRESS, FORGOTTEN)
-            return is_live & is_asked & has_failed & table.c.disposition.not_in(others)
-
-
-def _is_doubtful(hearings: Hearings, dialect: str) -> sa.ColumnElement[bool]:
-    """Return the condition that a backend of a driver cannot be reached, as the driver or its last audit says."""
-    unwell = [name for name, one in hearings.items() if one.unwell]
-    audited = [name for name, one in hearings.items() if one.is_audited]
-    audit = _audit.alias("unread")
-    is_unread = sa.type_coerce(audit.c.unreachable, sa.Text) != "[]"
-    unread = sa.select(audit.c.driver).where(audit.c.driver.in_(audited), is_unread)
-    driver = _driver(dialect)
-    return driver.in_(unwell) | driver.in_(unread)
-
-
-def _driver(dialect: str) -> sa.ColumnElement[str]:
-    """Return the driver as conditions that most rows fulfil compare it."""
-    # SQLite knows nothing of how many do: it would walk the index by driver, all of it, and out of order.
-    return sa.func.coalesce(table.c.driver, "") if dialect == "sqlite" else table.c.driver
 
 
 def _in_any_case(ids: Sequence[str]) -> Sequence[str]:

@@ -16,7 +16,8 @@ from jackfield_core.db.driver_audit import DriverAudit
 from jackfield_core.db.engine import Database
 from jackfield_core.db.lag import Lag, LagTable
 from jackfield_core.db.operator_action import OperatorAction
-from jackfield_core.db.status import StatusTable, in_states, is_waiting, of_drivers, of_resource_ids
+from jackfield_core.db.state_condition import in_states, judged
+from jackfield_core.db.status import StatusTable, is_waiting, of_drivers, of_resource_ids
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.errors import Conflict, DriverUnavailable, Forbidden, NotFound
 from jackfield_core.mechanism.answers import NoVerdict
@@ -112,13 +113,14 @@ class DriverLooks:
         if name is not None:
             await self._expect_known(name)
         heard = await self._hearings()
-        conditions = [
-            in_states(states, heard, self._database.dialect) if states else is_waiting(),
+        narrow = [
             *([of_drivers([name])] if name is not None else []),
             *([of_resource_ids([id])] if id is not None else []),
         ]
         async with self._database.reading() as connection:
-            found = await StatusTable(connection).oldest(conditions, limit=limit)
+            drivers = await judged(connection, heard)
+            wanted = in_states(states, drivers, self._database.dialect) if states else is_waiting()
+            found = await StatusTable(connection).oldest([wanted, *narrow], limit=limit)
         at = now()
         return [status_of(one, heard, at) for one in found]
 

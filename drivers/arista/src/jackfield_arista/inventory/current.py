@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -36,6 +36,7 @@ class Inventories:
         self._interval = interval
         self._lock = threading.Lock()
         self._listeners: list[Callable[[Inventory], None]] = []
+        self._fault_listeners: list[Callable[[], None]] = []
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -55,6 +56,10 @@ class Inventories:
     def on_change(self, listener: Callable[[Inventory], None]) -> None:
         """Call *listener* with every new inventory from now on, in the thread that read it."""
         self._listeners.append(listener)
+
+    def on_fault(self, listener: Callable[[], None]) -> None:
+        """Call *listener* whenever `fault` is another one, in the thread that read the file."""
+        self._fault_listeners.append(listener)
 
     def start(self) -> None:
         """Say what counts, and begin to look at the file."""
@@ -78,21 +83,29 @@ class Inventories:
 
     def reload(self) -> bool:
         """Read the file now; return False if it cannot be used and all stays as it was."""
+        before = self._fault
         with self._lock:
             self._read = self._noticed = _stamp(self._file)
-            try:
-                text, found = self._read_file()
-            except InventoryInvalid as error:
-                self._fault = str(error)
-                self._complain()
-                return False
-            is_new, self._current = found != self._current, found
-            self._fault = ""
-            self._keep(text)
-        log.info("inventory.read", file=str(self._file), changed=is_new, **_counts(found))
+            is_new = self._use()
         if is_new:
-            self._tell(found)
-        return True
+            _tell(self._listeners, self._current)
+        if self._fault != before:
+            _tell(self._fault_listeners)
+        return not self._fault
+
+    def _use(self) -> bool:
+        """Use the file as it is now, if it can be used; return True if that is another inventory."""
+        try:
+            text, found = self._read_file()
+        except InventoryInvalid as error:
+            self._fault = str(error)
+            self._complain()
+            return False
+        is_new, self._current = found != self._current, found
+        self._fault = ""
+        self._keep(text)
+        log.info("inventory.read", file=str(self._file), changed=is_new, **_counts(found))
+        return is_new
 
     def _first(self) -> Inventory:
         try:
@@ -144,12 +157,13 @@ class Inventories:
                 self.reload()
             self._noticed = stamp
 
-    def _tell(self, found: Inventory) -> None:
-        for listener in self._listeners:
-            try:
-                listener(found)
-            except Exception:
-                log.exception("inventory.listener_failed")
+
+def _tell(listeners: Sequence[Callable[..., None]], *news: Inventory) -> None:
+    for listener in listeners:
+        try:
+            listener(*news)
+        except Exception:
+            log.exception("inventory.listener_failed")
 
 
 def _stamp(file: Path) -> Stamp:

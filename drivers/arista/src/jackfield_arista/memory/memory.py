@@ -17,46 +17,19 @@ Every write is synced to the disk, so what happens at the same time is written a
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 import uuid
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
-from jackfield_sdk import Kind, RetryLater
+from jackfield_sdk import Kind
 
 from jackfield_arista.configuration.model import Mode, SwitchPort
-from jackfield_arista.memory.tables import SCHEMA, Holding, Kept, Pair, Resource, Row, read_port, write_port
+from jackfield_arista.memory.file import MemoryFile
+from jackfield_arista.memory.tables import Holding, Kept, Pair, Resource, Row, read_port, write_port
 from jackfield_arista.wanted.wants import Membership, Want
 
-# Seconds to wait for another process that writes.
-_PATIENCE = 10.0
 
-
-class Memory:
-    """The file. Every method may be called from any thread, and other processes may use the file as well."""
-
-    def __init__(self, path: Path) -> None:
-        """Open the file, or begin it; sqlite3.Error if it cannot be used."""
-        self._path = path
-        self._lock = threading.RLock()
-        self._database = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.executescript(SCHEMA)
-        self._database.execute("INSERT OR IGNORE INTO fact VALUES ('id', ?)", (uuid.uuid4().hex,))
-
-    def close(self) -> None:
-        """Let go of the file."""
-        with self._lock:
-            self._database.close()
-
-    @property
-    def directory(self) -> Path:
-        """The folder of the file."""
-        return self._path.parent
+class Memory(MemoryFile):
+    """What is in the file. Every method may be called from any thread; all raise DriverError if the file fails them."""
 
     # Whose it is.
 
@@ -300,28 +273,3 @@ class Memory:
             "UNION ALL SELECT name, 0, 0, 0, 0 FROM switch) GROUP BY name ORDER BY name"
         )
         return {name: Holding(*counts) for name, *counts in found}
-
-    def _one(self, statement: str, *values: object) -> tuple[Any, ...] | None:
-        with self._lock:
-            row: tuple[Any, ...] | None = self._database.execute(statement, values).fetchone()
-            return row
-
-    def _all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._database.execute(statement, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Write all or nothing. RetryLater if the disk is full, or the file cannot be written."""
-        with self._lock:
-            try:
-                self._database.execute("BEGIN IMMEDIATE")
-                yield
-                self._database.execute("COMMIT")
-            except BaseException as error:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    reason = f"the driver cannot write down what is wanted ({self._path}): {error}"
-                    raise RetryLater(reason, code="MEMORY_UNWRITABLE") from error
-                raise

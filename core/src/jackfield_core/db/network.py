@@ -20,8 +20,8 @@ table = sa.Table(
     "network",
     metadata,
     sa.Column("id", Id, primary_key=True),
-    sa.Column("project_id", Name, nullable=False, index=True),
-    sa.Column("name", Name, nullable=False, index=True),
+    sa.Column("project_id", Name, nullable=False),
+    sa.Column("name", Name, nullable=False),
     sa.Column("description", Name, nullable=False),
     sa.Column("admin_state_up", sa.Boolean, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
@@ -33,6 +33,8 @@ table = sa.Table(
     sa.Column("created_at", sa.DateTime, nullable=False),
     sa.Column("updated_at", sa.DateTime, nullable=False),
     sa.Column("deleted_at", sa.DateTime),
+    sa.Index("ix_network_project_id_id", "project_id", "id"),
+    sa.Index("ix_network_name_id", "name", "id"),
 )
 
 

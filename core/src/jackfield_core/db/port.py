@@ -170,13 +170,18 @@ def _refresh(dialect: str) -> sa.sql.ClauseElement:
 _REFRESH = Statement(_refresh)
 
 
+def _with_binding(ports: sa.FromClause) -> sa.Select[Any]:
+    return sa.select(ports, *_BINDING_COLUMNS).join(binding_table, binding_table.c.port_id == ports.c.id)
+
+
 class PortTable(ResourceTable[Port]):
     """Ports, seen through one connection."""
 
     kind = "port"
     table = table
     row = Port
-    selection = sa.select(table, *_BINDING_COLUMNS).join(binding_table, binding_table.c.port_id == table.c.id)
+    selection = _with_binding(table)
+    complete = _with_binding
     twins = (binding_table.c.port_id,)
     filters = {
         **{

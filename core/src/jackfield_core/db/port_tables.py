@@ -13,7 +13,7 @@ table = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("network_id", Id, sa.ForeignKey("network.id"), nullable=False),
     sa.Column("project_id", Name, nullable=False),
-    sa.Column("name", Name, nullable=False, index=True),
+    sa.Column("name", Name, nullable=False),
     sa.Column("description", Name, nullable=False),
     sa.Column("admin_state_up", sa.Boolean, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
@@ -32,7 +32,8 @@ table = sa.Table(
     sa.Column("activations", sa.Integer, nullable=False, server_default="0"),
     # A deleted port holds its MAC until it is purged.
     sa.UniqueConstraint("network_id", "mac_address"),
-    # Of both there may be very many; lists of them come in pages.
+    # Of all of them there may be very many; lists of them come in pages.
+    sa.Index("ix_port_name_id", "name", "id"),
     sa.Index("ix_port_network_id_id", "network_id", "id"),
     sa.Index("ix_port_project_id_id", "project_id", "id"),
     sa.Index("ix_port_mac_address", "mac_address"),
@@ -53,7 +54,7 @@ binding_table = sa.Table(
     sa.Column("wiring_reason", sa.Text, nullable=False),
     # Why the binding failed: a list of {driver, level, reason}.
     sa.Column("failures", Json(tuple[dict[str, Any], ...]), nullable=False),
-    sa.Index("ix_port_binding_host", "host"),
+    sa.Index("ix_port_binding_host_port_id", "host", "port_id"),
     sa.Index(
         "ix_port_binding_vif_type",
         "vif_type",

@@ -4,10 +4,15 @@ Neutron's lists take the same filter several times (any of the values matches),
 sort by several keys, and page by a marker: the id of the last resource that
 the client has seen. Pages follow the sort order, with the id as last key, so a
 marker is one place in it even where all other keys are equal.
+
+What a row is made of besides its own table is read when the page is known. Joined
+before that, PostgreSQL may read the other table side by side with the list: all
+that stands there between the first row of the page and the last, and the fewer
+rows of a list there are among all rows, the more that is.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +29,8 @@ _FALSE = {"false", "0", "no", "off", "f", "n"}
 
 Order = Sequence[tuple[sa.ColumnElement[Any], bool]]
 """Columns to sort by, each with True for descending."""
+Complete = Callable[[sa.FromClause], sa.Select[Any]]
+"""Selects what rows are made of, of those rows of their own table that it is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +55,13 @@ async def select_page(
     id_column: sa.ColumnElement[Any],
     kind: str,
     twins: Sequence[sa.ColumnElement[Any]] = (),
+    complete: Complete | None = None,
 ) -> sa.Select[Any]:
     """Narrow *selection*, resources of a kind, to one page.
 
     With ``page_reverse`` the rows before the marker come out, nearest first.
-    *twins* are columns of joined tables that are the same as *id_column*.
+    *twins* are columns of joined tables that are the same as *id_column*. With
+    *complete* the selection is of the resources' own table, and the page is completed.
 
     Raises:
         Invalid: A filter value does not fit its column, or a sort key is unknown.
@@ -64,11 +73,7 @@ async def select_page(
     selection = selection.where(*query.conditions)
     if query.limit is None and query.marker is None and not query.sorts:
         return selection.order_by(id_column)
-    order = [(_sort_column(name, columns), descending) for name, descending in query.sorts]
-    if not any(column is id_column for column, _ in order):
-        order.append((id_column, False))
-    if query.page_reverse:
-        order = [(column, not descending) for column, descending in order]
+    order = _order(query, columns, id_column)
     if query.marker is not None:
         place = await _place(connection, everything, order, query.marker, id_column)
         if place is None:
@@ -77,8 +82,17 @@ async def select_page(
         if order[0][0] is id_column:
             # PostgreSQL does not conclude that, and would read the joined tables from their beginning.
             selection = selection.where(*(_beyond(twin, order[0][1], place[0]) for twin in twins))
-    selection = selection.order_by(*(_ordered(column, descending) for column, descending in order))
-    return selection.limit(query.limit) if query.limit is not None else selection
+    page = _ordered(selection, order)
+    if query.limit is not None:
+        page = page.limit(query.limit)
+    return _completed(page, order, complete) if complete else page
+
+
+def _order(query: ListQuery, columns: Mapping[str, sa.ColumnElement[Any]], id_column: sa.ColumnElement[Any]) -> Order:
+    order = [(_sort_column(name, columns), descending) for name, descending in query.sorts]
+    if not any(column is id_column for column, _ in order):
+        order.append((id_column, False))
+    return [(column, descending != query.page_reverse) for column, descending in order]
 
 
 def _sort_column(name: str, columns: Mapping[str, sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
@@ -87,12 +101,22 @@ def _sort_column(name: str, columns: Mapping[str, sa.ColumnElement[Any]]) -> sa.
     return columns[name]
 
 
-def _ordered(column: sa.ColumnElement[Any], descending: bool) -> sa.ColumnElement[Any]:
+def _ordered(selection: sa.Select[Any], order: Order) -> sa.Select[Any]:
+    return selection.order_by(*(_sorted_by(column, descending) for column, descending in order))
+
+
+def _sorted_by(column: sa.ColumnElement[Any], descending: bool) -> sa.ColumnElement[Any]:
     if not _may_be_null(column):
         # PostgreSQL would not see that an index has this order if it were told where nulls belong.
         return column.desc() if descending else column.asc()
     # PostgreSQL puts nulls last and SQLite first unless told; pages need one order.
     return column.desc().nulls_last() if descending else column.asc().nulls_first()
+
+
+def _completed(page: sa.Select[Any], order: Order, complete: Complete) -> sa.Select[Any]:
+    """Return the rows of *page* with all that they are made of, in the same order."""
+    rows = page.subquery()
+    return _ordered(complete(rows), [(rows.c[column.key], descending) for column, descending in order])
 
 
 def _may_be_null(column: sa.ColumnElement[Any]) -> bool:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jackfield_core.db.base import now
-from jackfield_core.db.query import ListQuery, select_page, storable
+from jackfield_core.db.query import Complete, ListQuery, select_page, storable
 from jackfield_core.db.statement import Insert, Statement, among
 
 RowT = TypeVar("RowT", bound=Struct)
@@ -34,12 +34,16 @@ class ResourceTable(Generic[RowT]):
     """Columns that a list can be filtered and sorted by, under the names of the API."""
     twins: ClassVar[Sequence[sa.ColumnElement[Any]]] = ()
     """Columns of tables that are joined by them to the id."""
+    complete: ClassVar[Complete | None] = None
+    """Makes of rows of :attr:`table` what :attr:`selection` is, where other tables have a part in that."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     def __init_subclass__(cls) -> None:
         columns = cls.table.c
+        own = {*columns}
+        cls._joined = frozenset(name for name, column in cls.filters.items() if column not in own)
         cls._live = columns.deleted_at.is_(None)
         cls._names = tuple(column.name for column in columns)
         found = cls.selection.where(columns.id == sa.bindparam("id"), cls._live)
@@ -54,6 +58,7 @@ class ResourceTable(Generic[RowT]):
         cls._mark_deleted = Statement(sa.update(cls.table).where(columns.id == sa.bindparam("an_id")), ["deleted_at"])
         cls._purge = Statement(lambda dialect: sa.delete(cls.table).where(among(columns.id, "ids", dialect)))
 
+    _joined: ClassVar[frozenset[str]]
     _live: ClassVar[sa.ColumnElement[bool]]
     _names: ClassVar[tuple[str, ...]]
     _find: ClassVar[Statement]
@@ -92,12 +97,20 @@ class ResourceTable(Generic[RowT]):
             Invalid: A filter value or sort key does not fit.
             NotFound: The marker is unknown.
         """
-        live = self.selection.where(self._live)
+        complete = type(self).complete if self._is_found_by_own_columns(query) else None
+        live = (sa.select(self.table) if complete else self.selection).where(self._live)
         statement = await select_page(
-            self._connection, live, query, self.filters, self.table.c.id, self.kind, self.twins
+            self._connection, live, query, self.filters, self.table.c.id, self.kind, self.twins, complete
         )
         rows = [self.from_row(row) for row in await self._connection.execute(statement)]
         return rows[::-1] if query.page_reverse else rows
+
+    def _is_found_by_own_columns(self, query: ListQuery) -> bool:
+        """Return whether a list has pages, and no part in what is on them have joined tables."""
+        asked = {*query.filters, *(name for name, _ in query.sorts)}
+        # All there is, by id, stands side by side in all tables.
+        is_sparse = bool(asked or query.conditions)
+        return query.limit is not None and is_sparse and self._joined.isdisjoint(asked)
 
     async def list_with_deleted(self, ids: Iterable[str]) -> dict[str, RowT]:
         """Return resources by id, those that only drivers still know included."""

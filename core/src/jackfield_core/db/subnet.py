@@ -18,8 +18,8 @@ table = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     sa.Column("network_id", Id, sa.ForeignKey("network.id", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("project_id", Name, nullable=False, index=True),
-    sa.Column("name", Name, nullable=False, index=True),
+    sa.Column("project_id", Name, nullable=False),
+    sa.Column("name", Name, nullable=False),
     sa.Column("description", Name, nullable=False),
     sa.Column("ip_version", sa.Integer, nullable=False),
     sa.Column("cidr", sa.String(64), nullable=False),
@@ -35,6 +35,8 @@ table = sa.Table(
     sa.Column("created_at", sa.DateTime, nullable=False),
     sa.Column("updated_at", sa.DateTime, nullable=False),
     sa.Column("deleted_at", sa.DateTime),
+    sa.Index("ix_subnet_project_id_id", "project_id", "id"),
+    sa.Index("ix_subnet_name_id", "name", "id"),
 )
 
 

@@ -5,8 +5,8 @@ import pytest
 import sqlalchemy as sa
 import sqlalchemy.exc
 from jackfield_core.db.engine import Database
-from jackfield_core.db.outage import is_outage
 from jackfield_core.db.statement import Statement, driver_connection, translated
+from jackfield_core.observability.outage import is_outage
 
 
 async def test_mistake_is_no_outage(database: Database) -> None:

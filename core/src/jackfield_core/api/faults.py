@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from jackfield_core import errors
 from jackfield_core.api.message import Answer
-from jackfield_core.db.outage import is_outage
+from jackfield_core.observability.outage import is_outage
 
 log = structlog.get_logger()
 

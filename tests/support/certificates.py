@@ -17,7 +17,12 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 DAY = timedelta(days=1)
 
@@ -38,12 +43,12 @@ class Identity:
 class Authority:
     """Signs certificates; its own is in :attr:`file`."""
 
-    def __init__(self, folder: Path, name: str = "authority") -> None:
+    def __init__(self, folder: Path, name: str = "authority", *, valid_for: timedelta = DAY) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _named(name)
-        own = _draft(self._name, self._key, DAY).issuer_name(self._name)
+        own = _draft(self._name, self._key, valid_for).issuer_name(self._name)
         self._certificate = own.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(
             self._key, hashes.SHA256()
         )
@@ -51,18 +56,24 @@ class Authority:
         _put(self.file, self._certificate.public_bytes(Encoding.PEM))
 
     def certify(
-        self, name: str, names: Sequence[str] = ("localhost", "127.0.0.1"), *, valid_for: timedelta = DAY
+        self,
+        name: str,
+        names: Sequence[str] = ("localhost", "127.0.0.1"),
+        *,
+        valid_for: timedelta = DAY,
+        password: str = "",
     ) -> Identity:
         """Return a certificate for the common name *name* and the DNS names and IP addresses *names*.
 
-        It ends *valid_for* from now, which may be in the past.
+        It ends *valid_for* from now, which may be in the past. A *password* protects its key.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         draft = _draft(_named(name), key, valid_for).issuer_name(self._name)
         if names:
             draft = draft.add_extension(x509.SubjectAlternativeName([_alternative(one) for one in names]), False)
         identity = Identity(self._folder / f"{name}.pem", self._folder / f"{name}.key")
-        _put(identity.key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        protection = BestAvailableEncryption(password.encode()) if password else NoEncryption()
+        _put(identity.key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection))
         _put(identity.certificate, draft.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
         return identity
 

@@ -86,7 +86,7 @@ def _danger_of_strangers(nodes: config.Nodes) -> str:
     if not nodes.tls_ca:
         return " without tls_ca: everybody there can be any host's agent"
     if not nodes.tls_verify_host:
-        return ' and tls_verify_host is off: whoever has a certificate of "tls_ca" can be any host\'s agent'
+        return " and tls_verify_host is off: whoever has a certificate of tls_ca can be any host's agent"
     return ""
 
 

@@ -6,7 +6,8 @@ import msgspec
 import typer
 from sqlalchemy.engine import make_url
 
-from jackfield_core import config
+from jackfield_core import certificates, config
+from jackfield_core.cli.console import end
 from jackfield_core.cli.options import ConfigOption, JsonOption
 from jackfield_core.cli.settings import read_settings
 
@@ -21,13 +22,16 @@ def check_config(config_file: ConfigOption = None, json: JsonOption = False) -> 
         shown = settings.model_dump(mode="json")
         shown["database"]["url"] = _masked(settings.database.url)
         typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
+    if unusable := certificates.problems_of_settings(settings):
+        end("files for TLS cannot be used:\n  " + "\n  ".join(unusable))
+    if json:
         return
     notifiers = f"notifiers: {len(settings.notifiers)}, " if settings.notifiers else ""
     typer.echo(
         f"The settings are valid. Drivers: {len(settings.drivers)}, {notifiers}"
         f"database: {_masked(settings.database.url)}."
     )
-    for warning in _warnings(settings):
+    for warning in [*_warnings(settings), *certificates.warnings_of_settings(settings)]:
         typer.echo(f"warning: {warning}")
 
 

@@ -43,7 +43,7 @@ from jackfield_arista.fleet.fleet import Dial, Fleet
 from jackfield_arista.fleet.worker import Pace
 from jackfield_arista.inventory.current import Inventories
 from jackfield_arista.lldp.topology import Topology
-from jackfield_arista.memory.memory import Memory
+from jackfield_arista.memory.memory import MEMORY, Memory
 from jackfield_arista.memory.moves import moved
 from jackfield_arista.memory.notes import Notes
 from jackfield_arista.reports import Reports
@@ -91,7 +91,7 @@ class AristaDriver(MechanismDriver):
         """
         settings = self._settings
         settings.state_directory.mkdir(parents=True, exist_ok=True)
-        self._memory = Memory(settings.state_directory / "memory.db")
+        self._memory = Memory(settings.state_directory / MEMORY)
         self._notes = Notes(self._memory)
         self._reports = Reports(self.events, self._memory, self._topology, self._backend)
         pace = Pace(settings.poll_interval, settings.retry_min, settings.retry_max)

@@ -9,10 +9,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jackfield_arista.configuration.model import SwitchPort
+from jackfield_arista.memory.memory import MEMORY, Memory
 from support.waiting import wait_until
 
 COMMAND = str(Path(sys.executable).with_name("jackfield-arista"))
@@ -96,10 +99,53 @@ def test_settings_that_are_wrong_are_named(folder: Path) -> None:
     config = folder / "arista.toml"
     config.write_text("[arista]\npatience = 0\nspeed = 7\n")
 
-    done = subprocess.run(
-        [COMMAND, "driver", "--config", str(config)], capture_output=True, text=True, check=False, timeout=60
-    )
+    done = run("driver", config)
 
     assert done.returncode == 1
     assert "arista.patience: Input should be greater than 0" in done.stderr
     assert "arista.speed: Extra inputs are not permitted" in done.stderr
+
+
+def test_what_is_remembered_of_a_switch_goes_when_the_operator_says_so(folder: Path) -> None:
+    """Not before it is out of the inventory, and of the others nothing goes with it."""
+    (folder / "inventory.yaml").write_text(INVENTORY)
+    config = folder / "arista.toml"
+    config.write_text(f'[arista]\ninventory = "{folder / "inventory.yaml"}"\nstate_directory = "{folder}"\n')
+    with closing(Memory(folder / MEMORY)) as memory:
+        for name in ("leaf1", "leaf9"):
+            memory.take(name, [SwitchPort("Ethernet1"), SwitchPort("Ethernet2")])
+
+    assert "there is no" in run("memory", "list", config, state_directory=folder / "elsewhere").stderr
+    listed = run("memory", "list", config)
+    lines = [line for line in listed.stdout.splitlines() if "leaf" in line]
+    assert [line.split()[1:] for line in lines] == [
+        ["leaf9", "│", "no", "│", "0", "│", "0", "│", "2", "│"],
+        ["leaf1", "│", "yes", "│", "0", "│", "0", "│", "2", "│"],
+    ]
+    assert "leaf1 is in" in run("memory", "forget", "leaf1", config).stderr
+    assert run("memory", "forget", "leaf9", config).stdout == "leaf9 is forgotten\n"
+    assert "nothing is remembered of leaf9" in run("memory", "forget", "leaf9", config).stderr
+    with closing(Memory(folder / MEMORY)) as memory:
+        assert [*memory.holdings()] == ["leaf1"]
+
+
+def test_a_damaged_memory_is_said_by_the_commands(folder: Path) -> None:
+    """In the words of the driver, and without a trace."""
+    (folder / "inventory.yaml").write_text(INVENTORY)
+    config = folder / "arista.toml"
+    config.write_text(f'[arista]\ninventory = "{folder / "inventory.yaml"}"\nstate_directory = "{folder}"\n')
+    (folder / MEMORY).write_bytes(b"")
+
+    done = run("memory", "list", config)
+
+    assert done.returncode == 1
+    assert f"{folder / MEMORY} is empty" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def run(*words: object, **settings: object) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; the last word is its configuration file."""
+    *command, config = map(str, words)
+    environment = os.environ | {f"JACKFIELD_ARISTA_{name.upper()}": str(value) for name, value in settings.items()}
+    arguments = [COMMAND, *command, "--config", config]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60, env=environment)

@@ -27,6 +27,9 @@ from jackfield_arista.memory.file import MemoryFile
 from jackfield_arista.memory.tables import Holding, Kept, Pair, Resource, Row, read_port, write_port
 from jackfield_arista.wanted.wants import Membership, Want
 
+MEMORY = "memory.db"
+"""What the file is called in the state directory."""
+
 
 class Memory(MemoryFile):
     """What is in the file. Every method may be called from any thread; all raise DriverError if the file fails them."""

@@ -10,6 +10,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import tomllib
+from importlib import metadata, resources
 from pathlib import Path
 
 import grpc
@@ -35,11 +37,22 @@ def programs(tmp_path):
 
 
 def test_the_tests_of_the_readme_pass(programs):
-    """The driver and the agent do what the page says."""
-    command = [sys.executable, "-m", "pytest", "-q", "-o", "asyncio_mode=auto", "-p", "no:cacheprovider", "."]
+    """The driver and the agent do what the page says, with the command of the page and nothing else."""
+    (block,) = [block for block in blocks("shell") if block.startswith("pytest")]
+    command = [sys.executable, "-m", *shlex.split(block), "-p", "no:cacheprovider"]
     result = subprocess.run(command, cwd=programs, capture_output=True, text=True, timeout=60)
 
     assert "4 passed" in result.stdout, result.stdout
+
+
+def test_what_the_readme_installs_is_what_a_new_project_installs():
+    """Nobody is left with tests that need a plugin, or without the command that proves a driver."""
+    (block,) = [block for block in blocks("shell") if block.startswith("pip install")]
+    template = resources.files("jackfield_sdk.scaffold") / "templates" / "pyproject.toml.template"
+    (listed,) = re.findall(r"^test = (\[.*\])$", template.read_text(), re.MULTILINE)
+
+    assert set(shlex.split(block)[2:]) == set(tomllib.loads(f"test = {listed}")["test"]) - {"pytest"}
+    assert "conformance" in metadata.metadata("jackfield-sdk").get_all("Provides-Extra")
 
 
 async def test_the_driver_of_the_readme_runs_as_shown(programs):

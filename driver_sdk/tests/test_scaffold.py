@@ -78,6 +78,20 @@ def test_a_name_that_no_driver_can_have_is_refused(sdk, tmp_path, name):
     assert not (tmp_path / "project").exists()
 
 
+def test_a_name_of_the_project_itself_is_refused(sdk, tmp_path):
+    """A package `jackfield_sdk` or a command `jackfield-loopback` of the project would hide ours."""
+    ours = [path.parent for pattern in ("*", "drivers/*") for path in ROOT.glob(f"{pattern}/pyproject.toml")]
+    packages = {path.name.removeprefix("jackfield_") for each in ours for path in each.glob("src/jackfield_*")}
+    scripts = [tomllib.loads((each / "pyproject.toml").read_text())["project"].get("scripts", {}) for each in ours]
+    commands = {name.removeprefix("jackfield-") for each in scripts for name in each} - {"jackfield"}
+
+    assert {"sdk", "conformance"} <= packages | commands
+    for name in packages | commands:
+        result = sdk("new", name, "--directory", tmp_path / "project")
+        assert (result.exit_code, f'"{name}" names a part of Jackfield' in result.output) == (1, True), name
+    assert not (tmp_path / "project").exists()
+
+
 def test_the_help_says_what_is_written_and_what_comes_next(sdk):
     """A vendor who has never seen the core begins here."""
     overview, details = sdk("--help").output, sdk("new", "--help").output

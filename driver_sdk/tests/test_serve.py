@@ -10,6 +10,8 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import grpc
 import pytest
@@ -222,3 +224,12 @@ async def test_a_hook_that_hangs_does_not_keep_the_process(tmp_path, eventually)
             await server.stop(grace=0.1)
         with pytest.raises(grpc.aio.AioRpcError):
             await call
+
+
+async def test_a_driver_with_a_long_name_is_tested_in_a_long_folder():
+    """A socket has room for 107 bytes, and the folder of a test takes most of them."""
+    driver = RecordingDriver()
+    driver.name = "a" * 63
+    with tempfile.TemporaryDirectory(prefix="jf-", suffix="-" + "x" * 60) as folder:
+        async with running(driver, Path(folder)) as core:
+            assert (await core.handshake()).driver_name == driver.name

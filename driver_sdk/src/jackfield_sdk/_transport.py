@@ -22,7 +22,7 @@ from jackfield_sdk.settings import AgentSettings, ServerSettings
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 # Linux keeps 108 bytes of the path of a Unix socket, with the NUL behind it.
-_LONGEST_SOCKET_PATH = 107
+LONGEST_SOCKET_PATH = 107
 
 Options = list[tuple[str, int | str]]
 
@@ -157,8 +157,8 @@ def _listen_on_socket(server: grpc.aio.Server, address: str) -> str:
         _remove_stale(path)
     except OSError as error:
         raise CannotListen(f"cannot listen on {path}: {error.strerror}") from error
-    if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
-        raise CannotListen(f"cannot listen on {path}: the path has more than {_LONGEST_SOCKET_PATH} bytes")
+    if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+        raise CannotListen(f"cannot listen on {path}: the path has more than {LONGEST_SOCKET_PATH} bytes")
     try:
         _with_umask(0o117, lambda: server.add_insecure_port(f"unix:{path}"))
     except RuntimeError as error:

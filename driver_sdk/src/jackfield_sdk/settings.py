@@ -32,9 +32,14 @@ class ServerSettings(BaseSettings):
         default=None, description="PEM file of the authority that clients must be signed by; turns mutual TLS on."
     )
     max_batch: int = Field(default=500, ge=1, le=10_000, description="Changes that one call may carry.")
-    max_in_flight: int = Field(default=8, ge=1, le=1_000, description="Calls that the core may make at the same time.")
+    max_in_flight: int = Field(
+        default=8, ge=1, le=1_000, description="Calls that each process of the core may make at the same time."
+    )
     max_state_bytes: int = Field(
-        default=16_384, ge=0, le=1_048_576, description="Bytes of driver state that the core keeps for one resource."
+        default=16_384,
+        ge=0,
+        le=65_536,
+        description="Bytes of driver state that the core keeps for one resource, 65536 at most.",
     )
     threads: int = Field(
         default=8, ge=1, le=256, description="Threads for hooks that are plain functions; each blocks one of them."

@@ -9,11 +9,22 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from jackfield.driver.v1 import binding_pb2, change_pb2, driver_pb2, mechanism_pb2, network_pb2, port_pb2
+from jackfield.driver.v1 import (
+    binding_pb2,
+    capability_pb2,
+    change_pb2,
+    driver_pb2,
+    mechanism_pb2,
+    network_pb2,
+    port_pb2,
+)
 from jackfield_sdk.conformance.endpoint import Endpoint
+from jackfield_sdk.conformance.facts import Facts
 from jackfield_sdk.conformance.mask import leaks, shown
 from jackfield_sdk.conformance.model import Resource, differences, expected
+from jackfield_sdk.conformance.outcome import Outcome, Run, Status, verdict_of
 from jackfield_sdk.conformance.proxy import Fault, FaultProxy
+from jackfield_sdk.conformance.rules import Rule
 from jackfield_sdk.conformance.scrutiny import Scrutiny
 from jackfield_sdk.conformance.transcript import Refusal, Transcript
 from jackfield_sdk.conformance.vendor_attributes import a_value, point, values_for
@@ -213,3 +224,23 @@ async def test_the_proxy_passes_the_drivers_own_status_on(wires) -> None:
 
     assert isinstance(answer, Refusal)
     assert answer.code is grpc.StatusCode.NOT_FOUND
+
+
+def test_a_fault_of_the_suite_hides_no_broken_rule() -> None:
+    """Without a broken rule there is no verdict; with one there is, and the fault is told beside it."""
+    broken, other = Rule("C8", "delete", "…", "…"), Rule("G8", "changed-by-hand", "…", "…")
+    fault = Outcome(other, "port", Status.ERROR, 0.1, reason="KeyError")
+    passed, failed = (Outcome(broken, "", status, 0.1) for status in (Status.PASSED, Status.FAILED))
+
+    assert verdict_of(Run(outcomes=[passed, fault])).startswith("was not judged; a fault of the suite in G8")
+    said = verdict_of(Run(outcomes=[failed, fault]))
+    assert said.startswith("does not conform: breaks C8; ")
+    assert said.endswith("; a fault of the suite in G8 changed-by-hand [port]")
+
+
+def test_a_state_is_bounded_by_the_contract_whatever_the_driver_declares() -> None:
+    """The core discards the answer with a larger one, so the suite does not call it fitting."""
+    limits = capability_pb2.Limits(max_state_bytes=1_000_000)
+
+    assert Facts(driver_pb2.HandshakeResponse(limits=limits)).max_state_bytes == 65_536
+    assert Facts(driver_pb2.HandshakeResponse()).max_state_bytes == 16_384

@@ -74,7 +74,7 @@ def test_the_sound_driver_sees_what_hands_do(suite: WarmSuite, tmp_path: Path) -
     judged = judge_alone(replace(SOUND_ON_A_DEVICE, only="G"), suite, tmp_path)
 
     assert judged.code == 0, judged.output
-    assert judged.rules("passed") >= {"G1", "G3", "G4", "G5", "G6", "G7", "G8", "G9"}
+    assert judged.rules("passed") >= {f"G{number}" for number in range(1, 12)} - {"G2"}
 
 
 def test_a_driver_that_binds_in_two_levels_conforms(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from jackfield.driver.v1 import driver_pb2, event_pb2, mechanism_pb2, reconcile_pb2
+from jackfield_sdk.conformance import SUITE_VERSION
 from jackfield_sdk.conformance.rulebook import all_rules, as_markdown
 from jackfield_sdk.conformance.rules import GROUPS, Rule
 from jackfield_sdk.conformance.wire import METHODS
@@ -42,6 +43,16 @@ def test_ids_and_names_are_stable_words() -> None:
     assert all(re.fullmatch(r"[A-I]\d+", rule.id) and rule.group in GROUPS for rule in rules)
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", rule.name) for rule in rules)
     assert len({rule.name for rule in rules}) == len(rules)
+
+
+def test_the_suite_has_the_version_of_its_newest_rule() -> None:
+    """Whoever adds a rule says since when, and gives the suite a new minor version; the major one is the contract's."""
+    major, minor = map(int, SUITE_VERSION.split("."))
+    since = [tuple(map(int, rule.since.split("."))) for rule in all_rules()]
+
+    assert major == 1
+    assert max(since) <= (major, minor)
+    assert sum(each == (1, 0) for each in since) == 89
 
 
 def test_every_group_has_rules() -> None:

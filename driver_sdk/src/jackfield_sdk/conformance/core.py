@@ -142,9 +142,9 @@ class Core:
         subnet = await self.settle_if_taken(self.subnet_on(network))
         return self.port_on(network, subnet)
 
-    def subnet_on(self, network: Resource) -> Resource:
+    def subnet_on(self, network: Resource, *, ip_version: int = 4) -> Resource:
         """Make a subnet of a network."""
-        return self._add(Resource("subnet", self.mint.subnet(network.network), (network,)))
+        return self._add(Resource("subnet", self.mint.subnet(network.network, ip_version=ip_version), (network,)))
 
     def port_on(self, network: Resource, subnet: Resource) -> Resource:
         """Make a port that is bound on the first host, by this driver if it binds."""
@@ -250,8 +250,8 @@ class Core:
         kinds = self.params.owned_kinds
         return [each for each in resources if kinds is None or each.kind in kinds]
 
-    async def expect_listing(self, *, whole: bool = False) -> None:
-        """Compare the listing with the model; `Broken` says in what they differ. Skipped without the feature.
+    async def expect_listing(self, *, whole: bool = False, rule: str | None = None) -> None:
+        """Compare the listing with the model; `Broken`, of `rule`, says in what. Skipped without the feature.
 
         A case compares what it made itself, unless it asks for the `whole` listing.
         """
@@ -266,7 +266,7 @@ class Core:
         said = differences(found, wanted)
         if said:
             traits = frozenset(map(trait_of, said)) if whole else frozenset()
-            raise Broken("; ".join(said[:5]), "the listing equals what was acknowledged", traits=traits)
+            raise Broken("; ".join(said[:5]), "the listing equals what was acknowledged", rule=rule, traits=traits)
 
     async def _owe_everything(self) -> None:
         """Send what was acknowledged as CREATE again, parents first, because a backend has a new epoch."""

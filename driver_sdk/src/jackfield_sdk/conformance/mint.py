@@ -77,16 +77,18 @@ class Mint:
         low, high = self._range(self.network_type)
         return high - low + 1 - sum(network_type == self.network_type for network_type, _ in self._numbers)
 
-    def subnet(self, network: network_pb2.Network) -> subnet_pb2.Subnet:
+    def subnet(self, network: network_pb2.Network, *, ip_version: int = 4) -> subnet_pb2.Subnet:
         """Mint a subnet with room for thousands of ports."""
-        block = ipaddress.ip_network(f"10.{next(self._serial) % 250}.0.0/16")
+        serial = next(self._serial)
+        cidr = f"10.{serial % 250}.0.0/16" if ip_version == 4 else f"fd00:{serial % 65_536:x}::/64"
+        block = ipaddress.ip_network(cidr)
         return subnet_pb2.Subnet(
             id=str(uuid.uuid4()),
             network_id=network.id,
             name=f"conformance-{next(self._serial)}",
             project_id=self._project,
             cidr=str(block),
-            ip_version=4,
+            ip_version=ip_version,
             gateway_ip=str(block[1]),
             allocation_pools=[subnet_pb2.AllocationPool(start=str(block[2]), end=str(block[-2]))],
             enable_dhcp=True,

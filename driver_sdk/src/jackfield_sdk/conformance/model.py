@@ -41,6 +41,8 @@ class Resource:
     state: change_pb2.DriverState | None = None
     # True while nobody can know what the driver did with the last change.
     uncertain: bool = False
+    # True if the core has no longer what was acknowledged, only that something was.
+    original_lost: bool = False
 
     @property
     def id(self) -> str:
@@ -61,12 +63,15 @@ class Resource:
 
     def edit(self, *, revisions: int = 1) -> None:
         """Change it as a user would, so many revisions on."""
-        self.revision += revisions
-        spec = type(self.spec)()
-        spec.CopyFrom(self.spec)  # type: ignore[arg-type]
-        spec.name = f"{self.spec.name.partition(' ')[0]} r{self.revision}"
+        spec = copy_of(self.spec)
+        spec.name = f"{self.spec.name.partition(' ')[0]} r{self.revision + revisions}"
         if isinstance(spec, network_pb2.Network):
-            spec.mtu = 1400 + self.revision % 50
+            spec.mtu = 1400 + (self.revision + revisions) % 50
+        self.become(spec, revisions=revisions)
+
+    def become(self, spec: Spec, *, revisions: int = 1) -> None:
+        """Have another content, so many revisions on."""
+        self.revision += revisions
         self.spec = spec
 
     def change(self, change_id: str, *, delete: bool = False, revision: int | None = None) -> change_pb2.Change:
@@ -85,7 +90,7 @@ class Resource:
             state=self.state,
             digest=self.digest,
         )
-        if self.acknowledged is not None:
+        if self.acknowledged is not None and not self.original_lost:
             change.original.CopyFrom(wrapped(self.acknowledged))
         return change
 
@@ -117,9 +122,16 @@ class Resource:
             related.subnets.extend([each for each in subnets if isinstance(each, subnet_pb2.Subnet)])
             bound = {level.segment_id for level in self.spec.binding.levels}
             related.segments.extend([each for each in self.network.segments if each.id in bound])
-            if self.host is not None:
+            if self.host is not None and self.spec.binding.host:
                 related.host.CopyFrom(self.host)
         return related
+
+
+def copy_of(spec: Spec) -> Spec:
+    """Return a resource of its own with the same content."""
+    copy = type(spec)()
+    copy.CopyFrom(spec)  # type: ignore[arg-type]
+    return copy
 
 
 def orphaned(change: change_pb2.Change) -> change_pb2.Change:

@@ -127,15 +127,16 @@ def explained(outcome: Outcome) -> str:
 def verdict_of(run: Run) -> str:
     """Put the verdict into one line: whether it conforms, and of how much of the contract that is said."""
     judged, others = len(run.judged()), run.not_judged()
-    if run.of(Status.ERROR) or not judged:
-        return "was not judged" + "".join(f"; a fault of the suite in {each.title}" for each in run.of(Status.ERROR))
+    faults = "".join(f"; a fault of the suite in {each.title}" for each in run.of(Status.ERROR))
+    if not judged or (faults and not run.of(*AGAINST)):
+        return f"was not judged{faults}"
     rules = "1 rule" if judged == 1 else f"{judged} rules"
     much = f"{rules} judged, {_because(others)}" if others else f"all {rules} judged"
     if run.conforms:
         return f"conforms{' in what it declares' if others else ''}: {much}"
     against = (("breaks", Status.FAILED), ("passes against expectation", Status.UNEXPECTED_PASS))
     said = [f"{verb} {', '.join(ids)}" for verb, status in against if (ids := _ids(run.of(status)))]
-    return f"does not conform: {'; '.join(said)}; {much}"
+    return f"does not conform: {'; '.join(said)}; {much}{faults}"
 
 
 def _because(others: Mapping[str, Sequence[Rule]]) -> str:

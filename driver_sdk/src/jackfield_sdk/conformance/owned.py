@@ -50,5 +50,19 @@ async def lines_of(core: Core, changes: Sequence[change_pb2.Change]) -> Lines:
     return [(part.id, tuple(part.lines)) for part in parts]
 
 
+async def require_true(core: Core, resource: Resource) -> None:
+    """Look at a resource that was acknowledged; `Broken` if it is listed otherwise, or something is still to do.
+
+    As it is now it may leave nothing on the device, and is not listed then.
+    """
+    key = (resource.kind, resource.id)
+    listed = (await _listing(core)).get(key)
+    if listed is not None:
+        said = differences({key: listed}, {key: (resource.acknowledged_revision, resource.acknowledged_digest)})
+        require(not said, "; ".join(said), "the listing equals what was acknowledged")
+    lines = [line for _, part in await lines_of(core, [core.change(resource)]) for line in part]
+    require(not lines, f"Diff tells {lines} for what was acknowledged", "nothing is left to do")
+
+
 async def _listing(core: Core) -> Listing:
     return await core.owned() if core.facts.names("list_owned") else {}

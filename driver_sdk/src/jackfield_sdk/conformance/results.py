@@ -71,7 +71,7 @@ def _look_at_kept(answer: Any, core: Core) -> None:
 
 def _look_at_state(state: change_pb2.DriverState, facts: Facts) -> None:
     size, limit = len(state.data), facts.max_state_bytes
-    require(size <= limit, f"a state of {size} bytes", f"at most {limit}, as the handshake says", rule="E2")
+    require(size <= limit, f"a state of {size} bytes", f"at most {limit}", rule="E2")
     versions = facts.message.state_version
     fits = versions.min_readable <= state.version <= versions.writes
     wanted = f"{versions.min_readable} to {versions.writes}, as the handshake says"

@@ -30,8 +30,12 @@ def as_text() -> str:
 
 def as_markdown() -> str:
     """Return the rules as a table of Markdown, a row for each."""
-    rows = [f"| {rule.id} | `{rule.name}` | {rule.sentence} | {rule.cites} | {_needs(rule)} |" for rule in all_rules()]
-    return "\n".join(["| id | name | rule | in `proto/README.md` | needs |", "|---|---|---|---|---|", *rows])
+    rows = [
+        f"| {rule.id} | `{rule.name}` | {rule.sentence} | {rule.cites} | {_needs(rule)} | {rule.since} |"
+        for rule in all_rules()
+    ]
+    heading = "| id | name | rule | in `proto/README.md` | needs | since |"
+    return "\n".join([heading, "|---|---|---|---|---|---|", *rows])
 
 
 def _needs(rule: Rule) -> str:

@@ -49,6 +49,8 @@ class Rule:
     sentence: str
     cites: str
     needs: tuple[str, ...] = ()
+    # The version of the suite that has it first.
+    since: str = "1.0"
 
     @property
     def group(self) -> str:
@@ -80,13 +82,20 @@ def get_rule(id: str) -> Rule:
 
 
 def case(
-    id: str, name: str, sentence: str, cites: str, *, needs: tuple[str, ...] = (), within: float = 60.0
+    id: str,
+    name: str,
+    sentence: str,
+    cites: str,
+    *,
+    needs: tuple[str, ...] = (),
+    within: float = 60.0,
+    since: str = "1.0",
 ) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., None]]:
     """Make an async function the case of a rule; it fails if it takes more than `within` seconds.
 
     Several cases may share a rule; they then say the same of it.
     """
-    rule = Rule(id, name, sentence, cites, needs)
+    rule = Rule(id, name, sentence, cites, needs, since)
     if _RULES.setdefault(id, rule) != rule:
         raise ValueError(f"rule {id} is declared twice, and differently")
 

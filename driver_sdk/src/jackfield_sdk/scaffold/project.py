@@ -15,6 +15,8 @@ from string import Template
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 63
+# Jackfield has packages or commands of these names; a project's own would take their place.
+_TAKEN = {"arista", "conformance", "core", "linuxbridge", "loopback", "ovs", "sdk"}
 _SUFFIX = ".template"
 
 
@@ -40,6 +42,8 @@ def write_project(name: str, directory: Path) -> list[Path]:
 def _names(name: str) -> dict[str, str]:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise CannotWrite(f'"{name}" is no name of a driver: lower case letters, digits and single hyphens, at most 63')
+    if name in _TAKEN:
+        raise CannotWrite(f'"{name}" names a part of Jackfield; "my-{name}" would be free')
     return {
         "name": name,
         "package": f"jackfield_{name.replace('-', '_')}",

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from jackfield.driver.v1.mechanism_pb2_grpc import MechanismServiceStub
 from jackfield.driver.v1.reconcile_pb2_grpc import ReconcileServiceStub
 
 from jackfield_sdk._convert import decode, encode
-from jackfield_sdk._transport import channel_options
+from jackfield_sdk._transport import LONGEST_SOCKET_PATH, channel_options
 from jackfield_sdk.answers import Accepted, Bound, Done, InProgress, Line, NextLevel, Owned, Skip, Unreachable, Veto
 from jackfield_sdk.context import Action, DriverState
 from jackfield_sdk.driver import MechanismDriver
@@ -197,7 +198,9 @@ async def running(
 
     `settings` are fields of `ServerSettings`.
     """
-    address = f"unix://{directory}/{driver.name}.sock"
+    # What is named after a test may be too long for a socket: of the name, what there is room for.
+    room = LONGEST_SOCKET_PATH - len(os.fsencode(directory / ".sock"))
+    address = f"unix://{directory}/{driver.name[: max(room, 1)]}.sock"
     server = await start_server(driver, ServerSettings(**{"listen": address, **settings}))
     try:
         async with grpc.aio.insecure_channel(server.address, options=channel_options(keepalive_seconds=20)) as channel:

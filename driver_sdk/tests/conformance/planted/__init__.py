@@ -1,7 +1,7 @@
 """Drivers with exactly one defect each, and the rule that has to catch it.
 
-All of them are the loopback driver with one thing wrong: in a hook (`hooks`), or in what the SDK
-would not let a driver get wrong (`services`).
+All of them are the loopback driver with one thing wrong: in a hook (`hooks`), in the life of a
+resource (`lives`), or in what the SDK would not let a driver get wrong (`services`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from jackfield_sdk.examples.loopback import LoopbackDriver
 
-from planted import hooks, services
+from planted import hooks, lives, services
 from planted.services import Services
 
 
@@ -52,6 +52,11 @@ DEFECTS = [
     Defect("takes any batch", "C13", "C5,C10,C12,C13", services=Services(process=services.TakesAnything)),
     Defect("answers a revision too high", "C18", "C1,C5,C18,C19", hooks.RevisionTooHigh),
     Defect("loses an update after a delete", "C20", "C20", hooks.LosesUpdates),
+    Defect("keeps the old levels of a port", "C21", "C21,C22", lives.KeepsOldLevels),
+    Defect("writes no letters but ASCII", "C21", "C21,C22", lives.WantsOnlyAscii),
+    Defect("cannot do without an original", "C22", "C21,C22", lives.NeedsTheOriginal),
+    Defect("acts after it has answered", "C23", "C23", lives.ActsLater, device=True),
+    Defect("counts revisions in four bytes", "C5", "C1,C4,C5", lives.CountsInFourBytes),
     Defect("forgets everything when it is killed", "C15", "C15", hooks.SameEpochForEver, alone=True),
     Defect("binds a segment that was not offered", "D3", "D",
            services=Services(mechanism=services.BindsUnoffered)),
@@ -62,6 +67,8 @@ DEFECTS = [
     Defect("ignores write_state_version", "E5", "E", services=Services(custody=services.WritesNewestState)),
     Defect("changes its schema digest", "F2", "F", services=Services(driver=services.NewDigestEveryTime)),
     Defect("leaves ports out of its listing", "G1", "G1", hooks.LeavesPortsOut),
+    Defect("loses the end of a page", "G1", "C12,G3", lives.LosesTheEndOfAPage),
+    Defect("lists no ports of a device", "G1", "G8[port],G9[port],G11[port]", hooks.LeavesPortsOut, device=True),
     Defect("touches foreign objects", "G2", "C1,C7,C8,G2", hooks.TouchesForeign),
     Defect("lists a subnet twice", "G3", "G3,G6", hooks.ListsTwice),
     Defect("acts in a dry run", "G4", "G4,G6", hooks.ActsInDiff),
@@ -69,6 +76,8 @@ DEFECTS = [
     Defect("overlooks what hands changed", "G8", "G8[subnet],G9[subnet]", hooks.OverlooksHands, device=True),
     Defect("repairs nothing", "G8", "G8[subnet],G9[subnet]", hooks.RepairsNothing, device=True),
     Defect("lists what it remembers", "G9", "G9[subnet]", hooks.ListsWhatItRemembers, device=True),
+    Defect("tells of no delete", "G10", "G4,G5,G10", lives.TellsOfNoDelete),
+    Defect("believes that it is there", "G11", "G9[subnet],G11[subnet]", lives.BelievesItIsThere, device=True),
     Defect("counts events wrongly", "H2", "H1,H2,H3", services=Services(events=services.NumbersEventsAlike)),
     Defect("marks no errors as its own", "I5", "I5,I6,E3", services=Services(mechanism=services.NamesAnotherDomain)),
     Defect("lets an exception out", "I6", "I2,I5,I6,E3", services=Services(mechanism=services.RaisesRaw)),

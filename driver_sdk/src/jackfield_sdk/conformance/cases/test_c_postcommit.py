@@ -115,9 +115,9 @@ async def test_lower_revision(core: Core, kind: str) -> None:
 )
 @each_kind
 async def test_skipped_revisions(core: Core, kind: str) -> None:
-    """Begin at revision 7, and go on with 40."""
+    """Begin at revision 7, go on with 40, and with numbers that need all of their 64 bits."""
     resource = await core.stand(kind)
-    for revisions in (6, 33):
+    for revisions in (6, 33, 2**32, 2**53):
         resource.edit(revisions=revisions)
         await core.settle(resource)
         await core.expect_listing()

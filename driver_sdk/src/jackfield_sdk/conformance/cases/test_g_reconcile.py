@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import grpc
-from jackfield.driver.v1 import reconcile_pb2
+from jackfield.driver.v1 import change_pb2, reconcile_pb2
 
 from jackfield_sdk.conformance.core import Core, not_judged_without
 from jackfield_sdk.conformance.facts import KIND_NUMBERS
 from jackfield_sdk.conformance.foreign import output_of
-from jackfield_sdk.conformance.model import Listing, Resource
-from jackfield_sdk.conformance.owned import lines_of, require_nothing_happened, snapshot
+from jackfield_sdk.conformance.model import Listing, Resource, orphaned
+from jackfield_sdk.conformance.owned import lines_of, require_nothing_happened, require_true, snapshot
 from jackfield_sdk.conformance.residents import listing_after
 from jackfield_sdk.conformance.rules import case, each_kind
-from jackfield_sdk.conformance.verdict import require
+from jackfield_sdk.conformance.verdict import Broken, require
 
 
 @case(
@@ -81,6 +81,29 @@ async def test_diff_of_the_true(core: Core) -> None:
         await core.settle(resource)
         after = await _said(core, resource)
         require(not after, f"{after} for a {resource.kind} that is true", "no lines")
+
+
+@case(
+    "G10",
+    "diff-of-a-delete",
+    "Diff of a delete tells what would go, of all that is known or as an orphan, and nothing of what is gone.",
+    "ReconcileService, Diff",
+    needs=("diff", "postcommit"),
+    since="1.1",
+)
+@each_kind
+async def test_diff_of_a_delete(core: Core, kind: str) -> None:
+    """Ask for a delete before a create, after it, and when it is made."""
+    resource = await core.stand(kind)
+    not_judged_without(core.listable([resource]), f"a {kind} leaves nothing to list")
+    await _require_nothing_to_delete(core, resource)
+    await core.settle(resource)
+    delete = core.change(resource, delete=True)
+    for change in (delete, orphaned(delete)):
+        require(await _told(core, change), f"no lines for the delete of a {kind} that is there", "what would go")
+    await core.settle(resource, delete=True)
+    await _require_nothing_to_delete(core, resource)
+    require(await _said(core, resource), f"no lines for a {kind} that was deleted", "what would be done")
 
 
 @case(
@@ -161,6 +184,26 @@ async def test_removed_by_hand(core: Core, kind: str) -> None:
     require(made == listed, f"listed as {made} after it was made again", f"as before: {listed}")
 
 
+@case(
+    "G11",
+    "updated-after-removal",
+    "An update of what somebody else removed from the device makes all of it again.",
+    "MechanismService, Postcommit",
+    needs=("list_owned", "postcommit"),
+    since="1.1",
+)
+@each_kind
+async def test_updated_after_removal(core: Core, kind: str) -> None:
+    """Make a resource true, have --params' remove_command remove it, and change it before anybody has noticed."""
+    not_judged_without(core.params.remove_command, "needs remove_command in --params")
+    resource, _ = await _made(core, kind)
+    await _at_the_device(core.params.remove_command, resource)
+    resource.edit()
+    await core.settle(resource)
+    await core.expect_listing()
+    await require_true(core, resource)
+
+
 test_listing = listing_after("G")
 
 
@@ -169,7 +212,10 @@ async def _made(core: Core, kind: str) -> tuple[Resource, tuple[int, bytes]]:
     resource = await core.stand(kind)
     not_judged_without(core.listable([resource]), f"a {kind} leaves nothing to list")
     await core.settle(resource)
-    return resource, (await core.owned([kind]))[kind, resource.id]
+    listed = (await core.owned([kind])).get((kind, resource.id))
+    if listed is None:
+        raise Broken(f"the {kind} is not listed, and was acknowledged", "what is there", rule="G1")
+    return resource, listed
 
 
 async def _at_the_device(command: str, resource: Resource) -> None:
@@ -177,8 +223,16 @@ async def _at_the_device(command: str, resource: Resource) -> None:
 
 
 async def _said(core: Core, resource: Resource) -> list[str]:
-    change = core.change(resource)
+    return await _told(core, core.change(resource))
+
+
+async def _told(core: Core, change: change_pb2.Change) -> list[str]:
     return [line for _, lines in await lines_of(core, [change]) for line in lines]
+
+
+async def _require_nothing_to_delete(core: Core, resource: Resource) -> None:
+    said = await _told(core, core.change(resource, delete=True))
+    require(not said, f"{said} for the delete of a {resource.kind} that is not there", "no lines")
 
 
 async def _require_known_backends(core: Core) -> None:

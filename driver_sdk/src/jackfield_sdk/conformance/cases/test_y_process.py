@@ -13,7 +13,8 @@ from grpc_health.v1 import health_pb2
 from jackfield.driver.v1 import change_pb2, driver_pb2, mechanism_pb2, reconcile_pb2
 
 from jackfield_sdk._transport import socket_path
-from jackfield_sdk.conformance.core import Core
+from jackfield_sdk.conformance.core import Core, not_judged_without
+from jackfield_sdk.conformance.owned import require_true
 from jackfield_sdk.conformance.refusals import require_refusal
 from jackfield_sdk.conformance.rules import case
 from jackfield_sdk.conformance.supervisor import STOP_WITHIN
@@ -151,6 +152,34 @@ async def test_killed(core: Core) -> None:
         await core.settle(*resources)
         await core.expect_listing()
         for each in resources[number:]:
+            each.edit()
+
+
+@case(
+    "C23",
+    "done-is-true",
+    "What was answered with done is true when the answer comes, whatever becomes of the driver right after it.",
+    "MechanismService, Postcommit, and Duties of a driver 11",
+    needs=("kill", "postcommit"),
+    since="1.1",
+)
+async def test_done_is_true(core: Core) -> None:
+    """Kill the driver as soon as it has answered creates, updates and deletes; look, and send nothing."""
+    assert core.supervisor is not None
+    seen = core.facts.names("list_owned") or core.facts.names("diff")
+    not_judged_without(seen, "nobody can see: features 'list_owned' and 'diff'")
+    first = await core.stand(core.facts.kinds("postcommit")[-1])
+    resources = [first, *[core.sibling(first) for _ in range(min(core.facts.batch, 20) - 1)]]
+    for delete in (False, False, True):
+        epochs = core.facts.epochs
+        await core.settle(*resources, delete=delete)
+        await core.supervisor.kill()
+        await core.supervisor.start()
+        await core.introduce_again()
+        not_judged_without(core.facts.epochs == epochs, "a new process has a new epoch: its backend forgets")
+        await core.expect_listing()
+        for each in () if delete else resources:
+            await require_true(core, each)
             each.edit()
 
 

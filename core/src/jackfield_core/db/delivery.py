@@ -32,6 +32,7 @@ _KEY = ("kind", "resource_id", "driver")
 _LANE = ("network_id", "driver", "rank")
 _HAS_FAILED = sa.text("disposition <> ''")
 _IS_PARENT = sa.text("rank < 2")
+_NEVER_TOLD = "rank < 2 AND acknowledged_revision IS NULL"
 
 table = sa.Table(
     "delivery",
@@ -87,6 +88,14 @@ table = sa.Table(
         *_LANE,
         sqlite_where=sa.text("tombstone = 1"),
         postgresql_where=sa.text("tombstone"),
+    ),
+    # Networks and subnets that a driver has never acknowledged: what stands on them waits while they pause.
+    sa.Index(
+        "ix_delivery_never_told",
+        "driver",
+        "due_at",
+        sqlite_where=sa.text(f"owed = 1 AND {_NEVER_TOLD}"),
+        postgresql_where=sa.text(f"owed AND {_NEVER_TOLD}"),
     ),
     # Audits and operators go through what one driver knows.
     sa.Index("ix_delivery_driver", "driver", "kind", "resource_id"),

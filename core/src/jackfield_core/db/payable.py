@@ -14,6 +14,11 @@ owed. That is more than PostgreSQL does by itself: mostly nothing is owed, so it
 expects that of every moment, and once ten thousand debts have piled up it would
 read all of them for each of them. So what a debt waits for is not asked for by
 ``owed``. What is left to find it by are indexes that fit, and no others.
+
+Ten thousand ports may wait for one network that a driver has refused. Each is
+passed at every look, so they have to cost next to nothing: the few networks and
+subnets that pause and were never told are read first, and whatever stands on one
+of them is passed without another question.
 """
 
 from collections.abc import Sequence
@@ -103,7 +108,7 @@ def owe_parents(dialect: str) -> sa.Update:
 def _due(dialect: str, name: str, condition: sa.ColumnElement[bool]) -> sa.CTE:
     return (
         sa.select(table.c.kind, table.c.resource_id)
-        .where(_is_due, condition, ~(_parent_missing() | _child_left() | _turn_of_others(dialect)))
+        .where(_is_due, condition, ~_is_stuck(), ~(_parent_missing() | _child_left() | _turn_of_others(dialect)))
         .order_by(table.c.due_at, table.c.rank)
         .limit(sa.bindparam("a_limit"))
         .with_for_update(skip_locked=True, of=table)
@@ -116,6 +121,21 @@ def _age(dialect: str) -> sa.ColumnElement[Any]:
         # The driver returns it as it is; SQLAlchemy would have to see the answer to know that.
         return sa.type_coerce(sa.cast(sa.extract("epoch", _at - table.c.owed_since), sa.Double), sa.types.NullType())
     return (sa.func.julianday(_at) - sa.func.julianday(table.c.owed_since)) * sa.literal_column("86400.0")
+
+
+def _is_stuck() -> sa.ColumnElement[bool]:
+    """Return the condition that a parent pauses that the driver was never told of; ``_parent_missing`` says more."""
+    parent = table.alias("paused")
+
+    def on_parent(rank: int) -> sa.ColumnElement[bool]:
+        literal = sa.literal_column(str(rank))
+        # An index has these conditions, and hardly ever an entry.
+        never_told = parent.c.owed & (parent.c.rank < sa.literal_column("2")) & parent.c.acknowledged_revision.is_(None)
+        pauses = (parent.c.driver == sa.bindparam("a_driver")) & (parent.c.due_at > _at) & ~parent.c.tombstone
+        lanes = sa.select(parent.c.network_id).where(never_told, pauses, parent.c.rank == literal)
+        return (table.c.rank > literal) & table.c.network_id.in_(lanes)
+
+    return ~table.c.tombstone & (on_parent(0) | on_parent(1))
 
 
 def _parent_missing() -> sa.ColumnElement[bool]:

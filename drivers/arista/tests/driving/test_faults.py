@@ -8,7 +8,9 @@ import time
 import pytest
 from arista_site import (
     Site,
+    a_machine,
     a_vlan,
+    by_hand,
     deleted,
     epoch_of,
     failure,
@@ -17,9 +19,13 @@ from arista_site import (
     until,
     until_done,
 )
+from jackfield_arista.configuration.edit import Edit, PortChange
+from jackfield_arista.configuration.model import Mode, SwitchPort
 from jackfield_sdk import Done, Kind
 from jackfield_sdk.testing import Failed
 from support.netconf.refusals import KINDS, RpcError
+
+CHASSIS = "00:1c:73:00:00:01"
 
 
 async def test_a_wrong_password_is_said_and_the_right_one_is_used_without_a_restart(site: Site, monkeypatch):
@@ -195,6 +201,24 @@ async def test_a_membership_that_is_refused_alone_keeps_no_other_from_being_made
 
     assert "VLAN 13 is in internal use" in refused.operator_message
     assert site.configuration().port("Ethernet1").trunk_vlans == {*range(10, 18)} - {13}
+
+
+async def test_what_a_port_was_is_what_it_was_when_we_got_it(site: Site):
+    """Not what it was at an edit that the switch refused: the operator may have changed it since."""
+    switch = site.fake(chassis_id=CHASSIS)
+    change = a_machine(a_vlan(7), CHASSIS, "Ethernet1")
+    bare, on_20, on_30 = (SwitchPort("Ethernet1", *told) for told in ((), (Mode.ACCESS, 20), (Mode.ACCESS, 30)))
+    by_hand(site, Edit(ports={"Ethernet1": PortChange(bare, on_20)}))
+    async with site.driver() as core:
+        switch.faults.refuse("edit-config", RpcError("operation-failed", "not today"), times=1000)
+        await failure(core, change)
+        switch.faults.clear()
+        by_hand(site, Edit(ports={"Ethernet1": PortChange(on_20, on_30)}))
+        before = switch.running()
+        await until_done(core, change)
+        await until_done(core, deleted(change))
+
+    assert switch.running() == before
 
 
 async def test_a_dead_switch_answers_at_once_and_delays_its_own_debts_only(site: Site):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from arista_site import Site, a_vlan, deleted, named, plugged, until_done
-from jackfield_arista.configuration.model import Mode
+from dataclasses import replace
+
+import pytest
+from arista_site import Site, a_vlan, by_hand, deleted, named, plugged, until_done
+from jackfield_arista.configuration.edit import Edit, PortChange
+from jackfield_arista.configuration.model import Mode, SwitchPort
 
 
 async def test_a_port_brings_its_vlan_where_its_host_is_plugged_in(site: Site):
@@ -36,3 +40,59 @@ async def test_the_last_port_that_leaves_takes_the_vlan_away(site: Site):
         await until_done(core, deleted(second))
 
     assert switch.running() == before
+
+
+@pytest.mark.parametrize("before", [(), (30, 40)])
+async def test_a_list_that_is_emptied_by_hand_is_drift_and_made_again(site: Site, before: tuple[int, ...]):
+    """A trunk without a list carries the VLANs of everybody: the host gets its own again, and what was there before."""
+    switch = site.fake()
+    site.attach("host-1", "leaf1", "Ethernet1")
+    bare = SwitchPort("Ethernet1")
+    if before:
+        listed = SwitchPort("Ethernet1", Mode.TRUNK, trunk_vlans=frozenset(before))
+        by_hand(site, Edit(ports={"Ethernet1": PortChange(bare, listed)}))
+    untouched, change = switch.running(), plugged(a_vlan(7))
+    async with site.driver(poll_interval=0.2) as core:
+        await until_done(core, change)
+        events = core.watch()
+        made = site.configuration().port("Ethernet1")
+        emptied = replace(made, trunk_vlans=frozenset(), entries=())
+        by_hand(site, Edit(ports={"Ethernet1": PortChange(made, emptied)}))
+        async for event in events:
+            if event.WhichOneof("event") == "drift":
+                break
+        assert event.drift.id == change.current.id
+        await until_done(core, change)
+        assert site.configuration().port("Ethernet1").trunk_vlans == {7, *before}
+        await until_done(core, deleted(change))
+
+    assert switch.running() == untouched
+
+
+async def test_a_list_that_is_emptied_by_hand_does_not_stay_so_when_the_last_port_leaves(site: Site):
+    """The port is what it was before us, and no trunk of all VLANs."""
+    switch = site.fake()
+    site.attach("host-1", "leaf1", "Ethernet1")
+    untouched, change = switch.running(), plugged(a_vlan(7))
+    async with site.driver() as core:
+        await until_done(core, change)
+        made = site.configuration().port("Ethernet1")
+        by_hand(site, Edit(ports={"Ethernet1": PortChange(made, replace(made, trunk_vlans=frozenset(), entries=()))}))
+        await until_done(core, deleted(change))
+
+    assert switch.running() == untouched
+
+
+async def test_a_trunk_that_had_no_list_before_us_gets_none(site: Site):
+    """It carries the VLAN already; what others have on it is not cut off."""
+    switch = site.fake()
+    site.attach("host-1", "leaf1", "Ethernet1")
+    of_all = SwitchPort("Ethernet1", Mode.TRUNK)
+    by_hand(site, Edit(ports={"Ethernet1": PortChange(SwitchPort("Ethernet1"), of_all)}))
+    untouched, change = switch.running(), plugged(a_vlan(7))
+    async with site.driver() as core:
+        await until_done(core, change)
+        assert site.configuration().port("Ethernet1") == of_all
+        await until_done(core, deleted(change))
+
+    assert switch.running() == untouched

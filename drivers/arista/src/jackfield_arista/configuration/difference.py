@@ -6,6 +6,9 @@ first one; who wants to leave out what cannot be and make the rest asks `obstacl
 A VLAN is ours if its name says so, and what a port has of it is ours with it, but for numbers that the
 operator had put on a trunk's list before us. VLANs of ours that nobody wants go if they are in the scope,
 and take their place on every port with them.
+
+A trunk whose list is empty carries every VLAN. One that was so before us stays so; one that had a list, its
+own or ours, has lost it to somebody's hand, and is taken for what it was before us until ours is on it again.
 """
 
 from __future__ import annotations
@@ -82,7 +85,8 @@ def obstacles(current: Configuration, wanted: Wanted, is_ours: IsOurs) -> Iterat
             yield Obstacle(Cause.VNI_TAKEN, fact, vlan=vlan)
     for name, port in sorted(wanted.ports.items()):
         if port is not None:
-            yield from _obstacles_of_port(current.port(name), port, foreign, current, is_ours)
+            seen = _relisted(current.port(name), wanted.restore.get(name))
+            yield from _obstacles_of_port(seen, port, foreign, current, is_ours)
 
 
 def _obstacles_of_port(
@@ -125,10 +129,24 @@ def _port_changes(
         before_us, port = wanted.restore.get(name), wanted.ports.get(name)
         judged = ours if name in wanted.ports else going
         listed = judged - _listed_before_us(before, before_us)
-        back = _put_back(before_us, name, ours)
-        after = _released(before, back, judged, listed) if port is None else _with(before, port, back, judged, listed)
+        back, seen = _put_back(before_us, name, ours), _relisted(before, before_us)
+        after = _released(seen, back, judged, listed) if port is None else _with(seen, port, back, judged, listed)
         if after != before:
             yield name, PortChange(before, after)
+
+
+def has_lost_its_list(port: SwitchPort, before_us: SwitchPort | None) -> bool:
+    """Tell whether a port carries every VLAN that did not do so before us: somebody has emptied our list."""
+    return port.carries_all and before_us is not None and not before_us.carries_all
+
+
+def _relisted(port: SwitchPort, before_us: SwitchPort | None) -> SwitchPort:
+    """Return a port that has lost its list as it was before us, and every other as it is."""
+    if before_us is None or not has_lost_its_list(port, before_us):
+        return port
+    if before_us.mode is Mode.TRUNK:
+        return replace(port, trunk_vlans=before_us.trunk_vlans, entries=before_us.entries)
+    return replace(before_us, name=port.name, exists=True)
 
 
 def _listed_before_us(port: SwitchPort, before_us: SwitchPort | None) -> frozenset[int]:

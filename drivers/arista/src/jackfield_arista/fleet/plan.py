@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from jackfield_sdk import DriverError, Effect, Kind, RetryLater
 
 from jackfield_arista.configuration import ownership
-from jackfield_arista.configuration.difference import Obstacle, difference, obstacles
+from jackfield_arista.configuration.difference import Obstacle, difference, has_lost_its_list, obstacles
 from jackfield_arista.configuration.edit import Edit, Wanted, WantedPort
 from jackfield_arista.configuration.model import Configuration, Mode, SwitchPort
 from jackfield_arista.device.errors import Obstructed
@@ -54,6 +54,8 @@ class Situation:
         if not row.member.port:
             return any(self.network_of(vlan) == row.network_id for vlan in self.configuration.vlans)
         vlan, port = row.member.vlan, self.configuration.port(row.member.port)
+        if has_lost_its_list(port, self.taken.get(port.name)):
+            return False
         named = self.configuration.vlans.get(vlan) == self.mark(row.network_id)
         mapped = row.member.vni is None or self.configuration.vnis.get(vlan) == row.member.vni
         return named and mapped and port.exists and _carried(port, row.member.mode, vlan)
@@ -195,11 +197,20 @@ def _carried(port: SwitchPort, mode: Mode, vlan: int) -> bool:
 
 
 def _takes(situation: Situation, wanted: Wanted) -> Iterator[SwitchPort]:
+    """Yield the ports that nothing of ours was seen on yet; an edit that was refused leaves them to the operator."""
     had = {row.member.port for row in situation.rows if row.made} | {port for port, _ in situation.inherited}
     for name, port in wanted.ports.items():
         seen = situation.configuration.port(name)
-        if port is not None and seen.exists and name not in situation.taken and name not in had:
+        if port is not None and seen.exists and name not in had and not _is_known(situation, seen):
             yield seen
+
+
+def _is_known(situation: Situation, seen: SwitchPort) -> bool:
+    """Tell whether a port was remembered as it is, or may show what we have made of it and nobody has confirmed."""
+    before = situation.taken.get(seen.name)
+    shown = seen.trunk_vlans | {seen.access_vlan, seen.native_vlan}
+    may_be_ours = any(row.member.vlan in shown for row in situation.rows if row.member.port == seen.name)
+    return before is not None and (before == seen or may_be_ours)
 
 
 def _freed(situation: Situation, wanted: Wanted, after: Configuration) -> Iterator[str]:

@@ -180,11 +180,11 @@ class Memory(MemoryFile):
         return {port: read_port(before) for port, before in found}
 
     def take(self, switch: str, ports: Iterable[SwitchPort]) -> None:
-        """Remember what ports are before anything of ours is put on them; who is remembered stays so."""
+        """Remember what ports are before anything of ours is put on them."""
         rows = [(switch, port.name, write_port(port)) for port in ports]
         if rows:
             with self._writing():
-                self._database.executemany("INSERT OR IGNORE INTO taken VALUES (?, ?, ?)", rows)
+                self._database.executemany("INSERT OR REPLACE INTO taken VALUES (?, ?, ?)", rows)
 
     def inherited(self, switch: str) -> Mapping[Pair, str] | None:
         """Return what of ours was on a switch before this memory, with its network; None if it was never seen."""

@@ -1,8 +1,10 @@
 """Wait for a condition with a deadline, instead of sleeping for luck."""
 
+import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 PATIENCE = float(os.environ.get("JACKFIELD_TEST_PATIENCE", "1"))
 """Deadlines and pauses are multiplied by it."""
@@ -33,3 +35,20 @@ def wait_until(
             wanted = what() if callable(what) else what
             raise TimeoutError(f"timed out after {timeout:g} s waiting for {wanted}")
         time.sleep(interval)
+
+
+async def eventually(condition: Callable[[], Any], *, seconds: float = 30.0) -> Any:
+    """Return the first true result of *condition*, which may be async; look again until there is one.
+
+    Raises:
+        TimeoutError: There was none in *seconds*.
+
+    """
+    async with asyncio.timeout(seconds * PATIENCE):
+        while True:
+            result = condition()
+            if isinstance(result, Awaitable):
+                result = await result
+            if result:
+                return result
+            await asyncio.sleep(0.01)

@@ -1,8 +1,7 @@
 """Vendor attributes between users and a driver that runs."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from jackfield_core.app import Application
 from jackfield_sdk import Accepted, Attribute, Done, ServerSettings, start_server
 from jackfield_sdk.resources import Kind
 from jackfield_sdk.testing import RecordingDriver
+from support.waiting import eventually
 
 SECRET = "s3cret-of-the-vendor"
 ATTRIBUTES = (
@@ -21,18 +21,6 @@ ATTRIBUTES = (
     Attribute(Kind.NETWORK, "rack", {"type": "integer"}, read_only=True),
     Attribute(Kind.NETWORK, "login", {"type": "object"}, sensitive_paths=("/password",)),
 )
-
-
-async def eventually(condition: Callable[[], Any]) -> Any:
-    """Return the first true result of *condition*, which may be async; look again until there is one."""
-    async with asyncio.timeout(30):
-        while True:
-            result = condition()
-            if isinstance(result, Awaitable):
-                result = await result
-            if result:
-                return result
-            await asyncio.sleep(0.02)
 
 
 class Fabric(RecordingDriver):

@@ -1,7 +1,6 @@
 """What is not yet true, and why: deliveries of drivers that run, fail, and fall silent."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +12,10 @@ from jackfield_core.db.port import WiringReport
 from jackfield_core.types import Kind
 from jackfield_sdk import Backend, BackendHealth, Bound, Infeasible, RetryLater, ServerSettings, start_server
 from jackfield_sdk.testing import RecordingDriver
+from support.waiting import eventually
 
 USER = {"X-Roles": "member"}
 DELIVERY = "jackfield:delivery"
-
-
-async def eventually(condition: Callable[[], Any]) -> Any:
-    """Return the first true result of *condition*, which may be async; look again until there is one."""
-    async with asyncio.timeout(30):
-        while True:
-            result = condition()
-            if isinstance(result, Awaitable):
-                result = await result
-            if result:
-                return result
-            await asyncio.sleep(0.02)
 
 
 class Fabric(RecordingDriver):

@@ -1,9 +1,8 @@
 """What operators do to drivers through the API; the driver is real, and only administrators get to it."""
 
-import asyncio
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,11 @@ from jackfield_core import config
 from jackfield_core.app import Application
 from jackfield_sdk import MechanismDriver, ServerSettings, start_server
 from jackfield_sdk.examples.loopback import Fabric, LoopbackDriver
+from support.waiting import eventually
 
-DEADLINE = 30.0
 MEMBER = {"X-Roles": "member"}
 LOOKS = ("", "/lag", "/pending", "/diff")
 ACTIONS = ("resync", "quarantine", "release", "finalize", "forget", "retry")
-
-
-async def eventually(condition: Callable[[], Any]) -> Any:
-    """Return the first true result of *condition*, which may be async; look again until there is one."""
-    async with asyncio.timeout(DEADLINE):
-        while True:
-            result = condition()
-            if isinstance(result, Awaitable):
-                result = await result
-            if result:
-                return result
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The end of an upgrade through the API: begun in the request, and told of while it goes on in the background."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from jackfield_core.services.finalize import finish
 from jackfield_sdk import Done, DriverState, Infeasible, ServerSettings, start_server
 from jackfield_sdk.capabilities import StateVersions
 from jackfield_sdk.testing import RecordingDriver
+from support.waiting import eventually
 
 DEADLINE = 30.0
 
@@ -47,18 +48,6 @@ class Release(RecordingDriver):
         if not self.is_able:
             raise Infeasible("nobody can read this")
         return DriverState(to_version, b"kept as well")
-
-
-async def eventually(condition: Callable[[], Any]) -> Any:
-    """Return the first true result of *condition*, which may be async; look again until there is one."""
-    async with asyncio.timeout(DEADLINE):
-        while True:
-            result = condition()
-            if isinstance(result, Awaitable):
-                result = await result
-            if result:
-                return result
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A core that audits, and a driver on a socket whose devices a test holds in its hand."""
 
-import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -31,21 +30,7 @@ from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Action, Kind
 from msgspec.structs import replace
 from support.owner import Owner
-
-DEADLINE = 30.0
-"""Seconds until a test gives up waiting."""
-
-
-async def eventually(condition: Callable[[], Any]) -> Any:
-    """Return the first true result of *condition*, which may be async; look again until there is one."""
-    async with asyncio.timeout(DEADLINE):
-        while True:
-            result = condition()
-            if isinstance(result, Awaitable):
-                result = await result
-            if result:
-                return result
-            await asyncio.sleep(0.01)
+from support.waiting import eventually
 
 
 class Core:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,10 @@ from jackfield_sdk import Backend, ServerSettings, start_server
 from jackfield_sdk.testing import RecordingDriver
 from msgspec.structs import replace
 from support.raw_driver import RawDriver
+from support.waiting import eventually
 
 DEADLINE = 30.0
 """Seconds until a test gives up waiting."""
-
-
-async def eventually(condition: Callable[[], Any]) -> Any:
-    """Return the first true result of *condition*, which may be async; look again until there is one."""
-    async with asyncio.timeout(DEADLINE):
-        while True:
-            result = condition()
-            if isinstance(result, Awaitable):
-                result = await result
-            if result:
-                return result
-            await asyncio.sleep(0.01)
 
 
 class Driver(RecordingDriver):

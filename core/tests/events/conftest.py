@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +24,7 @@ from jackfield_core.mechanism import translate
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Action, BindingLevel, Kind
-
-DEADLINE = 30.0
-"""Seconds until a test gives up waiting."""
-
-
-async def eventually(condition: Callable[[], Any]) -> Any:
-    """Return the first true result of *condition*, which may be async; look again until there is one."""
-    async with asyncio.timeout(DEADLINE):
-        while True:
-            result = condition()
-            if isinstance(result, Awaitable):
-                result = await result
-            if result:
-                return result
-            await asyncio.sleep(0.01)
-
+from support.waiting import eventually
 
 _METHODS = {
     "Handshake": driver_pb2.HandshakeRequest,

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,17 +25,10 @@ from jackfield_core.mechanism.record import released
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Action, AllocationPool, BindingLevel, FixedIp, Kind
 from support.evil_driver import EvilDriver
+from support.waiting import eventually
 
 DEADLINE = 30.0
 """Seconds until a test gives up waiting."""
-
-
-async def eventually(condition: Callable[[], Any]) -> Any:
-    """Return the first true result of *condition*; look again until there is one."""
-    async with asyncio.timeout(DEADLINE):
-        while not (result := condition()):
-            await asyncio.sleep(0.01)
-    return result
 
 
 @dataclass

@@ -22,6 +22,7 @@ from jackfield_core.db.unit_of_work import UnitOfWork
 from jackfield_core.nodes.service import NodeService
 from jackfield_core.types import Action, BindingLevel, FixedIp, Kind, Status
 from msgspec.structs import replace
+from support.waiting import eventually
 
 DEADLINE = 30.0
 """Seconds until a test gives up waiting."""
@@ -41,14 +42,6 @@ class NobodyIsOwed:
 
     def attributed(self) -> Sequence[Kind]:
         return ()
-
-
-async def eventually(condition: Callable[[], Awaitable[Any]]) -> Any:
-    """Return the first true result of *condition*; look again until there is one."""
-    async with asyncio.timeout(DEADLINE):
-        while not (result := await condition()):
-            await asyncio.sleep(0.01)
-    return result
 
 
 @dataclass(eq=False)

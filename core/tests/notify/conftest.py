@@ -18,23 +18,10 @@ from jackfield_core.db.unit_of_work import Change, UnitOfWork
 from jackfield_core.notify.notifiers import Notifiers
 from jackfield_core.types import Action, FixedIp, Kind, Wiring
 from msgspec.structs import replace
+from support.waiting import eventually
 
-DEADLINE = 20.0
-"""Seconds until a test gives up waiting."""
 PATH = "/v2.1/os-server-external-events"
 Answer = tuple[int, Any]
-
-
-async def eventually(condition: Callable[[], Any]) -> Any:
-    """Return the first true result of *condition*, which may be a coroutine; look again until there is one."""
-    async with asyncio.timeout(DEADLINE):
-        while True:
-            result = condition()
-            if isinstance(result, Awaitable):
-                result = await result
-            if result:
-                return result
-            await asyncio.sleep(0.01)
 
 
 class Compute:

@@ -97,13 +97,18 @@ class ResourceTable(Generic[RowT]):
             Invalid: A filter value or sort key does not fit.
             NotFound: The marker is unknown.
         """
-        complete = type(self).complete if self._is_found_by_own_columns(query) else None
-        live = (sa.select(self.table) if complete else self.selection).where(self._live)
-        statement = await select_page(
-            self._connection, live, query, self.filters, self.table.c.id, self.kind, self.twins, complete
-        )
+        statement = await self.page(query)
         rows = [self.from_row(row) for row in await self._connection.execute(statement)]
         return rows[::-1] if query.page_reverse else rows
+
+    async def page(self, query: ListQuery) -> sa.Select[Any]:
+        """Return the statement for one page of live resources; raises what :meth:`list` raises."""
+        complete = type(self).complete if self._is_found_by_own_columns(query) else None
+        selection, twins = (sa.select(self.table), ()) if complete else (self.selection, self.twins)
+        live = selection.where(self._live)
+        return await select_page(
+            self._connection, live, query, self.filters, self.table.c.id, self.kind, twins, complete
+        )
 
     def _is_found_by_own_columns(self, query: ListQuery) -> bool:
         """Return whether a list has pages, and no part in what is on them have joined tables."""

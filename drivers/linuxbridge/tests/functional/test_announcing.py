@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import Any
 
 import pytest
 from jackfield_linuxbridge.layout import bridge_name
-from support.hosts import eventually
+from support.overhearing import overhearing
 from support.views import a_network, a_port
 
 pytestmark = pytest.mark.functional
@@ -26,25 +25,10 @@ def test_a_port_that_comes_up_is_heard_of_before_its_guest_speaks(lab: Any) -> N
         agent.port(port)
     listener.plug()
     agent.wait_for(ports[0].id, "up")
-    command = ["tcpdump", "--immediate-mode", "-l", "-e", "-n", "-c", "1", "-i", "eth0"]
-    heard = f"rarp and ether src {ports[1].mac_address}"
-    capture = subprocess.Popen(
-        ["ip", "netns", "exec", listener.name, *command, heard],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert capture.stderr is not None
-        while "listening on" not in (line := capture.stderr.readline()):
-            assert line, "tcpdump ended"
-
+    with overhearing(listener, f"rarp and ether src {ports[1].mac_address}") as heard:
         mover.plug()
 
         agent.wait_for(ports[1].id, "up")
-        eventually(lambda: capture.poll() == 0, "a frame of the guest")
+        assert ports[1].mac_address in heard.frame()
         known = host.exec("bridge", "fdb", "show", "br", bridge_name(NET.id))
         assert f"{ports[1].mac_address} dev {mover.tap}" in known
-    finally:
-        capture.kill()
-        capture.communicate()

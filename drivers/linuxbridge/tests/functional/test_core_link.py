@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +13,18 @@ import pytest
 from jackfield_linuxbridge.layout import bridge_name
 from jackfield_sdk import PortState, ViewKind
 from jackfield_sdk.testing import ScriptedCore
-from jackfield_sdk.testing.node_core import Session
 from linuxbridge_lab import COMMAND, Host, default_settings
 from support.hosts import eventually
-from support.lldp import announcement
+from support.installed_agent import PATIENT, installed_agent, neighbour_told
 from support.views import a_network, a_port
 from support.wire import Wire
 
 NETWORK = a_network("net", "local")
 
-# Seconds: an agent starts slowly on a busy machine.
-PATIENT = 60.0
 
-
-@contextmanager
-def the_agent(host: Host, core: ScriptedCore) -> Iterator[None]:
-    """Run `jackfield-linuxbridge agent` on a host; it ends as a service manager ends it."""
-    settings = {f"JACKFIELD_LINUXBRIDGE_{name.upper()}": _text(value) for name, value in default_settings(host).items()}
-    link = {"JACKFIELD_AGENT_CORE": core.address, "JACKFIELD_AGENT_HOST": "h1", "JACKFIELD_AGENT_RECONNECT_MAX": "0.5"}
-    argv = ["ip", "netns", "exec", host.name, COMMAND, "agent"]
-    with subprocess.Popen(argv, env=os.environ | settings | link, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-    assert process.returncode == 0
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def the_agent(host: Host, core: ScriptedCore) -> AbstractContextManager[None]:
+    """Run `jackfield-linuxbridge agent` on a host."""
+    return installed_agent("jackfield-linuxbridge", host.name, core, default_settings(host))
 
 
 def test_the_driver_serves_and_ends_on_sigterm(tmp_path: Path) -> None:
@@ -141,7 +120,7 @@ async def test_the_switch_port_of_an_uplink_is_told(lab: Any, tmp_path: Path) ->
             eventually(lambda: "master" in host.link("u0"), "the bridge has the uplink")
 
             with Wire(underlay.name, "p1") as switch:
-                told = await _neighbour_told(session, switch)
+                told = await neighbour_told(session, switch)
 
             assert told == ("u0", "00:1c:73:00:00:01", "Ethernet7", "leaf1")
 
@@ -165,18 +144,3 @@ async def test_listening_may_be_switched_off(
             named = [each.interface for report in session.reports for each in report.neighbours]
 
     assert named == (["u0"] if listens else [])
-
-
-async def _neighbour_told(session: Session, switch: Wire) -> tuple[str, str, str, str]:
-    """Have a switch announce itself again and again, and return the neighbour that the agent tells."""
-    async with asyncio.timeout(PATIENT):
-        while True:
-            switch.send(announcement("00:1c:73:00:00:01", "Ethernet7", ttl=3600, name="leaf1"))
-            with contextlib.suppress(TimeoutError):
-                report = await session.heard(_names_a_switch, 0.5)
-                (seen,) = [each for each in report.neighbours if each.chassis_id]
-                return seen.interface, seen.chassis_id, seen.port_id, seen.system_name
-
-
-def _names_a_switch(report: Any) -> bool:
-    return any(each.chassis_id for each in report.neighbours)

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jackfield_sdk import PortState, ViewKind
 from jackfield_sdk.testing import ScriptedCore
-from jackfield_sdk.testing.node_core import Session
-from ovs_lab import COMMAND, Host, default_settings
+from ovs_lab import Host, default_settings
 from support.hosts import eventually
-from support.lldp import announcement
+from support.installed_agent import PATIENT, installed_agent, neighbour_told
 from support.views import a_network, a_port
 from support.wire import Wire
 
 pytestmark = pytest.mark.functional
 
-# Seconds: an agent starts slowly on a busy machine.
-PATIENT = 60.0
 
-
-@contextmanager
-def the_agent(host: Host, core: ScriptedCore) -> Iterator[None]:
+def the_agent(host: Host, core: ScriptedCore) -> AbstractContextManager[None]:
     """Run `jackfield-ovs agent` on a host."""
-    settings = {f"JACKFIELD_OVS_{name.upper()}": _text(value) for name, value in default_settings(host).items()}
-    link = {"JACKFIELD_AGENT_CORE": core.address, "JACKFIELD_AGENT_HOST": "h1", "JACKFIELD_AGENT_RECONNECT_MAX": "0.5"}
-    argv = ["ip", "netns", "exec", host.name, COMMAND, "agent"]
-    with subprocess.Popen(argv, env=os.environ | settings | link, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return installed_agent("jackfield-ovs", host.name, core, default_settings(host))
 
 
 async def test_a_port_becomes_up_and_stays_while_the_core_is_away(lab: Any, tmp_path: Path) -> None:
@@ -53,7 +32,7 @@ async def test_a_port_becomes_up_and_stays_while_the_core_is_away(lab: Any, tmp_
     guests = [lab.guest(host, port) for port in ports]
     async with ScriptedCore(tmp_path) as core:
         with the_agent(host, core):
-            session = await core.session()
+            session = await core.session(PATIENT)
             facts = session.hello.facts
             assert (session.hello.driver, session.hello.agent_type) == ("ovs", "Open vSwitch agent")
             assert facts.physical_networks == {"leaf": "br-phy"}
@@ -61,16 +40,16 @@ async def test_a_port_becomes_up_and_stays_while_the_core_is_away(lab: Any, tmp_
             assert await session.push(network, *ports, in_sync=True) == []
             for guest in guests:
                 guest.plug()
-                await session.state_of(guest.port.id, PortState.UP)
+                await session.state_of(guest.port.id, PortState.UP, PATIENT)
             assert guests[0].pings("192.168.7.2")
             with guests[0].pinging("192.168.7.2") as pings:
                 await core.stop()
                 await core.start()
-                session = await core.session()
+                session = await core.session(PATIENT)
 
                 assert session.known[ViewKind.PORT, ports[0].id] == ports[0].version
                 assert await session.push(in_sync=True) == []
-                await session.state_of(ports[0].id, PortState.UP)
+                await session.state_of(ports[0].id, PortState.UP, PATIENT)
                 assert pings.lost() == 0
 
 
@@ -83,10 +62,10 @@ async def test_removed_views_leave_the_switch(lab: Any, tmp_path: Path) -> None:
     guest_tag = ("get", "port", guest.tap, "tag")
     async with ScriptedCore(tmp_path) as core:
         with the_agent(host, core):
-            session = await core.session()
+            session = await core.session(PATIENT)
             await session.push(network, port, in_sync=True)
             guest.plug()
-            await session.state_of(port.id, PortState.UP)
+            await session.state_of(port.id, PortState.UP, PATIENT)
 
             await session.push(removals=((ViewKind.PORT, port.id), (ViewKind.NETWORK, network.id)))
 
@@ -102,14 +81,14 @@ async def test_a_network_that_the_host_cannot_carry_is_refused_alone(lab: Any, t
     port = a_port(1, network=good)
     async with ScriptedCore(tmp_path) as core:
         with the_agent(host, core):
-            session = await core.session()
+            session = await core.session(PATIENT)
 
             failures = await session.push(bad, good, port, in_sync=True)
 
             assert [failure.id for failure in failures] == [bad.id]
             assert 'physical_network "spine" has no bridge' in failures[0].reason
             lab.guest(host, port).plug()
-            await session.state_of(port.id, PortState.UP)
+            await session.state_of(port.id, PortState.UP, PATIENT)
 
 
 async def test_the_switch_port_of_an_uplink_is_told(lab: Any, tmp_path: Path) -> None:
@@ -123,21 +102,6 @@ async def test_the_switch_port_of_an_uplink_is_told(lab: Any, tmp_path: Path) ->
             host.vsctl("add-port", "br-phy", "x1")
 
             with Wire(host.name, "y1") as switch:
-                told = await _neighbour_told(session, switch)
+                told = await neighbour_told(session, switch)
 
             assert told == ("x1", "00:1c:73:00:00:01", "Ethernet7", "leaf1")
-
-
-async def _neighbour_told(session: Session, switch: Wire) -> tuple[str, str, str, str]:
-    """Have a switch announce itself again and again, and return the neighbour that the agent tells."""
-    async with asyncio.timeout(PATIENT):
-        while True:
-            switch.send(announcement("00:1c:73:00:00:01", "Ethernet7", ttl=3600, name="leaf1"))
-            with contextlib.suppress(TimeoutError):
-                report = await session.heard(_names_a_switch, 0.5)
-                (seen,) = [each for each in report.neighbours if each.chassis_id]
-                return seen.interface, seen.chassis_id, seen.port_id, seen.system_name
-
-
-def _names_a_switch(report: Any) -> bool:
-    return any(each.chassis_id for each in report.neighbours)

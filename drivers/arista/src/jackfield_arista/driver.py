@@ -114,8 +114,8 @@ class AristaDriver(MechanismDriver):
     def backends(self) -> Sequence[Backend]:
         """Tell every switch of the inventory, from memory."""
         if self.deployment_id and self.deployment_id != self._memory.deployment_id:
-            if self._memory.belong_to(self.deployment_id):
-                log.warning("memory.forgotten", reason="another deployment introduced itself")
+            if aside := self._memory.belong_to(self.deployment_id):
+                log.warning("memory.set_aside", reason="another deployment introduced itself", file=str(aside))
             for worker in self._fleet.workers:
                 worker.wake()
         return self._fleet.backends()

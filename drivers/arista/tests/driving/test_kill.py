@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager
 
 import grpc.aio
 import pytest
-from arista_site import Site, Switch, a_vlan, deleted, named, plugged, until_done
+from arista_site import Site, Switch, a_vlan, deleted, failure, named, plugged, until, until_done
 from jackfield_sdk.testing import Core, Wanted
+from lxml import etree
+from support.netconf.refusals import RpcError
 from support.netconf.switch import missing_requirements
 from support.processes import Process, accepts
 from support.waiting import wait_until
@@ -46,6 +48,30 @@ async def test_a_driver_that_is_killed_between_an_edit_and_its_commit_is_no_harm
             await until_done(core, deleted(first), deleted(second))
 
     assert switch.running() == before
+
+
+async def test_what_the_last_process_could_not_save_is_saved_by_the_next(site: Site):
+    """The change is true, nobody asks for it again, and yet it must survive a restart of the switch."""
+    switch = site.fake()
+    site.attach("host-1", "leaf1", "Ethernet1")
+    change = plugged(a_vlan(7))
+    async with site.driver() as core:
+        switch.faults.refuse("copy-config", RpcError("resource-denied", "flash is full"), times=1000)
+        failed = await failure(core, change)
+        assert failed.reason == "NOT_SAVED"
+    switch.faults.clear()
+    async with site.driver() as core:
+        await core.handshake()
+
+        async def is_saved() -> bool:
+            return etree.tostring(switch.datastores.tree("startup")) == switch.running()
+
+        await until(is_saved)
+        copies = switch.operations.count("copy-config")
+        await until_done(core, change)
+
+    assert site.configuration().port("Ethernet1").trunk_vlans == {7}
+    assert switch.operations.count("copy-config") == copies
 
 
 async def kill_in_the_middle(core: Core, switch: Switch, driver: Process, edits: int, change: Wanted) -> None:

@@ -113,7 +113,7 @@ def test_what_is_remembered_of_a_switch_goes_when_the_operator_says_so(folder: P
     config.write_text(f'[arista]\ninventory = "{folder / "inventory.yaml"}"\nstate_directory = "{folder}"\n')
     with closing(Memory(folder / MEMORY)) as memory:
         for name in ("leaf1", "leaf9"):
-            memory.take(name, [SwitchPort("Ethernet1"), SwitchPort("Ethernet2")])
+            memory.begin_edit(name, [SwitchPort("Ethernet1"), SwitchPort("Ethernet2")])
 
     assert "there is no" in run("memory", "list", config, state_directory=folder / "elsewhere").stderr
     listed = run("memory", "list", config)

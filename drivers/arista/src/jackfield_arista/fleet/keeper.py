@@ -19,7 +19,7 @@ import structlog
 from jackfield_sdk import DriverError
 
 from jackfield_arista.configuration.model import Configuration
-from jackfield_arista.device.errors import CommitLost, NotSaved, Unreachable
+from jackfield_arista.device.errors import CommitLost, Unreachable
 from jackfield_arista.fleet.making import (
     Device,
     Made,
@@ -59,7 +59,6 @@ class Keeper:
         self._turnstile = Turnstile(memory.directory, switch)
         self._device: Device | None = None
         self._refused: dict[Key, int] = {}
-        self._is_unsaved = False
         self._is_doubtful = True
         self.is_outdated = False
         self.owes = True
@@ -137,9 +136,6 @@ class Keeper:
         self.owes = True
         try:
             made = make(device, self._memory, situation)
-        except NotSaved:
-            self._is_unsaved = True
-            raise
         except CommitLost:
             self._is_doubtful = True
             raise
@@ -177,6 +173,7 @@ class Keeper:
         return bool(freed) or has_surplus(situation)
 
     def _save(self, device: Device) -> None:
-        if self._is_unsaved:
+        """Save what an edit has made that was not seen to its end: this process may be another one."""
+        if self._memory.is_unsaved(self._switch):
             device.save()
-            self._is_unsaved = False
+            self._memory.saved(self._switch)

@@ -102,12 +102,14 @@ def has_surplus(situation: Situation) -> bool:
 def make(device: Device, memory: Memory, situation: Situation) -> Made:
     """Make a switch true to all that is wanted of it, as far as it can be; SwitchError if it cannot be reached."""
     made = Made(situation, plan_for(situation))
+    was_unsaved = memory.is_unsaved(situation.switch)
     try:
         _apply(device, memory, made)
     except RpcFailed as refusal:
         _divide(device, memory, made, refusal)
     made.failures.update(made.plan.failures)
-    _remember(memory, made)
+    # An edit ends with its saving; one that was refused has left nothing to save.
+    _remember(memory, made, is_saved=made.edits > 0 or not was_unsaved)
     return made
 
 
@@ -115,7 +117,7 @@ def _apply(device: Device, memory: Memory, made: Made) -> None:
     plan = made.plan
     if plan.edit.is_empty:
         return
-    memory.take(made.situation.switch, plan.takes)
+    memory.begin_edit(made.situation.switch, plan.takes)
     for line in plan.edit.lines():
         log.debug("switch.edit", switch=made.situation.switch, line=line)
     configuration = device.apply(plan.edit)
@@ -169,11 +171,12 @@ def _fail(made: Made, numbers: Collection[int], refusal: RpcFailed) -> None:
             made.failures[row.kind, row.id] = refusal.answer()
 
 
-def _remember(memory: Memory, made: Made) -> None:
-    plan = made.plan
+def _remember(memory: Memory, made: Made, *, is_saved: bool) -> None:
+    plan, switch = made.plan, made.situation.switch
     news = [row for row in plan.made if not row.made]
-    if news or plan.gone or plan.freed:
-        memory.settle(made.situation.switch, news, plan.gone, plan.freed)
+    is_saved = is_saved and memory.is_unsaved(switch)
+    if news or plan.gone or plan.freed or is_saved:
+        memory.settle(switch, news, plan.gone, plan.freed, is_saved=is_saved)
 
 
 def _marked(situation: Situation, uplinks: Collection[str]) -> dict[Pair, str]:

@@ -240,13 +240,15 @@ class Worker:
         return self._stopping or bool(self._waiting)
 
     def _pause(self) -> float:
-        due = self._breaker.next_trial if self._breaker.outage else self._due
+        # A new address or login is no reason to wait for what the old one has earned.
+        is_waiting = self._breaker.outage is not None and not self._keeper.is_outdated
+        due = self._breaker.next_trial if is_waiting else self._due
         return due - time.monotonic()
 
     def _turn(self, tickets: Sequence[_Ticket]) -> None:
         self._due = time.monotonic() + self._pace.poll_interval
         if self._stopping or self._in_maintenance() or not self._is_ready():
-            self._keeper.hang_up()
+            self._leave_alone()
             refusal = self._refusal() or RetryLater("no core has introduced itself yet", effect=Effect.NONE)
             for ticket in tickets:
                 _answer(ticket, refusal)
@@ -255,6 +257,12 @@ class Worker:
         self._breaker.close()
         self._trouble.close()
         self._answer_all(tickets, failures)
+
+    def _leave_alone(self) -> None:
+        """Let go of a switch that is not to be worked with: how it was is of no interest until it is."""
+        self._keeper.hang_up()
+        self._breaker.close()
+        self._trouble.close()
 
     def _answer_all(self, tickets: Sequence[_Ticket], failures: Mapping[Key, DriverError]) -> None:
         seen = self._keeper.seen

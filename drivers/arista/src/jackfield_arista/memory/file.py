@@ -14,6 +14,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,6 +63,13 @@ class MemoryFile:
     def directory(self) -> Path:
         """The folder of the file."""
         return self._path.parent
+
+    def _set_aside(self) -> Path:
+        """Copy all that is in the file to a new one beside it, and return that."""
+        aside = self._path.with_name(f"{self._path.stem}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}{self._path.suffix}")
+        with self._lock, _sound(self._path):
+            self._database.execute("VACUUM INTO ?", (str(aside),))
+        return aside
 
     def _one(self, statement: str, *values: object) -> tuple[Any, ...] | None:
         with self._lock, _sound(self._path):

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from jackfield_sdk import Kind
 
@@ -43,18 +44,19 @@ class Memory(MemoryFile):
             found = self._one("SELECT value FROM fact WHERE name = 'deployment'")
         return found[0] if found else ""
 
-    def belong_to(self, deployment_id: str) -> bool:
-        """Keep for this deployment; return True if that meant to forget what another one had told."""
+    def belong_to(self, deployment_id: str) -> Path | None:
+        """Keep for this deployment. What another one had told is set aside: return the file that has it, if so."""
         before = self.deployment_id
         if before == deployment_id:
-            return False
+            return None
+        aside = self._set_aside() if before else None
         with self._writing():
             if before:
-                for table in ("resource", "membership", "taken", "inherited", "switch"):
+                for table in ("resource", "membership", "taken", "inherited", "unsaved", "switch"):
                     self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
                 self._database.execute("UPDATE fact SET value = ? WHERE name = 'id'", (uuid.uuid4().hex,))
             self._database.execute("INSERT OR REPLACE INTO fact VALUES ('deployment', ?)", (deployment_id,))
-        return bool(before)
+        return aside
 
     def epoch(self, switch: str) -> str:
         """Return what changes when this memory is a new one, or the switch lost what it held."""
@@ -152,9 +154,16 @@ class Memory(MemoryFile):
         found = self._all("SELECT network_id FROM resource UNION SELECT network_id FROM membership")
         return frozenset(network for (network,) in found)
 
-    def settle(self, switch: str, made: Iterable[Row], gone: Iterable[Row], freed: Iterable[str]) -> None:
-        """Take note that the switch was seen with `made` and without `gone`, and `freed` ports are given back."""
+    def settle(
+        self, switch: str, made: Iterable[Row], gone: Iterable[Row], freed: Iterable[str], *, is_saved: bool = False
+    ) -> None:
+        """Take note that the switch was seen with `made` and without `gone`, and `freed` ports are given back.
+
+        `is_saved` if that survives a restart of the switch.
+        """
         with self._writing():
+            if is_saved:
+                self._database.execute("DELETE FROM unsaved WHERE switch = ?", (switch,))
             self._database.executemany(
                 "UPDATE membership SET made = 1 WHERE number = ? AND revision = ?",
                 [(row.number, row.revision) for row in made],
@@ -174,17 +183,26 @@ class Memory(MemoryFile):
                 "DELETE FROM taken WHERE switch = ? AND port = ?", [(switch, port) for port in freed]
             )
 
+    def begin_edit(self, switch: str, ports: Iterable[SwitchPort]) -> None:
+        """Remember what ports are before an edit puts something of ours on them, and that it has to be saved."""
+        taken = [(switch, port.name, write_port(port)) for port in ports]
+        with self._writing():
+            self._database.executemany("INSERT OR REPLACE INTO taken VALUES (?, ?, ?)", taken)
+            self._database.execute("INSERT OR IGNORE INTO unsaved VALUES (?)", (switch,))
+
+    def is_unsaved(self, switch: str) -> bool:
+        """Return whether an edit was begun whose end nobody has seen: it may be true, and not saved."""
+        return self._one("SELECT 1 FROM unsaved WHERE switch = ?", switch) is not None
+
+    def saved(self, switch: str) -> None:
+        """Take note that what a switch holds survives its restart."""
+        with self._writing():
+            self._database.execute("DELETE FROM unsaved WHERE switch = ?", (switch,))
+
     def taken(self, switch: str) -> Mapping[str, SwitchPort]:
         """Return what ports of a switch were before they were taken, by name."""
         found = self._all("SELECT port, before FROM taken WHERE switch = ?", switch)
         return {port: read_port(before) for port, before in found}
-
-    def take(self, switch: str, ports: Iterable[SwitchPort]) -> None:
-        """Remember what ports are before anything of ours is put on them."""
-        rows = [(switch, port.name, write_port(port)) for port in ports]
-        if rows:
-            with self._writing():
-                self._database.executemany("INSERT OR REPLACE INTO taken VALUES (?, ?, ?)", rows)
 
     def inherited(self, switch: str) -> Mapping[Pair, str] | None:
         """Return what of ours was on a switch before this memory, with its network; None if it was never seen."""
@@ -259,7 +277,7 @@ class Memory(MemoryFile):
     def forget_switch(self, name: str) -> None:
         """Forget a switch for good: what was to leave it stays there, and what its ports were is not known any more."""
         with self._writing():
-            for table in ("membership", "taken", "inherited"):
+            for table in ("membership", "taken", "inherited", "unsaved"):
                 self._database.execute(f"DELETE FROM {table} WHERE switch = ?", (name,))  # noqa: S608
             self._database.execute("DELETE FROM switch WHERE name = ?", (name,))
             self._database.execute(

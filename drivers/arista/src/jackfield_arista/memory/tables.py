@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS membership (
 CREATE INDEX IF NOT EXISTS membership_of_switch ON membership (switch);
 CREATE INDEX IF NOT EXISTS membership_of_network ON membership (network_id);
 CREATE TABLE IF NOT EXISTS taken (switch TEXT, port TEXT, before TEXT NOT NULL, PRIMARY KEY (switch, port));
+CREATE TABLE IF NOT EXISTS unsaved (switch TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS inherited (
     switch TEXT, port TEXT, vlan INTEGER, network_id TEXT NOT NULL, PRIMARY KEY (switch, port, vlan)
 );

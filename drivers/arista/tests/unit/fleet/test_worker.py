@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import pytest
 from jackfield_arista.configuration.model import Configuration
+from jackfield_arista.device.errors import Unreachable
 from jackfield_arista.fleet.worker import Pace, Worker
-from jackfield_sdk import RetryLater
+from jackfield_sdk import BackendHealth, RetryLater
 from support.waiting import wait_until
 
 
@@ -22,7 +23,8 @@ class Switch:
         self.edits = 0
         self.owes = self.is_outdated = False
         self.faults = [OSError("no"), RetryLater("the memory cannot be read", code="MEMORY_UNWRITABLE")]
-        self.told = 0
+        self.told = self.turns = 0
+        self.is_dead = self.in_maintenance = False
 
     def is_ready(self) -> bool:
         if self.faults:
@@ -30,6 +32,10 @@ class Switch:
         return True
 
     def turn(self, _: Collection[object]) -> dict[Any, Any]:
+        self.turns += 1
+        self.is_outdated = False
+        if self.is_dead:
+            raise Unreachable("leaf1", "no connection")
         return {}
 
     def hang_up(self) -> None: ...
@@ -40,19 +46,55 @@ class Switch:
             raise RetryLater("the memory cannot be read", code="MEMORY_UNWRITABLE")
 
 
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    switch: Any = Switch()
-    pace = Pace(poll_interval=60.0, retry_min=0.01, retry_max=0.02)
-    worker = Worker("leaf1", switch, switch, pace, in_maintenance=lambda: False, is_ready=switch.is_ready)
+@contextmanager
+def working(switch: Any, **pace: float) -> Iterator[Worker]:
+    told = Pace(**{"poll_interval": 60.0, "retry_min": 0.01, "retry_max": 0.02, **pace})
+    maintenance = lambda: switch.in_maintenance  # noqa: E731
+    worker = Worker("leaf1", switch, switch, told, in_maintenance=maintenance, is_ready=switch.is_ready)
     worker.start()
-    yield worker
-    worker.stop()
-    worker.join(20)
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        worker.join(20)
 
 
-def test_a_fault_outside_of_the_switch_ends_no_worker(worker: Worker) -> None:
+def test_a_fault_outside_of_the_switch_ends_no_worker() -> None:
     """A memory that cannot be read for a moment is said to who asks, and the next turn is a turn again."""
+    with working(Switch()) as worker:
+        _serves_again(worker)
+
+
+def test_a_dead_switch_is_left_alone_in_maintenance() -> None:
+    """It is not tried, not even in thought, and nobody is told that it does not answer; at the end it is tried."""
+    switch = Switch()
+    switch.is_dead = True
+    with working(switch) as worker:
+        wait_until(lambda: switch.turns > 3 and worker.trouble, what="the switch to be found dead")
+        switch.in_maintenance = True
+        worker.wake()
+        wait_until(lambda: worker.trouble is None, what="its death to be of no interest")
+        turns = switch.turns
+        assert worker.progress.message == "in maintenance, 0 waiting"
+        assert worker.progress.health is BackendHealth.DEGRADED
+        switch.is_dead = switch.in_maintenance = False
+        worker.wake()
+        wait_until(lambda: switch.turns > turns, what="a turn")
+
+
+def test_a_dead_switch_that_is_reached_otherwise_is_tried_at_once() -> None:
+    """Whoever mends its address does not wait for the next trial."""
+    switch = Switch()
+    switch.is_dead = True
+    switch.faults.clear()
+    with working(switch, retry_min=3600.0, retry_max=3600.0) as worker:
+        wait_until(lambda: worker.trouble, what="the switch to be found dead")
+        switch.is_dead = False
+        worker.wake(redial=True)
+        wait_until(lambda: worker.trouble is None, what="the switch to be tried")
+
+
+def _serves_again(worker: Worker) -> None:
 
     def is_served() -> bool:
         return worker.look().exception(timeout=20) is None

@@ -17,7 +17,7 @@ def a_memory(directory: Path) -> Path:
     """Make a memory of some pages, and return its file."""
     path = directory / "memory.db"
     with closing(Memory(path)) as memory:
-        memory.take("leaf1", [SwitchPort(f"Ethernet{number}") for number in range(500)])
+        memory.begin_edit("leaf1", [SwitchPort(f"Ethernet{number}") for number in range(500)])
     return path
 
 
@@ -84,7 +84,7 @@ def test_damage_that_shows_later_is_said_in_the_same_words(tmp_path: Path) -> No
         with pytest.raises(MemoryUnusable, match=r"memory\.db is damaged"):
             memory.taken("leaf1")
         with pytest.raises(MemoryUnusable, match=r"memory\.db is damaged"):
-            memory.take("leaf1", [SwitchPort("Ethernet1000")])
+            memory.begin_edit("leaf1", [SwitchPort("Ethernet1000")])
 
 
 def test_processes_that_begin_at_once_begin_one_memory(tmp_path: Path) -> None:

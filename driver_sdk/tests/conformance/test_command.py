@@ -56,6 +56,10 @@ def test_a_driver_that_ends_at_once_is_told_by_its_last_words(judge: Judge, tmp_
         (("--endpoint", "unix:///nobody", "--params", "PARAMS"), "vlan_rnage"),
         (("--endpoint", "unix:///nobody", "--expected-failures", "PARAMS"), "expected-failures"),
         (("--endpoint", "unix:///nobody", "--expected-failures", "LIST"), "no such rule"),
+        (("--endpoint", "unix:///nobody", "--only", "c99,Q"), "--only c99, Q chooses no rule"),
+        (("--endpoint", "unix:///nobody", "--junit", "/nowhere/j.xml"), "/nowhere/j.xml cannot be written"),
+        (("--endpoint", "unix:///nobody", "--kill-command", "true"), "goes with --restart-command"),
+        (("--endpoint", "unix:///nobody", "--command", "true", "--restart-command", "true"), "give one"),
     ],
 )
 def test_a_wrong_argument_is_told_in_a_sentence(
@@ -70,6 +74,29 @@ def test_a_wrong_argument_is_told_in_a_sentence(
     assert judged.code == 2
     assert said in judged.output
     assert "Traceback" not in judged.output
+
+
+def test_no_other_driver_is_judged_in_place_of_the_command(judge: Judge, addresses: dict[str, str]) -> None:
+    """A driver that was left running at the endpoint would be taken for the one that the suite starts, and stops."""
+    judged = judge("--endpoint", addresses["none"], "--command", "sleep 60", "--only", "A1")
+
+    assert judged.code == 2
+    assert "somebody serves at" in judged.output
+
+
+def test_a_command_of_the_operator_that_fails_is_no_fault_of_the_suite(
+    judge: Judge, addresses: dict[str, str], tmp_path: Path
+) -> None:
+    """What failed is told in its own words, and is no verdict on the driver."""
+    (tmp_path / "params.toml").write_text('change_command = "echo no such switch; exit 3"\n')
+    arguments = ["--restart-command", "exit 4", "--params", str(tmp_path / "params.toml")]
+
+    judged = judge("--endpoint", addresses["none"], *arguments, "--only", "A1,A15,G8[port]")
+
+    assert judged.code == 2
+    assert "A15 new-instance: 'exit 4' ended with 4" in judged.output.splitlines()[-1]
+    assert "exit status 3" in judged.output.splitlines()[-1]
+    assert "a fault of the suite" not in judged.output
 
 
 def test_a_failure_names_rule_call_and_contract(judge: Judge, addresses: dict[str, str]) -> None:

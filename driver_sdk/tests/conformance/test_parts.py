@@ -229,13 +229,13 @@ async def test_the_proxy_passes_the_drivers_own_status_on(wires) -> None:
 def test_a_fault_of_the_suite_hides_no_broken_rule() -> None:
     """Without a broken rule there is no verdict; with one there is, and the fault is told beside it."""
     broken, other = Rule("C8", "delete", "…", "…"), Rule("G8", "changed-by-hand", "…", "…")
-    fault = Outcome(other, "port", Status.ERROR, 0.1, reason="KeyError")
+    fault = Outcome(other, "port", Status.ERROR, 0.1, reason="a fault of the suite: KeyError")
     passed, failed = (Outcome(broken, "", status, 0.1) for status in (Status.PASSED, Status.FAILED))
 
-    assert verdict_of(Run(outcomes=[passed, fault])).startswith("was not judged; a fault of the suite in G8")
+    assert verdict_of(Run(outcomes=[passed, fault])).startswith("was not judged; G8 changed-by-hand [port]: a fault")
     said = verdict_of(Run(outcomes=[failed, fault]))
     assert said.startswith("does not conform: breaks C8; ")
-    assert said.endswith("; a fault of the suite in G8 changed-by-hand [port]")
+    assert said.endswith("; G8 changed-by-hand [port]: a fault of the suite: KeyError")
 
 
 def test_a_state_is_bounded_by_the_contract_whatever_the_driver_declares() -> None:

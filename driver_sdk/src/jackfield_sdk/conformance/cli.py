@@ -116,6 +116,10 @@ def conformance(
         raise typer.BadParameter("--endpoint is needed, as unix:///path or host:port")
     if fault := fault_in(endpoint):
         raise typer.BadParameter(fault)
+    if kill_command and not restart_command:
+        raise typer.BadParameter("--kill-command goes with --restart-command")
+    if command and restart_command:
+        raise typer.BadParameter("--command and --restart-command are two ways to the same; give one")
     told = {
         "--endpoint": endpoint,
         "--tls-ca": tls_ca,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import grpc.aio
 
-from jackfield_sdk._transport import MAX_MESSAGE_BYTES, channel_options
+from jackfield_sdk._transport import MAX_MESSAGE_BYTES, channel_options, socket_path
 
 # A certificate names a host, and gRPC has to compare it with the address.
 _AUTHORITY = "grpc.default_authority"
@@ -57,6 +58,20 @@ def with_certificates(address: str, ca: str, certificate: str, key: str) -> Endp
         certificate_chain=Path(certificate).read_bytes() if certificate else None,
     )
     return Endpoint(address, credentials)
+
+
+def is_served(address: str) -> bool:
+    """Tell whether somebody listens at an address; what is no socket that we know is taken for free."""
+    host, _, port = address.rpartition(":")
+    try:
+        if host == "unix":
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(str(socket_path(address)))
+        else:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def fault_in(address: str) -> str:

@@ -127,7 +127,7 @@ def explained(outcome: Outcome) -> str:
 def verdict_of(run: Run) -> str:
     """Put the verdict into one line: whether it conforms, and of how much of the contract that is said."""
     judged, others = len(run.judged()), run.not_judged()
-    faults = "".join(f"; a fault of the suite in {each.title}" for each in run.of(Status.ERROR))
+    faults = "".join(f"; {each.title}: {each.reason.splitlines()[0]}" for each in run.of(Status.ERROR))
     if not judged or (faults and not run.of(*AGAINST)):
         return f"was not judged{faults}"
     rules = "1 rule" if judged == 1 else f"{judged} rules"

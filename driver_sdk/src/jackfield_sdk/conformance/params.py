@@ -65,7 +65,10 @@ class Params(_Table):
 
 
 def read_params(path: Path | None) -> Params:
-    """Read the file, or take the defaults; ValueError names what is wrong."""
+    """Read the file, or take the defaults; ValueError names the file and what is wrong."""
     if path is None:
         return Params()
-    return Params.model_validate(tomllib.loads(path.read_text()))
+    try:
+        return Params.model_validate(tomllib.loads(path.read_text()))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -8,6 +8,7 @@ expected failures and skips with their reasons.
 from __future__ import annotations
 
 import dataclasses
+import os
 import random
 import subprocess
 from collections.abc import Generator, Iterator
@@ -19,13 +20,13 @@ import pytest
 
 from jackfield_sdk.conformance.bench import Bench, Unreachable
 from jackfield_sdk.conformance.core import Options
-from jackfield_sdk.conformance.endpoint import with_certificates
+from jackfield_sdk.conformance.endpoint import is_served, with_certificates
 from jackfield_sdk.conformance.expectations import Expectations
 from jackfield_sdk.conformance.outcome import AGAINST, Outcome, Run, Status, explained
 from jackfield_sdk.conformance.params import read_params
 from jackfield_sdk.conformance.publish import publish
 from jackfield_sdk.conformance.rules import Rule, get_rule, place_of, rule_of
-from jackfield_sdk.conformance.supervisor import Commands, OwnProcess, Supervisor
+from jackfield_sdk.conformance.supervisor import CommandFailed, Commands, OwnProcess, Supervisor
 from jackfield_sdk.conformance.verdict import Broken
 
 RUN = pytest.StashKey[Run]()
@@ -53,6 +54,7 @@ _OPTIONS = {
     "--examples": "number of random runs",
 }
 
+_REPORTS = ("--junit", "--json", "--summary")
 _ENDPOINT = ("--endpoint", "--tls-ca", "--tls-certificate", "--tls-key")
 
 
@@ -68,6 +70,10 @@ def pytest_configure(config: pytest.Config) -> None:
     seed = _option(config, "--seed")
     config.stash[RUN] = Run(seed=int(seed) if seed else random.randrange(2**32))
     config.stash[_EXPECTED] = _read_expectations(_option(config, "--expected-failures"))
+    for name in _REPORTS:
+        # Better told now than after the run.
+        if (told := _option(config, name)) and (os.path.isdir(told) or not os.access(Path(told).parent, os.W_OK)):
+            raise pytest.UsageError(f"{name} {told} cannot be written")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -78,6 +84,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[RUN].rules = sorted(set(known), key=place_of)
     chosen = [each.strip() for each in _option(config, "--only").split(",") if each.strip()]
     gone = [item for item in items if (rule := _rule(item)) and chosen and not _is_chosen(item, rule, chosen)]
+    if len(gone) == len(items):
+        raise pytest.UsageError(f"--only {', '.join(chosen)} chooses no rule; --list shows them")
     config.hook.pytest_deselected(items=gone)
     items[:] = [item for item in items if item not in gone]
 
@@ -146,7 +154,7 @@ def _outcome(item: pytest.Item, rule: Rule, call: pytest.CallInfo[None]) -> Outc
     if isinstance(error, pytest.skip.Exception):
         return Outcome(rule, parameter, Status.SKIPPED, call.duration, reason=str(error.msg))
     if not isinstance(error, Broken):
-        return Outcome(rule, parameter, Status.ERROR, call.duration, reason=f"{type(error).__name__}: {error}")
+        return Outcome(rule, parameter, Status.ERROR, call.duration, reason=_fault(error))
     exchanges = error.exchanges
     if error.rule in (None, rule.id):
         told = Outcome(rule, parameter, Status.FAILED, call.duration, "", error.came, error.wanted, exchanges)
@@ -160,6 +168,13 @@ def _outcome(item: pytest.Item, rule: Rule, call: pytest.CallInfo[None]) -> Outc
     reason = f"{broken.title} is broken: {error.came}"
     status = Status.BLOCKED if culprit.status is Status.FAILED else Status.EXPECTED_FAILURE
     return Outcome(rule, parameter, status, call.duration, reason)
+
+
+def _fault(error: BaseException) -> str:
+    """Say why a case has no verdict: a command of the operator failed, or the suite itself."""
+    if isinstance(error, (CommandFailed, subprocess.CalledProcessError)):
+        return str(error)
+    return f"a fault of the suite: {type(error).__name__}: {error}"
 
 
 def _tell_pytest(report: Any, outcome: Outcome) -> None:
@@ -180,6 +195,8 @@ def _introduce(run: Run, bench: Bench) -> None:
 def _supervisor(config: pytest.Config) -> Supervisor | None:
     command, log_file = _option(config, "--command"), _option(config, "--driver-log")
     if command:
+        if is_served(address := _option(config, "--endpoint")):
+            raise ValueError(f"somebody serves at {address} already; end that, or leave --command out")
         return OwnProcess(command)
     restart, kill = _option(config, "--restart-command"), _option(config, "--kill-command")
     if restart or log_file:

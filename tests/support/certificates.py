@@ -62,15 +62,19 @@ class Authority:
         *,
         valid_for: timedelta = DAY,
         password: str = "",
+        usage: x509.ObjectIdentifier | None = None,
     ) -> Identity:
         """Return a certificate for the common name *name* and the DNS names and IP addresses *names*.
 
-        It ends *valid_for* from now, which may be in the past. A *password* protects its key.
+        It ends *valid_for* from now, which may be in the past. A *password* protects its key. With *usage*,
+        one of `x509.ExtendedKeyUsageOID`, it is for one side only.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         draft = _draft(_named(name), key, valid_for).issuer_name(self._name)
         if names:
             draft = draft.add_extension(x509.SubjectAlternativeName([_alternative(one) for one in names]), False)
+        if usage:
+            draft = draft.add_extension(x509.ExtendedKeyUsage([usage]), False)
         identity = Identity(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         protection = BestAvailableEncryption(password.encode()) if password else NoEncryption()
         _put(identity.key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection))

@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from jackfield_core import config
 from jackfield_core.setting import Tls, is_local
@@ -24,7 +25,7 @@ class _Unusable(Exception):
 
 def problems(tls: Tls) -> list[str]:
     """Return what keeps the files from proving anything, each beginning with the name of the setting."""
-    return unusable(tls) or out_of_date(tls)
+    return unusable(tls) or invalid(tls)
 
 
 def unusable(tls: Tls) -> list[str]:
@@ -48,15 +49,17 @@ def unusable(tls: Tls) -> list[str]:
     return found
 
 
-def out_of_date(tls: Tls) -> list[str]:
-    """Return which certificates of usable files are not valid now; of several authorities one has to be."""
-    now = datetime.now(UTC)
+def invalid(tls: Tls) -> list[str]:
+    """Return why certificates of usable files prove nothing now; of several authorities one has to be valid."""
     found: list[str] = []
     for setting, path in _chain_files(tls).items():
         chain = _certificates(setting, path)
-        said = [sentence for certificate in chain if (sentence := _out_of_date(certificate, now))]
+        said = [sentence for certificate in chain if (sentence := _out_of_date(certificate))]
         if setting != "tls_ca" or len(said) == len(chain):
             found += [f'{setting}: "{path}" {sentence}' for sentence in said]
+        if setting == "tls_certificate" and not _is_for(chain[0], is_server=tls.is_server):
+            side = "servers" if tls.is_server else "clients"
+            found.append(f'{setting}: "{path}" is not for {side}: its extended key usage does not name them')
     return found
 
 
@@ -119,12 +122,23 @@ def _read(setting: str, path: Path) -> bytes:
         raise _Unusable(f'{setting}: "{path}" cannot be read: {error.strerror}') from None
 
 
-def _out_of_date(certificate: x509.Certificate, now: datetime) -> str:
+def _out_of_date(certificate: x509.Certificate) -> str:
+    now = datetime.now(UTC)
     if certificate.not_valid_after_utc < now:
         return f"expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
     if certificate.not_valid_before_utc > now:
         return f"is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
     return ""
+
+
+def _is_for(certificate: x509.Certificate, *, is_server: bool) -> bool:
+    """Return whether it may be shown by this side (RFC 5280, section 4.2.1.12); one that says nothing is for both."""
+    wanted = ExtendedKeyUsageOID.SERVER_AUTH if is_server else ExtendedKeyUsageOID.CLIENT_AUTH
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return wanted in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
 
 
 def _private_key(path: Path) -> PrivateKeyTypes:

@@ -37,7 +37,9 @@ class Nodes(Section):
     @property
     def tls(self) -> Tls | None:
         """What agents are shown, and known by; None without TLS."""
-        return Tls(self.tls_ca, self.tls_certificate, self.tls_key) if self.tls_certificate else None
+        if not self.tls_certificate:
+            return None
+        return Tls(self.tls_ca, self.tls_certificate, self.tls_key, is_server=True)
 
     @model_validator(mode="after")
     def _tls_is_complete(self) -> "Nodes":

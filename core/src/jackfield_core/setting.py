@@ -53,6 +53,8 @@ class Tls:
     certificate: Path | None = None
     key: Path | None = None
     server_name: str | None = None
+    is_server: bool = False
+    """True for the side that is dialled: certificates may be for one side only."""
 
 
 def expect_pair(certificate: Path | None, key: Path | None) -> None:

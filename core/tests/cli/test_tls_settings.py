@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pydantic
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from jackfield_core import certificates, config
 from jackfield_core.cli import cli
 from jackfield_core.setting import Tls
@@ -98,6 +100,17 @@ def test_certificate_that_is_not_valid_now_is_named_with_its_end(authority: Auth
 
     assert problem.startswith(f'tls_certificate: "{old.certificate}" expired on 20')
     assert certificates.unusable(tls) == []
+
+
+def test_certificate_for_the_other_side_is_named(authority: Authority) -> None:
+    """A certificate that only servers may show proves nothing to a driver, and the other way round."""
+    shown = authority.certify("shown", usage=ExtendedKeyUsageOID.SERVER_AUTH)
+    tls = Tls(authority.file, shown.certificate, shown.key)
+
+    assert certificates.problems(replace(tls, is_server=True)) == []
+    assert certificates.problems(tls) == [
+        f'tls_certificate: "{shown.certificate}" is not for clients: its extended key usage does not name them'
+    ]
 
 
 def test_one_of_several_authorities_may_have_expired(authority: Authority, tmp_path: Path) -> None:

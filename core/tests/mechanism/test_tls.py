@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from jackfield_core import config
 from jackfield_core.mechanism.entry import Condition, DriverEntry
 from jackfield_core.mechanism.handshake import introduction
@@ -151,6 +152,18 @@ async def test_certificate_for_another_name_is_told_of(site: Site) -> None:
     await site.until(entry, 'its certificate is not valid for "127.0.0.1"; tls_server_name can name another one')
 
     elsewhere.replace(site.driver)
+
+    await site.until(entry, "")
+
+
+async def test_certificate_for_clients_is_not_one_of_a_driver(site: Site) -> None:
+    """A certificate may be for one side only, and OpenSSL's words for it are passed on."""
+    shown = site.authority.certify("shown", usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+    await site.serve(identity=shown)
+    entry = await site.call(**site.tls)
+    await eventually(lambda: entry.reason.startswith("its certificate is not accepted: "))
+
+    shown.replace(site.driver)
 
     await site.until(entry, "")
 

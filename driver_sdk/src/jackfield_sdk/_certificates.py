@@ -62,7 +62,8 @@ class Certificates:
         pair = (self._key.read_bytes(), self._certificate.read_bytes())
         authority = self._authority.read_bytes() if self._authority else None
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate, self._key)
+            # A password is no answer to any key, but without one OpenSSL would ask the terminal.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate, self._key, password="")
         except ssl.SSLError as error:
             raise Unusable(f"{self._certificate} and {self._key}: {error.reason or 'unreadable'}") from None
         if self._stamps() != before:

@@ -19,6 +19,8 @@ _WRONG_NAME = frozenset({62, 64})
 """X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h."""
 _OUT_OF_DATE = frozenset({9, 10})
 """X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
+_NOT_SIGNED = frozenset({2, 18, 19, 20, 21})
+"""X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT and the like: the chain does not end at an authority that is known."""
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -108,7 +110,9 @@ def _not_trusted(error: ssl.SSLCertVerificationError, tls: Tls, name: str) -> st
         return f'its certificate is not valid for "{name}"; tls_server_name can name another one'
     if error.verify_code in _OUT_OF_DATE:
         return f"its certificate is out of date: {error.verify_message}"
-    return f'its certificate is not signed by tls_ca "{tls.ca}": {error.verify_message}'
+    if error.verify_code in _NOT_SIGNED:
+        return f'its certificate is not signed by tls_ca "{tls.ca}": {error.verify_message}'
+    return f"its certificate is not accepted: {error.verify_message}"
 
 
 def _not_welcome(tls: Tls, alert: str) -> str:

@@ -77,8 +77,8 @@ class Credentials:
         ca, key, chain = [path.read_bytes() if path else b"" for path in _files(self._tls)]
         if self._stamps() != before:
             raise OSError(f'"{self._tls.certificate}" is being replaced')
-        for sentence in certificates.out_of_date(self._tls):
-            log.error("nodes.certificate_out_of_date", reason=sentence)
+        for sentence in certificates.invalid(self._tls):
+            log.error("nodes.certificate_invalid", reason=sentence)
         return before, grpc.ssl_server_certificate_configuration([(key, chain)], ca or None)
 
     def _stamps(self) -> _Stamp:

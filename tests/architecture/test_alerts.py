@@ -1,16 +1,12 @@
 """The alert rules: what they watch is told by the core, and what they point at is written."""
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jackfield_core
 import pytest
 import yaml
-from prometheus_client import REGISTRY
 from promql_parser import AggregateExpr, BinaryExpr, Call, VectorSelector, parse, parse_duration
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,19 +15,6 @@ ALERTS: list[dict[str, Any]] = [
     rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
 ]
 SHOWN_LABEL = re.compile(r"\$labels\.(\w+)")
-
-
-@pytest.fixture(scope="module")
-def series() -> dict[str, set[str]]:
-    """Return the labels of every series that a process of the core tells, by name."""
-    for module in pkgutil.walk_packages(jackfield_core.__path__, "jackfield_core."):
-        if not module.name.endswith("__main__") and ".migrations" not in module.name:
-            importlib.import_module(module.name)
-    found: dict[str, set[str]] = {}
-    for collector in set(REGISTRY._collector_to_names):
-        labels = set(getattr(collector, "_labelnames", ()))
-        found |= dict.fromkeys(REGISTRY._collector_to_names[collector], labels)
-    return found
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])

@@ -25,7 +25,7 @@ from jackfield_core.audit.auditor import Auditor
 from jackfield_core.binding.binder import Binder
 from jackfield_core.binding.dynamic import DynamicSegments
 from jackfield_core.binding.release import Releaser
-from jackfield_core.db import migrate
+from jackfield_core.db import revision
 from jackfield_core.db.bell import Bell, Topic
 from jackfield_core.db.clock import ClockWatch
 from jackfield_core.db.deployment import DeploymentTable
@@ -265,7 +265,7 @@ class Application:
         return ""
 
     async def _check_schema(self) -> None:
-        pending = await migrate.pending(self.settings.database)
+        pending = await revision.pending(self.settings.database)
         if pending:
             raise RuntimeError(f"migrations are pending: {', '.join(pending)}; run `jackfield db upgrade`")
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import command
 from jackfield_core import config
 from jackfield_core.app import Application
-from jackfield_core.db import migrate
+from jackfield_core.db import migrate, revision
 from jackfield_core.db.deployment import DeploymentTable, deployment_id
 from jackfield_core.db.engine import Database
 
@@ -72,7 +72,7 @@ async def test_devices_that_bear_the_former_mark_keep_it(empty_database_url: str
 
 def _upgrade_to_the_release_before(connection: sa.Connection) -> None:
     # A connection that has begun keeps Alembic from committing by itself.
-    assert migrate._current(connection) is None
+    assert revision.revision_of(connection) is None
     alembic = migrate._config()
     alembic.attributes["connection"] = connection
     command.upgrade(alembic, "0006")

@@ -7,10 +7,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from jackfield_core import config
 from jackfield_core.db import (
     deployment,  # noqa: F401, a table that is read at the start only
     migrate,
+    revision,
     spread,  # noqa: F401, a table that only audits know
     unit_of_work,  # noqa: F401, knows all others
 )
@@ -38,15 +40,36 @@ async def test_both_databases_have_the_same_names(database):
 async def test_an_upgrade_applies_what_is_missing_once(empty_database_url):
     """A second upgrade finds nothing to do."""
     settings = config.Database(url=empty_database_url)
-    every = await migrate.pending(settings)
+    every = await revision.pending(settings)
     assert every[0] == "0001"
-    assert await migrate.current(settings) is None
+    assert await revision.current(settings) is None
 
     assert await migrate.upgrade(settings) == every
     assert await migrate.upgrade(settings) == []
 
-    assert await migrate.current(settings) == every[-1]
-    assert await migrate.pending(settings) == []
+    assert await revision.current(settings) == every[-1]
+    assert await revision.pending(settings) == []
+
+
+def test_names_of_files_tell_the_order_of_migrations():
+    """The revisions that are counted by their names are those that Alembic walks through, in that order."""
+    walked = [script.revision for script in ScriptDirectory(revision.FOLDER).walk_revisions()]
+
+    assert [*reversed(walked)] == [*revision.REVISIONS]
+
+
+async def test_a_database_of_a_later_release_is_not_touched(empty_database_url):
+    """A revision that this release does not know is named, by a look and by an upgrade."""
+    settings = config.Database(url=empty_database_url)
+    await migrate.upgrade(settings)
+    database = Database(settings)
+    async with database.writing() as connection:
+        await connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    await database.close()
+
+    for ask in (revision.pending, migrate.upgrade):
+        with pytest.raises(revision.UnknownRevision, match="revision 9999"):
+            await ask(settings)
 
 
 async def test_processes_that_upgrade_at_once_take_turns(empty_database_url):

@@ -5,7 +5,6 @@ called and not before: help answers at once, and who only looks at the ledger
 does not load the API.
 """
 
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -40,6 +39,9 @@ def main() -> None:
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
+        # Nothing else needs it, and it takes as long as all the rest of this module.
+        from importlib.metadata import version
+
         typer.echo(f"jackfield {version('jackfield-core')}")
         raise typer.Exit
 

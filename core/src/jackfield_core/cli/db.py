@@ -2,10 +2,9 @@
 
 import typer
 
-from jackfield_core.cli.database import ask_database
+from jackfield_core.cli.database import upgrade
 from jackfield_core.cli.options import ConfigOption
 from jackfield_core.cli.settings import read_settings
-from jackfield_core.db import migrate
 
 commands = typer.Typer(add_completion=False, no_args_is_help=True, help="Create and upgrade the database.")
 
@@ -19,7 +18,6 @@ def db() -> None:
 def db_upgrade(config_file: ConfigOption = None) -> None:
     """Create or upgrade all tables. Running it twice changes nothing."""
     settings = read_settings(config_file)
-    applied = ask_database(migrate.upgrade(settings.database))
-    for revision in applied:
+    for revision in upgrade(settings):
         typer.echo(f"applied {revision}")
     typer.echo("The database is up to date.")

@@ -6,10 +6,9 @@ import typer
 
 from jackfield_core.app import Application
 from jackfield_core.cli.console import end
-from jackfield_core.cli.database import ask_database, expect_schema
+from jackfield_core.cli.database import expect_schema, upgrade
 from jackfield_core.cli.options import ConfigOption
 from jackfield_core.cli.settings import read_settings
-from jackfield_core.db import migrate
 from jackfield_core.observability import logging
 
 commands = typer.Typer(add_completion=False)
@@ -32,7 +31,7 @@ def serve(
     settings = read_settings(config_file, **({"roles": role} if role else {}))
     logging.configure(settings.logging)
     if migrate_first:
-        ask_database(migrate.upgrade(settings.database))
+        upgrade(settings)
     expect_schema(settings)
     try:
         Application(settings).run()

@@ -120,6 +120,17 @@ async def test_subnets_are_all_tied_to_segments_or_none_is(api: Any, network_id:
     await api.create("subnet", **another, **first)
 
 
+async def test_dhcp_is_not_switched_on_where_nobody_could_serve(api: Any, network_id: str) -> None:
+    """A link between two routers has no room for a server; without DHCP it is a subnet like any other."""
+    subnet = await api.create("subnet", network_id=network_id, ip_version=4, cidr="10.0.0.0/31", enable_dhcp=False)
+    await api.update("subnet", subnet["id"], name="link")
+
+    refused = await api.refused("PUT", f"subnets/{subnet['id']}", json={"subnet": {"enable_dhcp": True}})
+
+    assert refused[:2] == (400, "InvalidInput")
+    assert "incompatible with DHCP service enabled: 10.0.0.0/31" in refused[2]
+
+
 async def test_dhcp_stays_while_hosts_are_told_to_use_it(api: Any, network_id: str) -> None:
     """A subnet with IPv6 modes keeps DHCP on."""
     subnet = await api.create(

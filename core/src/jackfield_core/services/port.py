@@ -16,20 +16,19 @@ from msgspec.structs import replace
 from jackfield_core.binding.binder import Binder, BindingOutcome, BindingRequest
 from jackfield_core.context import RequestContext
 from jackfield_core.db.attempts import Stale, retried
-from jackfield_core.db.leaving import Leaving
 from jackfield_core.db.port import Binding, Port
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
-from jackfield_core.errors import Conflict, NotFound
-from jackfield_core.ipam.allocator import Allocator, PortAddresses
-from jackfield_core.ipam.wishes import ROUTER_OWNERS
+from jackfield_core.db.vendor_attribute import Values
+from jackfield_core.errors import NotFound
+from jackfield_core.ipam.allocator import Allocator
 from jackfield_core.mechanism.manager import MechanismManager
-from jackfield_core.services import draft, policy, revision
+from jackfield_core.services import draft, policy, port_addresses, revision
 from jackfield_core.services.attribute import differing
 from jackfield_core.services.spec import PortCreate, PortUpdate
 from jackfield_core.services.trees import NetworkTrees
-from jackfield_core.types import BINDING_FAILED, Action, FixedIpRequest, Kind
+from jackfield_core.types import BINDING_FAILED, Action, BindingLevel, Kind
 
 Outcomes = Mapping[str, BindingOutcome]
 _NO_CHANGE = PortUpdate()
@@ -144,35 +143,27 @@ class PortService:
         trees = _newest(trees, outcomes)
         tree = trees[after.network_id]
         async with self._unit_of_work() as tx:
-            if after.mac_address != before.mac_address:
-                # Whoever takes the address that is left waits here, and sees then that it is not free yet.
-                await tx.networks.find_for_update(after.network_id)
-            await self._trees.hold(tx, trees)
-            await _expect(tx, before)
+            await self._hold(tx, before, after, trees)
             after = _bound(after, outcomes)
             if spec.fixed_ips is not UNSET or after.mac_address != before.mac_address:
-                after = await self._readdress(tx, before, after, tree, _wanted(before, tree, spec))
+                after = await port_addresses.exchange(self._allocator, tx, before, after, tree, spec)
             attributes = await differing(tx, Kind.PORT, after.id, spec.attributes)
             if not attributes and revision.is_same(before, after):
                 return before
-            original_levels = (await tx.ports.levels([after.id])).get(after.id, ())
-            await _write(tx, before, after)
-            if after.binding is not before.binding:
-                await tx.ports.update_binding(after, _levels(after, outcomes))
-                await tx.inactive_bindings.remove(after.id, after.binding.host)
-            levels = original_levels if after.binding is before.binding else _levels(after, outcomes)
-            change = Change(
-                Kind.PORT,
-                Action.UPDATE,
-                after,
-                before,
-                tree,
-                levels=levels,
-                original_levels=original_levels,
-                new_attributes=attributes,
-            )
+            former = (await tx.ports.levels([after.id])).get(after.id, ())
+            levels = former if after.binding is before.binding else _levels(after, outcomes)
+            await _write(tx, before, after, levels)
+            change = _updated(before, after, tree, former, levels, attributes)
             await self._mechanism.precommit(tx.record(await tx.recall(change)))
         return after
+
+    async def _hold(self, tx: Transaction, before: Port, after: Port, trees: Mapping[str, NetworkTree]) -> None:
+        """Keep the port and its networks from changing, if they still are as they were read."""
+        if after.mac_address != before.mac_address:
+            # Whoever takes the address that is left waits here, and sees then that it is not free yet.
+            await tx.networks.find_for_update(after.network_id)
+        await self._trees.hold(tx, trees)
+        await _expect(tx, before)
 
     async def _note_failures(self, before: Port, failed: Binding) -> None:
         """Keep why a binding fails now; neither users nor drivers have to hear of that."""
@@ -189,61 +180,15 @@ class PortService:
         self, tx: Transaction, specs: Sequence[PortCreate], drafts: Sequence[Port], trees: Mapping[str, NetworkTree]
     ) -> Sequence[Port]:
         """Take addresses for new ports and insert the ports."""
-        addresses = await self._addresses(tx, specs, drafts, trees)
-        ports = [replace(draft, fixed_ips=addresses[draft.id]) for draft in drafts]
+        ports = await port_addresses.take(self._allocator, tx, specs, drafts, trees)
         added = set(await tx.ports.add(*ports))
         for spec, port in zip(specs, ports, strict=True):
             if port.id in added:
                 continue
             if spec.mac_address is UNSET:
                 raise Stale(port.mac_address)  # another one was generated for somebody else
-            raise _mac_in_use(port)
+            raise port_addresses.mac_in_use(port)
         return ports
-
-    async def _addresses(
-        self, tx: Transaction, specs: Sequence[PortCreate], drafts: Sequence[Port], trees: Mapping[str, NetworkTree]
-    ) -> dict[str, Any]:
-        addresses: dict[str, Any] = {}
-        for network_id, tree in trees.items():
-            wanted = [
-                PortAddresses(draft.id, draft.mac_address, draft.device_owner, _fixed_ips(spec.fixed_ips))
-                for spec, draft in zip(specs, drafts, strict=True)
-                if draft.network_id == network_id
-            ]
-            addresses |= await self._allocator.assign(tx, tree, wanted)
-        return addresses
-
-    async def _readdress(
-        self, tx: Transaction, before: Port, after: Port, tree: NetworkTree, requested: Sequence[FixedIpRequest]
-    ) -> Port:
-        """Exchange the addresses of a port, keeping those that are still asked for, and their order if all are."""
-        left = await tx.leaving.addresses(after.id)
-        held = (*before.fixed_ips, *left)
-        wanted = PortAddresses(after.id, after.mac_address, after.device_owner, tuple(requested), held=held)
-        fixed_ips = (await self._allocator.assign(tx, tree, [wanted]))[after.id]
-        if await tx.leaving.take_back(after.id, *(one for one in left if one in fixed_ips)):
-            raise Stale(after.id)  # the last driver has heard of it, and it is free
-        await tx.leaving.add(
-            Leaving(Kind.PORT, after.id, after.network_id, after.revision_number, one.ip_address, one.subnet_id)
-            for one in before.fixed_ips
-            if one not in fixed_ips
-        )
-        return after if {*fixed_ips} == {*before.fixed_ips} else replace(after, fixed_ips=fixed_ips)
-
-
-def _wanted(before: Port, tree: NetworkTree, spec: PortUpdate) -> Sequence[FixedIpRequest]:
-    """Return the addresses that an update asks for; those made from an old MAC address are made anew."""
-    if spec.fixed_ips is not UNSET:
-        return spec.fixed_ips
-    automatic = {subnet.id for subnet in tree.subnets if subnet.is_auto_address}
-    follows = automatic if before.device_owner not in ROUTER_OWNERS else set()
-    return [
-        FixedIpRequest(one.subnet_id, None if one.subnet_id in follows else one.ip_address) for one in before.fixed_ips
-    ]
-
-
-def _fixed_ips(requested: Any) -> Any:
-    return None if requested is UNSET else requested
 
 
 def _newest(trees: Mapping[str, NetworkTree], outcomes: Outcomes) -> dict[str, NetworkTree]:
@@ -279,6 +224,26 @@ def _created(port: Port, spec: PortCreate, trees: Mapping[str, NetworkTree], out
     )
 
 
+def _updated(
+    before: Port,
+    after: Port,
+    tree: NetworkTree,
+    former: Sequence[BindingLevel],
+    levels: Sequence[BindingLevel],
+    attributes: Values,
+) -> Change:
+    return Change(
+        Kind.PORT,
+        Action.UPDATE,
+        after,
+        before,
+        tree,
+        levels=levels,
+        original_levels=former,
+        new_attributes=attributes,
+    )
+
+
 async def _expect(tx: Transaction, before: Port) -> None:
     """Keep the port from changing, if it still is as it was read.
 
@@ -294,35 +259,20 @@ async def _expect(tx: Transaction, before: Port) -> None:
         raise Stale(port.id)
 
 
-async def _write(tx: Transaction, before: Port, after: Port) -> None:
-    """Update the row of a port.
+async def _write(tx: Transaction, before: Port, after: Port, levels: Sequence[BindingLevel]) -> None:
+    """Update the row of a port, and its binding if that is another one.
 
     Raises:
         Conflict: Another port of the network has the new MAC address, or has not let go of it on all devices.
     """
     if after.mac_address != before.mac_address:
-        await _exchange_mac(tx, before, after)
+        await port_addresses.exchange_mac(tx, before, after)
     try:
         await tx.ports.update(after)
     except sqlalchemy.exc.IntegrityError as error:
         if after.mac_address != before.mac_address:
-            raise _mac_in_use(after) from error
+            raise port_addresses.mac_in_use(after) from error
         raise
-
-
-async def _exchange_mac(tx: Transaction, before: Port, after: Port) -> None:
-    """Let go of the MAC address that a port had, and see that nobody else is about to let go of the new one."""
-    holder = await tx.leaving.holder(after.network_id, after.mac_address)
-    if holder not in (None, after.id):
-        raise _mac_in_use(after)
-    if holder and await tx.leaving.take_back(after.id, after.mac_address):
-        raise Stale(after.id)
-    mac_address = before.mac_address
-    await tx.leaving.add([Leaving(Kind.PORT, after.id, after.network_id, after.revision_number, mac_address)])
-
-
-def _mac_in_use(port: Port) -> Conflict:
-    return Conflict(
-        f"Unable to complete operation for network {port.network_id}. The mac address {port.mac_address} is in use.",
-        type="MacAddressInUse",
-    )
+    if after.binding is not before.binding:
+        await tx.ports.update_binding(after, levels)
+        await tx.inactive_bindings.remove(after.id, after.binding.host)

@@ -10,17 +10,17 @@ from jackfield_core.context import RequestContext
 from jackfield_core.db.attempts import retried
 from jackfield_core.db.base import now
 from jackfield_core.db.query import ListQuery
-from jackfield_core.db.subnet import AUTOMATIC, Subnet
+from jackfield_core.db.subnet import Subnet
 from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Change, Transaction, UnitOfWork
-from jackfield_core.errors import Invalid, NotFound
+from jackfield_core.errors import NotFound
 from jackfield_core.ipam import pools
 from jackfield_core.ipam.inheritance import inherit
 from jackfield_core.ipam.wishes import SERVICE_OWNERS
 from jackfield_core.mechanism.manager import MechanismManager
-from jackfield_core.services import revision, self_made
+from jackfield_core.services import revision, self_made, subnet_rules
 from jackfield_core.services.attribute import differing
-from jackfield_core.services.network import MIN_MTU_IPV6, hold, subnet_deleted
+from jackfield_core.services.network import hold, subnet_deleted
 from jackfield_core.services.spec import SubnetCreate, SubnetUpdate
 from jackfield_core.types import Action, Kind
 
@@ -46,7 +46,7 @@ class SubnetService:
             changes = []
             for subnet, spec in zip(subnets, specs, strict=True):
                 tree = trees[subnet.network_id]
-                _check_fits(subnet, tree)
+                subnet_rules.check_fits(subnet, tree)
                 await tx.subnets.add(subnet)
                 await inherit(tx, subnet)
                 tree = trees[subnet.network_id] = await _with_subnets(tx, tree, (*tree.subnets, subnet))
@@ -120,60 +120,12 @@ def _of(tree: NetworkTree, id: str) -> Subnet:
     raise NotFound.of("subnet", id)
 
 
-def _check_fits(subnet: Subnet, tree: NetworkTree) -> None:
-    """Compare a new subnet with what is on its network already.
-
-    Raises:
-        Invalid: It overlaps another subnet, names a segment that it cannot be
-            tied to, or needs a larger MTU.
-    """
-    for other in tree.subnets:
-        if pools.overlap(subnet.cidr, other.cidr):
-            raise Invalid(
-                f"Invalid input for operation: Requested subnet with cidr: {subnet.cidr} for network:"
-                f" {subnet.network_id} overlaps with another subnet (id: {other.id}, cidr: {other.cidr}).",
-                type="InvalidInput",
-            )
-    _check_segment(subnet, tree)
-    if subnet.ip_version == 6 and 0 < tree.network.mtu < MIN_MTU_IPV6:
-        raise Invalid(
-            f"Invalid input for ip_version. Reason: the MTU {tree.network.mtu} of network {subnet.network_id} is below"
-            f" {MIN_MTU_IPV6}, which IPv6 needs.",
-            type="InvalidInput",
-        )
-
-
-def _check_segment(subnet: Subnet, tree: NetworkTree) -> None:
-    """Check what a new subnet is tied to: on one network either all subnets are tied to segments, or none is.
-
-    Raises:
-        Invalid: The segment is of another network or dynamic, or other subnets hold it otherwise.
-    """
-    if subnet.segment_id is not None:
-        segment = next((one for one in tree.segments if one.id == subnet.segment_id), None)
-        if segment is None:
-            raise Invalid(
-                f"Invalid input for segment_id. Reason: segment {subnet.segment_id} is not of network"
-                f" {subnet.network_id}.",
-                type="InvalidInput",
-            )
-        if segment.is_dynamic:
-            raise Invalid(
-                f"A subnet cannot be associated with a dynamic segment: segment_id {segment.id}.",
-                type="SubnetCantAssociateToDynamicSegment",
-            )
-    if any((other.segment_id is None) != (subnet.segment_id is None) for other in tree.subnets):
-        raise Invalid(
-            f"All of the subnets on network '{subnet.network_id}' must either all be associated with segments or all"
-            " not associated with any segment: segment_id does not fit.",
-            type="SubnetsNotAllAssociatedWithSegments",
-        )
-
-
 def _new_subnet(spec: SubnetCreate) -> Subnet:
     """Return the subnet that *spec* asks for, with its gateway and pools."""
-    _check_modes(spec)
+    subnet_rules.check_modes(spec)
     cidr = pools.parse_cidr(spec.cidr, spec.ip_version)
+    if spec.enable_dhcp:
+        subnet_rules.check_dhcp(cidr)
     gateway_ip = pools.default_gateway(cidr) if spec.gateway_ip is UNSET else _gateway(cidr, spec.gateway_ip)
     if spec.allocation_pools is UNSET:
         allocation_pools = pools.default_pools(cidr, gateway_ip)
@@ -202,46 +154,13 @@ def _new_subnet(spec: SubnetCreate) -> Subnet:
     )
 
 
-def _check_modes(spec: SubnetCreate) -> None:
-    """Check the IPv6 modes.
-
-    Raises:
-        Invalid: They are given for IPv4, contradict each other, or ask for
-            addresses from the MAC on a prefix that is not 64 bits long (RFC 4862).
-    """
-    ra_mode, address_mode = spec.ipv6_ra_mode, spec.ipv6_address_mode
-    if ra_mode is None and address_mode is None:
-        return
-    if spec.ip_version == 4:
-        raise _bad_mode("ipv6_ra_mode and ipv6_address_mode cannot be set on an IPv4 subnet.")
-    if not spec.enable_dhcp:
-        raise _modes_without_dhcp()
-    if ra_mode and address_mode and ra_mode != address_mode:
-        raise _bad_mode(
-            f"ipv6_ra_mode set to '{ra_mode}' with ipv6_address_mode set to '{address_mode}' is not valid. If both"
-            " attributes are set, they must be the same value."
-        )
-    if {ra_mode, address_mode} & {*AUTOMATIC} and not spec.cidr.endswith("/64"):
-        raise _bad_mode(
-            f"Invalid CIDR {spec.cidr} for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires"
-            " the prefix to be /64."
-        )
-
-
-def _modes_without_dhcp() -> Invalid:
-    return _bad_mode("ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False.")
-
-
-def _bad_mode(reason: str) -> Invalid:
-    # The words are Neutron's, and clients have learned to look for them.
-    return Invalid(f"Invalid input for operation: {reason}", type="InvalidInput")
-
-
 def _edited(before: Subnet, spec: SubnetUpdate) -> Subnet:
     """Return *before* as the user wants it, with gateway and pools that agree."""
     after = revision.changed(before, **revision.given(spec))
     if spec.enable_dhcp is False and (before.ipv6_ra_mode or before.ipv6_address_mode):
-        raise _modes_without_dhcp()
+        raise subnet_rules.modes_without_dhcp()
+    if after.enable_dhcp and not before.enable_dhcp:
+        subnet_rules.check_dhcp(before.cidr)
     if spec.gateway_ip is UNSET and spec.allocation_pools is UNSET:
         return after
     gateway_ip = _gateway(before.cidr, after.gateway_ip)

@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)/tests
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup node os-vif vm lock demo test test-vm lint types proto generate lab bench chaos clean
+.PHONY: help setup node os-vif vm lock demo test checks test-vm lint types proto generate lab bench chaos clean
 
 help: ## Show this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +28,12 @@ lock: setup ## Take the newest releases of all packages into requirements.lock
 demo: setup ## Run the main job: two hosts in two racks, two machines, one ping
 	@$(BIN)/python -m demo
 
-test: setup node os-vif vm lint types proto ## Run every check and every test
+test: setup ## Run every check and every test
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target checks
 	@tools/test
+
+# Checks compute while downloads of what only tests need are waited for.
+checks: node os-vif vm lint types proto
 
 test-vm: vm ## Run in a virtual machine the tests that this machine's kernel cannot run
 	@$(BIN)/python -m vm

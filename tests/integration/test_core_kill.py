@@ -36,13 +36,13 @@ def _check(cloud: Cloud, database_url: str, what: str) -> None:
         return ledger.problems(database_url, {name: cloud.fabric(name) for name in cloud.drivers})
 
     wait_until(lambda: ledger.owed(database_url) == 0, what=f"debts to be paid after {what}", timeout=30)
-    wait_until(lambda: not problems(), what=lambda: f"{what}: {problems()[:5]}", timeout=10)
+    wait_until(lambda: not problems(), what=lambda: f"{what}: {problems()[:5]}", timeout=60)
 
 
 async def _load_until_killed(cloud: Cloud, chance: random.Random, delay: float) -> None:
     """Keep the core busy, kill it after *delay* seconds, and let the clients notice."""
     seeds = [chance.random() for _ in range(WORKERS)]
-    async with httpx.AsyncClient(base_url=f"{cloud.url}/v2.0", timeout=10) as client:
+    async with httpx.AsyncClient(base_url=f"{cloud.url}/v2.0", timeout=30) as client:
         workers = [asyncio.create_task(_work(client, random.Random(seed))) for seed in seeds]
         await asyncio.sleep(delay)
         cloud.core.kill()

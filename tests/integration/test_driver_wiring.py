@@ -11,7 +11,7 @@ def test_port_of_a_driver_without_agents_becomes_active(tmp_path: Path) -> None:
     """A port that no agent plugs is ACTIVE once its driver reports it up, and still after the driver was restarted."""
     with (
         Cloud(f"sqlite:///{tmp_path}/core.sqlite", options=["--no-wired"]) as cloud,
-        httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=10) as client,
+        httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=30) as client,
     ):
         network = client.post("/networks", json={"network": {}}).json()["network"]["id"]
 

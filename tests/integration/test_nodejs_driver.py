@@ -54,7 +54,7 @@ def cloud(driver: Process, tmp_path: Path) -> Iterator[Cloud]:
 @pytest.fixture
 def api(cloud: Cloud) -> Iterator[httpx.Client]:
     """Talk to the core."""
-    with httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=10) as client:
+    with httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=30) as client:
         yield client
 
 

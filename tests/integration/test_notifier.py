@@ -68,7 +68,7 @@ def test_compute_service_that_was_away_is_told(postgres_database: Any, tmp_path:
     roles = (["api", "nodes"], ["dispatcher"])
     with (
         Cloud(postgres_database.url, roles=roles, settings=settings, options=["--no-wired"]) as cloud,
-        httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=10) as api,
+        httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=30) as api,
     ):
         server = str(uuid.uuid4())
         network = api.post("/networks", json={"network": {}}).json()["network"]["id"]

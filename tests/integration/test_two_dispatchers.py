@@ -67,6 +67,6 @@ def _acknowledged(url: str) -> dict[str, int]:
 
 def _lost(url: str) -> float:
     """Return how many outcomes a process could not write down, by its own count."""
-    numbers = httpx.get(f"{url}/metrics", timeout=10).text.splitlines()
+    numbers = httpx.get(f"{url}/metrics", timeout=30).text.splitlines()
     name = 'jackfield_delivery_lease_lost_total{driver="fabric"} '
     return sum(float(line.removeprefix(name)) for line in numbers if line.startswith(name))

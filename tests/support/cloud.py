@@ -152,5 +152,4 @@ class Cloud:
             [BIN / "jackfield", "serve", "--migrate", "--config", config, *roles],
             log=self.folder / f"core-{number}.log",
             ready=answers(f"{self.urls[number]}/readyz?drivers=all"),
-            timeout=30,
         )

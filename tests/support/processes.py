@@ -102,7 +102,7 @@ class Process:
         *,
         log: Path,
         ready: Ready = running,
-        timeout: float = 15.0,
+        timeout: float = 60.0,
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
     ) -> None:

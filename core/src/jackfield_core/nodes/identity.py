@@ -14,6 +14,7 @@ import grpc
 import structlog
 
 from jackfield_core import certificates
+from jackfield_core.errors import Invalid
 from jackfield_core.setting import Tls
 
 log = structlog.get_logger()
@@ -21,21 +22,20 @@ log = structlog.get_logger()
 _Stamp = tuple[tuple[int, int, int], ...]
 
 
-class NotThatHost(Exception):
-    """Raised when an agent speaks for a host that its certificate does not name; the text is for both sides."""
-
-
 def expect_host(host: str, peer: Mapping[str, Iterable[bytes]]) -> None:
-    """Raise NotThatHost unless the certificate of *peer*, which gRPC describes, names *host*.
+    """See that the certificate of *peer*, which gRPC describes, names *host*.
 
     It names the DNS names among its alternative names, and its common name only
     if there are none (RFC 9525 has no common names any more; small authorities do).
+
+    Raises:
+        Invalid: The agent speaks for a host that its certificate does not name; the text names both.
     """
     names = [*peer.get("peer_dns", ())] or [*peer.get("x509_common_name", ())]
     told = [name.decode(errors="replace") for name in names]
     if host.lower() not in {name.lower() for name in told}:
         shown = ", ".join(f'"{name}"' for name in told) or "no host"
-        raise NotThatHost(f'the agent says that it is on host "{host}", and its certificate names {shown}')
+        raise Invalid(f'hello.host is "{host}", and the certificate of the agent names {shown}')
 
 
 class Credentials:

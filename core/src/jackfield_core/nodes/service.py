@@ -30,7 +30,7 @@ from jackfield_core.nodes.conversation import Conversation
 from jackfield_core.nodes.directory import Directory
 from jackfield_core.nodes.follower import Follower
 from jackfield_core.nodes.hello import agent_of, takes_deltas
-from jackfield_core.nodes.identity import NotThatHost, expect_host
+from jackfield_core.nodes.identity import expect_host
 from jackfield_core.nodes.patience import until_done
 from jackfield_core.nodes.reports import Reports
 from jackfield_core.nodes.server import start_server
@@ -111,9 +111,6 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         except Invalid as error:
             log.warning("agent.misbehaved", peer=context.peer(), message=error.message)
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message)
-        except NotThatHost as error:
-            log.warning("agent.not_that_host", peer=context.peer(), message=str(error))
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
 
     async def _converse(self, context: Context) -> None:
         hello = _hello(await context.read())

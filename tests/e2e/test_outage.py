@@ -1,7 +1,5 @@
 """A driver that is gone stops nobody: what it is owed waits in the ledger until it is back."""
 
-import time
-
 from e2e.lab.cloud import Cloud
 from support.waiting import wait_until
 
@@ -60,12 +58,12 @@ def test_suspended_driver_does_not_hold_up_the_api(cloud: Cloud) -> None:
 
     with one.pinging(two.address) as ping:
         cloud.control_plane.drivers["fabric"].suspend()
-        started = time.monotonic()
+        # It is answered while the driver hangs: nobody wakes it before.
         port = cloud.api.create("port", network_id=network["id"], **{"binding:host_id": "host-1"})
-        seconds = time.monotonic() - started
+        passed = "precommit.passed_without_verdict" in cloud.control_plane.core.output()
         cloud.control_plane.drivers["fabric"].resume()
         report = ping.stop()
 
     assert port["binding:vif_type"] == "ovs"
-    assert seconds < 2
+    assert passed
     assert report.lost == ()

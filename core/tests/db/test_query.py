@@ -185,7 +185,7 @@ async def test_networks_are_found_by_their_segments(unit_of_work, rows):
     assert [one.id for one in found] == [network.id]
 
 
-async def test_ports_are_found_by_their_addresses(unit_of_work, rows, put_address):
+async def test_ports_are_found_by_their_addresses(database, unit_of_work, rows, put_address):
     """``fixed_ips`` filters of one name are alternatives, and different names must all match."""
     async with unit_of_work() as tx:
         tree = await rows.tree(tx, "192.0.2.0/24")
@@ -196,7 +196,7 @@ async def test_ports_are_found_by_their_addresses(unit_of_work, rows, put_addres
             await put_address(tx, port, FixedIp(subnet_id, f"192.0.2.{number}"))
 
     async def found(*filters):
-        page = await listed(unit_of_work, ListQuery(conditions=[with_address(filters)]), "ports")
+        page = await listed(unit_of_work, ListQuery(conditions=[with_address(filters, database.dialect)]), "ports")
         return {port.id for port in page}
 
     first, second, third = (port.id for port in ports)

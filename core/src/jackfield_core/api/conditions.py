@@ -56,7 +56,7 @@ def mac_address(column: sa.ColumnElement[Any], values: Sequence[str]) -> sa.Colu
     return column.in_([_canonical_mac(value) for value in values])
 
 
-def fixed_ips(values: Sequence[str]) -> sa.ColumnElement[bool]:
+def fixed_ips(dialect: str, values: Sequence[str]) -> sa.ColumnElement[bool]:
     """Find ports by ``ip_address=…``, ``subnet_id=…`` or ``ip_address_substr=…``."""
     pairs = []
     for value in _bounded("fixed_ips", values):
@@ -64,7 +64,7 @@ def fixed_ips(values: Sequence[str]) -> sa.ColumnElement[bool]:
         if not separator or name not in ("ip_address", "subnet_id", "ip_address_substr"):
             raise refuse("fixed_ips", f"{quoted(value)} is not ip_address=…, subnet_id=… or ip_address_substr=…")
         pairs.append((name, _canonical_ip(wanted) if name == "ip_address" else wanted))
-    return with_address(pairs)
+    return with_address(pairs, dialect)
 
 
 def _bounded(name: str, values: Sequence[str]) -> Sequence[str]:

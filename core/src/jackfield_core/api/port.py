@@ -36,7 +36,7 @@ class Ports(Resource[PortCreate, PortUpdate, Port]):
         self._body = Envelope("port", schema.UpdateBody, known)
         filters: dict[str, Condition] = {
             **conditions.of_timestamps(table),
-            "fixed_ips": conditions.fixed_ips,
+            "fixed_ips": partial(conditions.fixed_ips, status.dialect),
             "mac_address": partial(conditions.mac_address, table.c.mac_address),
         }
         super().__init__(

@@ -18,7 +18,7 @@ from jackfield_core.db import leaving, port, subnet
 from jackfield_core.db.base import Id, metadata
 from jackfield_core.db.leaving import Leaving, address_is_leaving, thing
 from jackfield_core.db.query import storable
-from jackfield_core.db.statement import Insert, Statement
+from jackfield_core.db.statement import Insert, Statement, within
 
 MAX_POSITION = (1 << 63) - 1
 
@@ -170,21 +170,26 @@ class AddressTable:
         return list((await self._connection.execute(statement)).scalars())
 
 
-def with_address(values: Sequence[tuple[str, str]]) -> sa.ColumnElement[bool]:
+def with_address(values: Sequence[tuple[str, str]], dialect: str) -> sa.ColumnElement[bool]:
     """Return the condition for ports that match any of the ``fixed_ips`` filters.
 
     Each filter is a pair such as ``("ip_address", "192.0.2.5")``,
     ``("subnet_id", …)`` or ``("ip_address_substr", "192.0.")``; like Neutron,
     filters of one name are alternatives and different names must all match.
     """
-    conditions = []
+    conditions: list[sa.ColumnElement[bool]] = []
     for name in dict.fromkeys(name for name, _ in values):
         wanted = [storable(value) for key, value in values if key == name]
         if name == "ip_address_substr":
             match: sa.ColumnElement[bool] = sa.or_(
                 *(table.c.ip_address.contains(value, autoescape=True) for value in wanted)
             )
+            # These may be very many, and a page of them is full soon.
+            conditions.append(port.table.c.id.in_(_holders(match)))
         else:
-            match = table.c[name].in_(wanted)
-        conditions.append(port.table.c.id.in_(sa.select(table.c.port_id).where(match, ~address_is_leaving(table))))
+            conditions.append(within(port.table.c.id, _holders(table.c[name].in_(wanted)), dialect))
     return sa.and_(*conditions)
+
+
+def _holders(match: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return sa.select(table.c.port_id).where(match, ~address_is_leaving(table))

@@ -128,7 +128,7 @@ def _is_stuck() -> sa.ColumnElement[bool]:
     parent = table.alias("paused")
 
     def on_parent(rank: int) -> sa.ColumnElement[bool]:
-        literal = sa.literal_column(str(rank))
+        literal: sa.ColumnElement[int] = sa.literal_column(str(rank))
         # An index has these conditions, and hardly ever an entry.
         never_told = parent.c.owed & (parent.c.rank < sa.literal_column("2")) & parent.c.acknowledged_revision.is_(None)
         pauses = (parent.c.driver == sa.bindparam("a_driver")) & (parent.c.due_at > _at) & ~parent.c.tombstone

@@ -36,6 +36,7 @@ table = sa.Table(
     sa.Index("ix_port_name_id", "name", "id"),
     sa.Index("ix_port_network_id_id", "network_id", "id"),
     sa.Index("ix_port_project_id_id", "project_id", "id"),
+    sa.Index("ix_port_device_owner_id", "device_owner", "id"),
     sa.Index("ix_port_mac_address", "mac_address"),
 )
 

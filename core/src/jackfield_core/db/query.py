@@ -116,7 +116,8 @@ def _sorted_by(column: sa.ColumnElement[Any], descending: bool) -> sa.ColumnElem
 def _completed(page: sa.Select[Any], order: Order, complete: Complete) -> sa.Select[Any]:
     """Return the rows of *page* with all that they are made of, in the same order."""
     rows = page.subquery()
-    return _ordered(complete(rows), [(rows.c[column.key], descending) for column, descending in order])
+    # All columns of their own table are there, under their names.
+    return _ordered(complete(rows), [(rows.c[str(column.key)], descending) for column, descending in order])
 
 
 def _may_be_null(column: sa.ColumnElement[Any]) -> bool:

@@ -44,6 +44,7 @@ table = sa.Table(
     sa.Column("revision_number", sa.BigInteger, nullable=False),
     sa.Column("created_at", sa.DateTime, nullable=False),
     sa.Column("updated_at", sa.DateTime, nullable=False),
+    sa.Index("ix_segment_segmentation_id", "segmentation_id"),
     # Few networks have any, and somebody looks for unused ones every few seconds.
     sa.Index(
         "ix_segment_dynamic",

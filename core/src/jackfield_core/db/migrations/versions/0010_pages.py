@@ -11,12 +11,14 @@ NEVER_TOLD = "rank < 2 AND acknowledged_revision IS NULL"
 
 
 def upgrade() -> None:
-    """Exchange indexes that find the rows of a list for such that have its order, too; add one of the ledger."""
+    """Exchange indexes that find the rows of a list for such that have its order, too; add some."""
     for table in ("network", "subnet", "port"):
         _exchange(table, "name", "id")
     for table in ("network", "subnet"):
         _exchange(table, "project_id", "id")
     _exchange("port_binding", "host", "port_id")
+    op.create_index("ix_port_device_owner_id", "port", ["device_owner", "id"])
+    op.create_index("ix_segment_segmentation_id", "segment", ["segmentation_id"])
     op.create_index(
         "ix_delivery_never_told",
         "delivery",

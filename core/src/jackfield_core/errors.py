@@ -1,7 +1,7 @@
 """The errors of the core, named for what the caller does next.
 
 A service raises one of these with a sentence that names the object and the
-fact. Nothing here knows HTTP: ``api/server.py`` holds the one table that turns
+fact. Nothing here knows HTTP: ``api/faults.py`` holds the one table that turns
 an error into a status. ``type`` is the name that Neutron's clients compare
 (compute services branch on ``IpAddressInUse``, for example), so it is part of
 the API.

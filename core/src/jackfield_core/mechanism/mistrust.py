@@ -13,8 +13,8 @@ from jackfield_core import certificates
 from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.setting import Tls
 
-_UNCLEAR = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
-"""What gRPC says when nobody answered; behind everything else is a connection that works."""
+_NO_CONNECTION = "UNAVAILABLE"
+"""What gRPC says when there is no connection; whoever lets a deadline pass is silent for another reason."""
 _WRONG_NAME = frozenset({62, 64})
 """X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h."""
 _OUT_OF_DATE = frozenset({9, 10})
@@ -30,7 +30,7 @@ async def distrusted(error: NoVerdict, endpoint: str, tls: Tls | None, timeout: 
 
     *error* is how the call failed. It takes *timeout* seconds at most.
     """
-    if error.has_error_info or error.code not in _UNCLEAR or endpoint.startswith("unix:"):
+    if error.has_error_info or error.code != _NO_CONNECTION or endpoint.startswith("unix:"):
         return ""
     try:
         async with asyncio.timeout(timeout):

@@ -20,9 +20,10 @@ from arista_site import (
 )
 from jackfield_arista.configuration.edit import Edit, PortChange
 from jackfield_arista.configuration.model import Mode, SwitchPort
-from jackfield_sdk import Done, Kind
+from jackfield_sdk import Done, Kind, Unreachable
 from jackfield_sdk.testing import Failed
 from support.netconf.refusals import KINDS, RpcError
+from support.waiting import eventually
 
 CHASSIS = "00:1c:73:00:00:01"
 
@@ -256,6 +257,12 @@ async def test_what_was_deleted_while_its_switch_was_dead_goes_when_it_is_back(s
         assert failed.reason == "SWITCH_UNREACHABLE"
         switch.power_on()
         await until_done(core, deleted(change))
+
+        async def is_listed_again() -> bool:
+            return not any(isinstance(each, Unreachable) for each in await core.list_owned())
+
+        # It is looked at again a moment after it was written to.
+        await eventually(is_listed_again)
         assert [each for each in await core.list_owned() if each.kind is Kind.PORT] == []
 
     assert switch.running() == before

@@ -19,7 +19,7 @@ from jackfield_core import config
 from jackfield_core.setting import Tls, is_local
 
 
-class _Unusable(Exception):
+class _Unusable(OSError):
     """Raised with what is wrong with a file."""
 
 
@@ -43,8 +43,7 @@ def unusable(tls: Tls) -> list[str]:
         key = _private_key(tls.key) if tls.key else None
     except _Unusable as error:
         found.append(str(error))
-    # A chain begins with the certificate of the one who shows it (RFC 8446, section 4.4.2).
-    if key and chain and chain[0].public_key() != key.public_key():
+    if key and chain and not _is_key_of(chain[0], key):
         found.append(f'tls_key: "{tls.key}" is not the key of the certificate in "{tls.certificate}"')
     return found
 
@@ -53,6 +52,7 @@ def invalid(tls: Tls) -> list[str]:
     """Return why certificates of usable files prove nothing now; of several authorities one has to be valid."""
     found: list[str] = []
     for setting, path in _chain_files(tls).items():
+        # A chain begins with the certificate of the one who shows it (RFC 8446, section 4.4.2).
         chain = _certificates(setting, path)
         said = [sentence for certificate in chain if (sentence := _out_of_date(certificate))]
         if setting != "tls_ca" or len(said) == len(chain):
@@ -136,9 +136,16 @@ def _is_for(certificate: x509.Certificate, *, is_server: bool) -> bool:
     wanted = ExtendedKeyUsageOID.SERVER_AUTH if is_server else ExtendedKeyUsageOID.CLIENT_AUTH
     try:
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return True
     return wanted in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
+
+
+def _is_key_of(certificate: x509.Certificate, key: PrivateKeyTypes) -> bool:
+    try:
+        return certificate.public_key() == key.public_key()
+    except UnsupportedAlgorithm:
+        return True  # whoever uses them will find out
 
 
 def _private_key(path: Path) -> PrivateKeyTypes:

@@ -206,6 +206,15 @@ async def test_own_certificate_that_has_expired_is_told_of(site: Site) -> None:
     await site.until(entry, "")
 
 
+async def test_driver_that_is_away_is_not_accused_of_anything(site: Site) -> None:
+    """Nobody is there to like or dislike a certificate, whatever is wrong with it."""
+    site.core.replace(site.authority.certify("expired", valid_for=YESTERDAY))
+
+    entry = await site.call(**site.mutual_tls)
+
+    await eventually(lambda: entry.reason.endswith("Connection refused"))
+
+
 def without_authority(site: Site) -> tuple[str, Callable[[], object]]:
     kept = site.authority.file.rename(site.folder / "kept.pem")
     return f'tls_ca: there is no file "{site.authority.file}"', lambda: shutil.copy(kept, site.authority.file)

@@ -35,7 +35,8 @@ async def distrusted(error: NoVerdict, endpoint: str, tls: Tls | None, timeout: 
     try:
         async with asyncio.timeout(timeout):
             return await (_speaks_tls(endpoint) if tls is None else _trouble(endpoint, tls))
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, ValueError):
+        # Not even that can be found out; a name that is none is a ValueError.
         return ""
 
 
@@ -54,8 +55,16 @@ async def _speaks_tls(endpoint: str) -> str:
 
 async def _trouble(endpoint: str, tls: Tls) -> str:
     """Return what is wrong with our files, with its certificate, or with ours in its eyes."""
-    if wrong := await asyncio.to_thread(certificates.problems, tls):
+    if wrong := await asyncio.to_thread(certificates.unusable, tls):
         return "; ".join(wrong)
+    said = await _try(endpoint, tls)
+    # Faults of one's own are mended first. While nobody is there at all, they are not the reason.
+    wrong = await asyncio.to_thread(certificates.invalid, tls) if said else []
+    return "; ".join(wrong) or said
+
+
+async def _try(endpoint: str, tls: Tls) -> str:
+    """Return why a connection comes to nothing; empty if it does not."""
     name = tls.server_name or endpoint.rpartition(":")[0].strip("[]")
     context = _context(tls)
     try:

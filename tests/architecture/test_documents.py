@@ -118,6 +118,16 @@ def test_events_that_are_named_are_logged(page: Path, logged: set[str]) -> None:
     assert {event for event in named - logged if list(unknown(Settings, nested(event)))} == set()
 
 
+def test_every_warning_of_the_core_is_explained() -> None:
+    """What an operator reads in the log at night is on a page."""
+    page = (ROOT / "docs/logs.md").read_text()
+    sources = sorted((ROOT / "core/src").rglob("*.py"))
+    told = {event for path in sources for event in events(path, only=re.compile(r"\blog\.(warning|error|exception)"))}
+
+    assert told
+    assert {event for event in told if f"`{event}`" not in page} == set()
+
+
 @pytest.fixture(scope="module")
 def logged() -> set[str]:
     """Return the name of every event that the core, the SDK, a driver or an agent logs."""
@@ -125,9 +135,10 @@ def logged() -> set[str]:
     return {event for path in sources for event in events(path)}
 
 
-def events(path: Path) -> Iterator[str]:
-    """Yield what looks like an event among the first arguments of calls."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and node.args]
+def events(path: Path, only: re.Pattern[str] = re.compile("")) -> Iterator[str]:
+    """Yield what looks like an event among the first arguments of calls, of functions that are called *only* so."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    calls = [one for one in nodes if isinstance(one, ast.Call) and one.args and only.search(ast.unparse(one.func))]
     for node in (one for call in calls for one in ast.walk(call.args[0])):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and EVENT.fullmatch(f"`{node.value}`"):
             yield node.value

@@ -112,7 +112,7 @@ class Cloud:
     def command(self, *arguments: str) -> str:
         """Run ``jackfield`` with the first core's settings; return what it prints."""
         command = [str(BIN / "jackfield"), *arguments, "--config", str(self.configs[0])]
-        result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+        result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
         return result.stdout
 
     def __enter__(self) -> Self:

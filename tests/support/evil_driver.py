@@ -17,6 +17,8 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2, mechanism_pb2
 
+from support import verdicts
+
 Script = Callable[[Any], Any]
 
 
@@ -170,33 +172,13 @@ class EvilDriver(grpc.GenericRpcHandler):
         return self._handshake(None)
 
     def _precommit(self, request: Any) -> Message:
-        return mechanism_pb2.PrecommitResponse(
-            results=[
-                mechanism_pb2.PrecommitResult(change_id=change.change_id, accept=mechanism_pb2.Accept())
-                for change in request.changes
-            ]
-        )
+        return verdicts.accepting(request)
 
     def _postcommit(self, request: Any) -> Message:
-        return mechanism_pb2.PostcommitResponse(
-            results=[
-                mechanism_pb2.PostcommitResult(
-                    change_id=change.change_id, done=mechanism_pb2.Done(revision=change.revision)
-                )
-                for change in request.changes
-            ]
-        )
+        return verdicts.doing(request)
 
     def _bindports(self, request: Any) -> Message:
-        return mechanism_pb2.BindPortsResponse(
-            results=[
-                mechanism_pb2.BindResult(
-                    request_id=one.request_id,
-                    bound=mechanism_pb2.Bound(segment_id=one.segments[0].id, vif_type="ovs"),
-                )
-                for one in request.requests
-            ]
-        )
+        return verdicts.binding(request, "ovs")
 
 
 async def hang(_request: Any) -> None:

@@ -11,6 +11,8 @@ from jackfield.driver.v1 import capability_pb2, change_pb2, driver_pb2, mechanis
 from jackfield_core.mechanism import translate
 from jackfield_core.types import Kind
 
+from support import verdicts
+
 _METHODS = {
     "Handshake": driver_pb2.HandshakeRequest,
     "GetSchemas": driver_pb2.GetSchemasRequest,
@@ -51,14 +53,7 @@ class RawDriver(grpc.GenericRpcHandler):
         return [change for request in self.requests for change in request.changes]
 
     async def good(self, request: Any, _context: Any) -> Message:
-        return mechanism_pb2.PostcommitResponse(
-            results=[
-                mechanism_pb2.PostcommitResult(
-                    change_id=change.change_id, done=mechanism_pb2.Done(revision=change.revision)
-                )
-                for change in request.changes
-            ]
-        )
+        return verdicts.doing(request)
 
     def service(self, details: Any) -> Any:
         rpc = details.method.rpartition("/")[2]

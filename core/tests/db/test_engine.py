@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+import sqlite3
 import sys
 
 import pytest
 import sqlalchemy as sa
 import sqlalchemy.exc
 from jackfield_core import config
+from jackfield_core.db import engine
 from jackfield_core.db.engine import Database, sweep
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.statement import driver_connection
+from sqlalchemy.engine import make_url
 
 
 async def test_a_read_sees_every_commit_before_it(unit_of_work, rows):
@@ -106,6 +109,58 @@ async def test_a_cancelled_writer_frees_its_turn(unit_of_work, rows):
         await tx.networks.add(rows.network())
     async with unit_of_work.reading() as tables:
         assert len(await tables.networks.list(ListQuery())) == 1
+
+
+async def test_whoever_is_cancelled_while_a_transaction_begins_leaves_none_open(database, monkeypatch):
+    """A connection that was about to begin one is as good as new for whoever gets it next."""
+    begin = engine._control
+
+    async def cancelled(driver, verb):
+        await begin(driver, verb)
+        if verb.startswith("BEGIN"):
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(engine, "_control", cancelled)
+    with pytest.raises(asyncio.CancelledError):
+        async with database.writing():
+            pass
+    monkeypatch.setattr(engine, "_control", begin)
+
+    async with database.reading() as connection:
+        driver = driver_connection(connection)
+        assert not (driver.is_in_transaction() if database.is_postgresql else driver.in_transaction)
+
+
+async def test_whoever_gives_up_waiting_for_a_locked_file_does_not_get_it_later(database, database_url, monkeypatch):
+    """SQLite goes on waiting in its thread for whoever was cancelled; what it gets then is given back."""
+    if database.is_postgresql:
+        pytest.skip("has no file")
+    begin, begins = engine._control, asyncio.Event()
+
+    async def noted(driver, verb):
+        begins.set()
+        await begin(driver, verb)
+
+    monkeypatch.setattr(engine, "_control", noted)
+    path = make_url(database_url).database
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.create_task(_write_nothing(database))
+        await begins.wait()
+        waiting.cancel()
+        other.execute("ROLLBACK")
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("ROLLBACK")
+    async with asyncio.timeout(30), database.writing():
+        pass
+
+
+async def _write_nothing(database):
+    async with database.writing():
+        pass
 
 
 async def test_processes_that_write_at_once_all_commit(database_url, unit_of_work, rows):

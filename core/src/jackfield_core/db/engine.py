@@ -144,10 +144,10 @@ async def sweep(connection: AsyncConnection) -> None:
 async def _transaction(connection: AsyncConnection) -> AsyncIterator[None]:
     """Begin, and commit or roll back, through the driver itself: SQLAlchemy takes four times as long for it."""
     driver = driver_connection(connection)
-    # A deferred transaction of SQLite that turns into a writer fails at once when
-    # another one was faster; taking the lock first makes it wait instead.
-    await _control(driver, "BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else "BEGIN")
     try:
+        # A deferred transaction of SQLite that turns into a writer fails at once when
+        # another one was faster; taking the lock first makes it wait instead.
+        await _control(driver, "BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else "BEGIN")
         yield
         await _control(driver, "COMMIT")
     except BaseException:
@@ -166,10 +166,17 @@ async def _control(driver: Any, verb: str) -> None:
 
 
 async def _roll_back(connection: AsyncConnection, driver: Any) -> None:
-    """Undo what was done; a connection on which that fails is thrown away, and the database undoes it."""
+    """Undo what was done; a connection on which that fails is thrown away, and the database undoes it.
+
+    Whoever is cancelled while a transaction begins does not know whether it has begun, and SQLite may only be
+    about to: it goes on in a thread of its own. So nobody is asked for that, and what comes last counts.
+    """
     try:
-        if connection.dialect.name == "postgresql" or driver.in_transaction:
+        if connection.dialect.name == "postgresql":
             await driver.execute("ROLLBACK")
+        else:
+            # Says nothing where there is none.
+            await driver.rollback()
     except BaseException:
         await connection.invalidate()
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from jackfield_arista.settings import AristaSettings
 from jackfield_core.config import Settings
+from jackfield_core.extensions.catalogue import EXTENSIONS
 from jackfield_linuxbridge.settings import LinuxBridgeSettings
 from jackfield_ovs.settings import OvsSettings
 from jackfield_sdk.settings import AgentSettings, ServerSettings
@@ -107,6 +108,14 @@ def test_every_alert_is_a_symptom() -> None:
     assert [
         rule["alert"] for group in rules["groups"] for rule in group["rules"] if f"`{rule['alert']}`" not in page
     ] == []
+
+
+def test_every_extension_is_explained() -> None:
+    """The page of the API names each alias that clients are shown, and no other."""
+    page = (ROOT / "docs/api.md").read_text()
+
+    assert [one.alias for one in EXTENSIONS if f"`{one.alias}`" not in page] == []
+    assert set(re.findall(r"`(jackfield-[a-z-]+)`", page)) <= {one.alias for one in EXTENSIONS}
 
 
 @pytest.mark.parametrize("page", MANUAL, ids=where)

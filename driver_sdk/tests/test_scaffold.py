@@ -102,7 +102,7 @@ def test_the_help_says_what_is_written_and_what_comes_next(sdk):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_new_project_passes_its_own_tests_and_conforms(sdk, tmp_path):
     """Its driver is started, killed and repeated to by the whole conformance suite."""
     project = tmp_path / "acme"
@@ -110,7 +110,7 @@ def test_a_new_project_passes_its_own_tests_and_conforms(sdk, tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": str(project / "src")}
 
-    result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=280)
+    result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=580)
 
     assert "8 passed" in result.stdout, result.stdout
 

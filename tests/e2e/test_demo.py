@@ -12,7 +12,7 @@ from support.netconf import missing_requirements
 
 ROOT = Path(__file__).parents[2]
 # Two dozen runs of a client that takes seconds to start on a busy machine.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def run_demo(environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -23,7 +23,7 @@ def run_demo(environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=380,
+        timeout=880,
         env=os.environ | {"PYTHONPATH": "tests"} | dict(environment),
     )
 

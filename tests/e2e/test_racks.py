@@ -27,7 +27,7 @@ LACKS, NO_JUDGE = missing_requirements(), yang.missing_requirements()
 pytestmark = [
     pytest.mark.skipif(bool(LACKS), reason=f"needs {' and '.join(LACKS)}"),
     pytest.mark.slow,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(900),
 ]
 
 HALL = {"provider:network_type": "vlan", "provider:physical_network": PHYSICAL_NETWORK}

@@ -17,7 +17,7 @@ SEED = int(os.environ.get("JACKFIELD_TEST_SEED", "20261121"))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_killed_core_leaves_a_consistent_ledger(database_url: str) -> None:
     """After kill -9 at any point the ledger fits the resources, all debts are paid, and nothing scarce leaks."""
     print(f"seed {SEED} (set JACKFIELD_TEST_SEED to change it)")

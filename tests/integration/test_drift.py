@@ -96,7 +96,7 @@ class Site:
     def command(self, *arguments: str) -> tuple[int, Any]:
         """Run ``jackfield driver``; return its exit code and what it prints as JSON."""
         command = [str(BIN / "jackfield"), "driver", *arguments, "--json", "--config", str(self.cloud.configs[0])]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
         assert result.stdout, result.stderr
         return result.returncode, json.loads(result.stdout)
 
@@ -142,7 +142,7 @@ def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_dry_run_names_what_differs_and_resync_repairs_exactly_that(site: Site) -> None:
     """50 changed, 50 removed and 50 added are found and mended, these when somebody agrees; foreign ones stay."""
     assert site.held() == site.wanted()

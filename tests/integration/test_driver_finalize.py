@@ -42,7 +42,7 @@ class Load:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_finalisation_under_load_costs_nothing(postgres_database: Any) -> None:
     """No create fails, no answer counts as garbage, and in the end every state is of the new version."""
     options = ("--state-version", "1", "--version", "1")

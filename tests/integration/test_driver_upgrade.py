@@ -81,7 +81,7 @@ class Load:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_upgrade_and_rollback_under_load_cost_nothing(postgres_database: Any) -> None:
     """A new version takes over and the old one comes back: no API error, no lost debt, no port unbound."""
     options = ("--state-version", "1", "--version", "1")

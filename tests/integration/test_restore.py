@@ -82,7 +82,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
             yield site
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_devices_follow_a_database_that_was_restored_from_an_older_copy(site: Site) -> None:
     """What was changed since the copy is as before again, what was made is gone, what was deleted is back."""
     network = site.create("network", name="old")

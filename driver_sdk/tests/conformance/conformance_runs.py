@@ -35,7 +35,7 @@ def judge_in(folder: Path, *arguments: str) -> Judged:
     report = folder / "report.json"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "jackfield_sdk.conformance", "--json", str(report), *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=ENVIRONMENT, timeout=110)
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=ENVIRONMENT, timeout=280)
     written = json.loads(report.read_text()) if report.exists() else {"cases": []}
     return Judged(ended.returncode, ended.stdout + ended.stderr, written)
 

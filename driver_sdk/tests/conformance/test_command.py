@@ -297,7 +297,7 @@ def test_the_cases_run_under_plain_pytest(addresses: dict[str, str], tmp_path: P
         "C8,A7",
     ]
 
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT, timeout=110)
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT, timeout=280)
 
     assert ended.returncode == 1
     assert "1 failed, 2 passed, 1 skipped" in ended.stdout

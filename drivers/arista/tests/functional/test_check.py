@@ -54,7 +54,7 @@ class Rack:
             for name, value in self.settings().model_dump(exclude_unset=True).items()
         }
         return subprocess.run(
-            [COMMAND, *arguments], env=os.environ | said, capture_output=True, text=True, check=False, timeout=110
+            [COMMAND, *arguments], env=os.environ | said, capture_output=True, text=True, check=False, timeout=280
         )
 
     def findings(self, **settings: Any) -> dict[str, dict[str, tuple[str, str]]]:

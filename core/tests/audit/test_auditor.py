@@ -1,6 +1,7 @@
 """Audits come by themselves, one at a time, and fail without harm."""
 
 import asyncio
+import contextlib
 import time
 from datetime import timedelta
 from typing import Any
@@ -8,13 +9,16 @@ from typing import Any
 import grpc
 import pytest
 import sqlalchemy as sa
+import sqlalchemy.exc
 from jackfield.driver.v1 import reconcile_pb2
+from jackfield_core.audit import perform as perform_module
 from jackfield_core.audit.perform import LeaseLost, perform
 from jackfield_core.db import driver_audit
 from jackfield_core.db.base import now
 from jackfield_core.db.driver_audit import DriverAuditTable
 from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.types import Kind
+from structlog.testing import capture_logs
 
 STRANGER = "5c0a6f1e-0000-4000-8000-0000000000{:02}"
 
@@ -189,6 +193,34 @@ async def test_audit_that_is_cut_off_is_begun_anew_at_once(scene: Any) -> None:
 
     await scene.eventually(lambda: driver.listings == 3)
     await _until_audited(scene, core)
+
+
+async def test_an_outage_in_the_middle_of_an_audit_costs_it_no_lease(
+    scene: Any, outage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease that could not be extended is extended when the database is there again, and the audit counts."""
+    monkeypatch.setattr(perform_module, "LEASE", 0.3)
+    driver = await scene.driver()
+    core = await scene.core(driver)
+    await core.world(1)
+
+    async def database_is_away() -> None:
+        with capture_logs() as logs, outage():
+            await scene.eventually(lambda: "audit.lease_not_extended" in [line["event"] for line in logs])
+        before = await scene.eventually(lambda: _lease(core))
+        await scene.eventually(lambda: _lease(core, other_than=before))
+
+    driver.in_listing = scene.once(database_is_away)
+
+    assert (await core.audit()).outcome == "complete"
+
+
+async def _lease(core: Any, other_than: Any = None) -> Any:
+    # Connections of before the outage break as they are used.
+    with contextlib.suppress(sqlalchemy.exc.DBAPIError):
+        lease = (await core.last_audit()).leased_until
+        return None if lease == other_than else lease
+    return None
 
 
 async def test_lease_is_extended_by_its_holder_only(scene: Any) -> None:

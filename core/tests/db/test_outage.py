@@ -1,5 +1,7 @@
 """Errors that pass by themselves, and errors that do not."""
 
+from typing import Any
+
 import asyncpg
 import pytest
 import sqlalchemy as sa
@@ -45,3 +47,24 @@ async def test_connection_that_broke_between_two_statements_is_an_outage(databas
         await transaction()
 
     assert is_outage(caught.value)
+
+
+async def test_connection_that_the_server_is_about_to_close_is_an_outage(database: Database) -> None:
+    """Who gets it between the server's goodbye and its end is told so, and the next one gets another connection."""
+    if not database.is_postgresql:
+        pytest.skip("SQLite has no connection that could break")
+    found: list[Any] = []
+
+    async def read() -> None:
+        async with database.reading() as connection:
+            driver = driver_connection(connection)
+            # What asyncpg says of a connection on which it has read FATAL, and nothing since.
+            found.append(driver)
+            raise asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
+
+    with pytest.raises(sqlalchemy.exc.DBAPIError) as caught:
+        await read()
+
+    assert is_outage(caught.value)
+    async with database.reading() as connection:
+        assert driver_connection(connection) is not found[0]

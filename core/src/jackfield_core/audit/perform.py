@@ -108,12 +108,16 @@ async def _audit(
 
 
 class _Lease:
-    """The lease of one audit."""
+    """The lease of one audit.
+
+    It is known by its end, so nobody looks at it, and nobody cuts it off, while it gets another one.
+    """
 
     def __init__(self, database: Database, driver: str, leased_until: datetime) -> None:
         self._database = database
         self._driver = driver
         self._leased_until: datetime | None = leased_until
+        self._changes = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
@@ -121,13 +125,15 @@ class _Lease:
         task = asyncio.create_task(self._extend_always(), name=f"lease of the audit of {self._driver}")
         try:
             yield
+            await self._changes.acquire()
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        self._changes.release()
 
     async def audit(self) -> DriverAudit:
         """Return what the database holds of the audit; LeaseLost if it is somebody else's."""
-        async with self._database.reading() as connection:
+        async with self._changes, self._database.reading() as connection:
             audit = await DriverAuditTable(connection).find(self._driver)
         if audit is None or audit.leased_until != self._leased_until:
             raise LeaseLost
@@ -150,9 +156,16 @@ class _Lease:
     async def _extend_always(self) -> None:
         while self._leased_until is not None:
             await asyncio.sleep(LEASE / 3)
-            async with self._database.writing() as connection:
-                audits = DriverAuditTable(connection)
-                self._leased_until = await audits.extend(self._driver, self._leased_until, LEASE)
+            try:
+                async with self._changes:
+                    self._leased_until = await self._extended(self._leased_until)
+            except Exception as error:
+                # The database is away, and the lease lasts for two more tries.
+                log.warning("audit.lease_not_extended", driver=self._driver, reason=str(error) or type(error).__name__)
+
+    async def _extended(self, leased_until: datetime) -> datetime | None:
+        async with self._database.writing() as connection:
+            return await DriverAuditTable(connection).extend(self._driver, leased_until, LEASE)
 
 
 def _values(findings: Findings, repaired: Repair) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
 import sqlalchemy.exc
 from sqlalchemy.engine import make_url
@@ -106,6 +107,10 @@ class Database:
             connection = await self._usable()
             try:
                 yield connection
+            except asyncpg.InternalClientError as error:
+                # The server has said goodbye, and its end of the connection is not closed yet: nothing more comes.
+                await connection.invalidate()
+                raise translated(error, "") from error
             except BaseException:
                 await connection.close()
                 raise

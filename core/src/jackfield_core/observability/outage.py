@@ -26,6 +26,9 @@ def is_outage(error: BaseException) -> bool:
         if error.connection_invalidated:
             return True
         cause = error.orig
+    if isinstance(cause, asyncpg.InternalClientError):
+        # The server has ended the connection a moment ago, and the driver waits for what does not come any more.
+        return True
     if isinstance(cause, asyncpg.InterfaceError) and "closed" in str(cause):
         # The connection broke before the statement was sent, so no server has given it a SQLSTATE.
         return True

@@ -107,7 +107,8 @@ def process(site: Site) -> Process:
 @asynccontextmanager
 async def introduced(site: Site) -> AsyncIterator[Core]:
     """Introduce a core to the driver of a process."""
-    options = [("grpc.default_authority", "localhost")]
+    # A channel of its own connections: that the last process did not answer says nothing of the next one.
+    options = [("grpc.default_authority", "localhost"), ("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(f"unix:{site.folder}/driver.sock", options=options) as channel:
         core = Core(channel, timeout=30.0)
         await core.handshake()

@@ -67,10 +67,16 @@ class Keeper:
         self.last_edit: datetime | None = None
         self.edits = 0
 
-    def turn(self, asked: Collection[Key]) -> Mapping[Key, DriverError]:
-        """Take a turn, and return what cannot be made and why; SwitchError if the switch could not be worked with."""
+    def turn(self, asked: Collection[Key], *, is_look: bool) -> Mapping[Key, DriverError]:
+        """Take a turn, and return what cannot be made and why; SwitchError if the switch could not be worked with.
+
+        `is_look` if there is time to ask the switch for more than its configuration.
+        """
         with self._turnstile.turn():
-            return self._turn(asked)
+            failures = self._turn(asked)
+            if is_look and self._device is not None:
+                self._observer.looked(self._switch, self._device)
+            return failures
 
     def hang_up(self) -> None:
         """End the session."""
@@ -114,8 +120,6 @@ class Keeper:
         if must or self._tell_what_differs(situation):
             self._make(device, situation)
         self._save(device)
-        if not asked:
-            self._observer.looked(self._switch, device)
         return self.unmade
 
     def _undoubted(self, device: Device, situation: Situation, asked: Collection[Key]) -> Situation:

@@ -180,7 +180,7 @@ class Worker:
     def _refusal(self) -> DriverError | None:
         """Return why nothing can be done now; None if it can."""
         if self._stopping:
-            return RetryLater("the driver is stopping", code="STOPPING", effect=Effect.NONE)
+            return self._parting()
         if self._in_maintenance():
             reason = f'switch "{self.switch}" is in maintenance, as its inventory says'
             return RetryLater(reason, code="SWITCH_IN_MAINTENANCE", effect=Effect.NONE)
@@ -189,6 +189,10 @@ class Worker:
             return None
         reason = f"{outage.error.reason}, since {outage.since:%Y-%m-%d %H:%M:%S} UTC"
         return RetryLater(reason, code=outage.error.code, effect=Effect.NONE)
+
+    def _parting(self) -> DriverError:
+        reason = f'switch "{self.switch}" is let go: the driver is stopping, or the inventory has lost the switch'
+        return RetryLater(reason, code="STOPPING", effect=Effect.NONE)
 
     # In the worker's own thread.
 
@@ -208,7 +212,7 @@ class Worker:
         with self._changed:
             left, self._waiting = self._waiting, []
         for ticket in left:
-            _answer(ticket, RetryLater("the driver is stopping", code="STOPPING", effect=Effect.NONE))
+            _answer(ticket, self._parting())
 
     def _tell_health(self, before: BackendHealth) -> None:
         """Tell how the switch is doing now, if that is another way than before the turn."""
@@ -246,14 +250,18 @@ class Worker:
         return due - time.monotonic()
 
     def _turn(self, tickets: Sequence[_Ticket]) -> None:
-        self._due = time.monotonic() + self._pace.poll_interval
+        keys = {ticket.key for ticket in tickets if ticket.key is not None}
+        # Who asks all the time keeps nobody from looking around now and then.
+        is_look = not keys or time.monotonic() >= self._due
+        if is_look:
+            self._due = time.monotonic() + self._pace.poll_interval
         if self._stopping or self._in_maintenance() or not self._is_ready():
             self._leave_alone()
             refusal = self._refusal() or RetryLater("no core has introduced itself yet", effect=Effect.NONE)
             for ticket in tickets:
                 _answer(ticket, refusal)
             return
-        failures = self._keeper.turn({ticket.key for ticket in tickets if ticket.key is not None})
+        failures = self._keeper.turn(keys, is_look=is_look)
         self._breaker.close()
         self._trouble.close()
         self._answer_all(tickets, failures)

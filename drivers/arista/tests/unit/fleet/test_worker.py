@@ -9,7 +9,7 @@ from typing import Any
 from jackfield_arista.configuration.model import Configuration
 from jackfield_arista.device.errors import Unreachable
 from jackfield_arista.fleet.worker import Pace, Worker
-from jackfield_sdk import BackendHealth, RetryLater
+from jackfield_sdk import BackendHealth, Kind, RetryLater
 from support.waiting import wait_until
 
 
@@ -23,7 +23,7 @@ class Switch:
         self.edits = 0
         self.owes = self.is_outdated = False
         self.faults = [OSError("no"), RetryLater("the memory cannot be read", code="MEMORY_UNWRITABLE")]
-        self.told = self.turns = 0
+        self.told = self.turns = self.looks = 0
         self.is_dead = self.in_maintenance = False
 
     def is_ready(self) -> bool:
@@ -31,8 +31,9 @@ class Switch:
             raise self.faults.pop()
         return True
 
-    def turn(self, _: Collection[object]) -> dict[Any, Any]:
+    def turn(self, _: Collection[object], *, is_look: bool) -> dict[Any, Any]:
         self.turns += 1
+        self.looks += is_look
         self.is_outdated = False
         if self.is_dead:
             raise Unreachable("leaf1", "no connection")
@@ -92,6 +93,19 @@ def test_a_dead_switch_that_is_reached_otherwise_is_tried_at_once() -> None:
         switch.is_dead = False
         worker.wake(redial=True)
         wait_until(lambda: worker.trouble is None, what="the switch to be tried")
+
+
+def test_a_switch_that_is_asked_all_the_time_is_looked_at_all_the_same() -> None:
+    """Its neighbours change like those of others."""
+    switch = Switch()
+    switch.faults.clear()
+    with working(switch, poll_interval=0.1) as worker:
+
+        def is_looked_at_again() -> bool:
+            worker.make_true((Kind.PORT, "port-1")).result(timeout=20)
+            return switch.looks > 3
+
+        wait_until(is_looked_at_again, what="looks beside the changes", interval=0.0)
 
 
 def _serves_again(worker: Worker) -> None:

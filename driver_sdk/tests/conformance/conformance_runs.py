@@ -30,18 +30,8 @@ class Judged:
         return {case["rule"] for case in self.report["cases"] if case["status"] == status}
 
 
-def judge_in(folder: Path, *arguments: str) -> Judged:
-    """Run `jackfield-conformance` in a folder, and read its report."""
-    report = folder / "report.json"
-    report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "jackfield_sdk.conformance", "--json", str(report), *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=ENVIRONMENT, timeout=280)
-    written = json.loads(report.read_text()) if report.exists() else {"cases": []}
-    return Judged(ended.returncode, ended.stdout + ended.stderr, written)
-
-
 class WarmSuite:
-    """Runs the command as `judge_in` does, in children of a process that has imported it already."""
+    """Runs `jackfield-conformance` in children of a process that has imported it already."""
 
     def __init__(self) -> None:
         command = [sys.executable, str(HERE / "warm_suite.py")]
@@ -54,6 +44,7 @@ class WarmSuite:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         report, output = folder / "report.json", folder / "output.txt"
+        report.unlink(missing_ok=True)
         order = {"arguments": ["--json", str(report), *arguments], "folder": str(folder), "output": str(output)}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,10 +11,18 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from conformance_runs import Judged, judge_in
+from conformance_runs import Judged, WarmSuite
+
+
+@pytest.fixture(scope="session")
+def suite() -> Iterator[WarmSuite]:
+    """Have the suite imported once for all runs."""
+    suite = WarmSuite()
+    yield suite
+    suite.close()
 
 
 @pytest.fixture
-def judge(tmp_path: Path) -> Callable[..., Judged]:
+def judge(suite: WarmSuite, tmp_path: Path) -> Callable[..., Judged]:
     """Run `jackfield-conformance` with arguments."""
-    return partial(judge_in, tmp_path)
+    return partial(suite.judge, tmp_path)

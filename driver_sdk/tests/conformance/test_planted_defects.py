@@ -23,14 +23,6 @@ def addresses() -> Iterator[dict[str, str]]:
         yield told
 
 
-@pytest.fixture(scope="module")
-def suite() -> Iterator[WarmSuite]:
-    """Have the suite imported once for all runs."""
-    suite = WarmSuite()
-    yield suite
-    suite.close()
-
-
 def judge_alone(defect: Defect, suite: WarmSuite, folder: Path, *arguments: str) -> Judged:
     """Run the suite on a driver in a process of its own, with hands at its device if it has one."""
     with tempfile.TemporaryDirectory(prefix="planted-") as name:

@@ -131,6 +131,29 @@ async def test_whoever_is_cancelled_while_a_transaction_begins_leaves_none_open(
         assert not (driver.is_in_transaction() if database.is_postgresql else driver.in_transaction)
 
 
+async def test_who_waits_for_writers_waits_for_those_of_now(database):
+    """A transaction that is open is waited for, whether it commits or not; one that begins later is not."""
+    entered, end = asyncio.Event(), asyncio.Event()
+
+    async def write():
+        async with database.writing():
+            entered.set()
+            await end.wait()
+            raise RuntimeError("refused")
+
+    await database.until_written()
+    writing = asyncio.create_task(write())
+    await entered.wait()
+    waiting = asyncio.create_task(database.until_written())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    end.set()
+    with pytest.raises(RuntimeError):
+        await writing
+    async with database.writing():
+        await asyncio.wait_for(waiting, 30)
+
+
 async def test_whoever_gives_up_waiting_for_a_locked_file_does_not_get_it_later(database, database_url, monkeypatch):
     """SQLite goes on waiting in its thread for whoever was cancelled; what it gets then is given back."""
     if database.is_postgresql:

@@ -1,14 +1,17 @@
 """What a handshake does to the ledger."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from jackfield.driver.v1 import change_pb2
 from jackfield_core.db import delivery
+from jackfield_core.db.driver import Interest
 from jackfield_core.db.network import table as networks
 from jackfield_core.db.port import table as ports
+from jackfield_core.db.unit_of_work import Change
 from jackfield_core.dispatch.reception import OFTEN, Reception
-from jackfield_core.types import Kind
+from jackfield_core.types import Action, Kind
 from msgspec.structs import replace
 
 
@@ -95,6 +98,28 @@ async def test_a_handshake_that_loses_a_race_is_received_again(scene: Any, losin
         assert await tried() == OFTEN + 1 + 2
 
     assert len(await core.debts("a")) == 2
+
+
+async def test_what_is_about_to_be_committed_is_owed_to_who_wants_it_by_now(scene: Any) -> None:
+    """A port that was recorded when the driver wanted none, and is committed a moment later, is not passed over."""
+    core = await scene.core(await scene.raw_driver(kinds=[Kind.NETWORK]))
+    tree = await core.network()
+    await core.until_paid()
+    await core.stop()
+    met = core.registry.entry("a").handshake
+    more = replace(met, interests=(*met.interests, Interest("port", ("create",), ("postcommit",))), left_epochs=None)
+    reception = Reception(core.database, core.registry.attributes, core.registry.required)
+
+    async with core.unit_of_work() as tx:
+        port = core.rows.port(tree.network)
+        await tx.ports.add(port)
+        tx.record(Change(Kind.PORT, Action.CREATE, port, None, tree))
+        receiving = asyncio.create_task(reception.welcome("a", more))
+        # Whoever did not wait would be through long before that.
+        await asyncio.wait({receiving}, timeout=0.5)
+    await receiving
+
+    assert [debt.resource_id for debt in await core.debts("a")] == [port.id]
 
 
 async def test_debts_without_interest_are_forgotten(scene: Any) -> None:

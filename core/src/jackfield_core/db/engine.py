@@ -51,6 +51,7 @@ class Database:
             self._free = asyncio.Semaphore(settings.pool_size)
             self._turns = asyncio.Semaphore(settings.writers)
         self._idle: list[AsyncConnection] = []
+        self._open: set[asyncio.Event] = set()
 
     @property
     def is_postgresql(self) -> bool:
@@ -66,11 +67,26 @@ class Database:
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that commits when the block ends and rolls back when it raises."""
-        async with self._turns, self._connected() as connection, _transaction(connection):
-            yield connection
-            owes_notices = self.notifiers.were_owed(connection)
+        async with self._turns, self._connected() as connection:
+            is_over = asyncio.Event()
+            self._open.add(is_over)
+            try:
+                async with _transaction(connection):
+                    yield connection
+                    owes_notices = self.notifiers.were_owed(connection)
+            finally:
+                self._open.discard(is_over)
+                is_over.set()
         if owes_notices:
             self.notifiers.wake()
+
+    async def until_written(self) -> None:
+        """Return when the transactions of this process that are open now are over; later ones are not waited for.
+
+        Not for whoever is inside of one. What they have read may have changed meanwhile, outside of the database.
+        """
+        for is_over in [*self._open]:
+            await is_over.wait()
 
     @contextlib.asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:

@@ -50,6 +50,8 @@ class Reception:
             Unfit: It cannot read or write the states that the core holds.
             NoVerdict: It has lost everything too often; it is told nothing for a while.
         """
+        # Who is about to commit may have looked at what the driver wanted before; what they create is to be found.
+        await self._database.until_written()
         again, new = await self._receive(name, handshake)
         if again is not None:
             # Counted here, because a transaction that was run again is no second loss.

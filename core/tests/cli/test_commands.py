@@ -42,7 +42,7 @@ def run(*arguments: str | Path) -> tuple[int, str]:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     return result.returncode, result.stdout
 

@@ -13,7 +13,7 @@ HEAVY = {"alembic", "fastapi", "google", "grpc", "httpx", "pydantic", "sqlalchem
 def loaded(module: str) -> set[str]:
     """Return the packages that a fresh interpreter has loaded after the import of *module*, and modules of the core."""
     program = f"import {module}, sys; print(*sys.modules)"
-    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=180)
     names = printed.stdout.split()
     return {name.partition(".")[0] for name in names} | {name for name in names if name.startswith("jackfield_core.")}
 

@@ -8,6 +8,7 @@ from jackfield_core.app import Application
 from jackfield_core.cli.console import end
 from jackfield_core.cli.database import expect_schema, upgrade
 from jackfield_core.cli.options import ConfigOption
+from jackfield_core.cli.server import run
 from jackfield_core.cli.settings import read_settings
 from jackfield_core.observability import logging
 
@@ -34,6 +35,6 @@ def serve(
         upgrade(settings)
     expect_schema(settings)
     try:
-        Application(settings).run()
+        run(Application(settings))
     except OSError as error:
         end(f"cannot serve: {error}")

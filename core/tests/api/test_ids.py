@@ -25,6 +25,16 @@ async def test_resource_is_found_by_its_id_in_upper_case(api: Any) -> None:
     assert (await api.refused("GET", f"networks/{upper}"))[:2] == (404, "NetworkNotFound")
 
 
+async def test_other_resources_are_named_in_upper_case(api: Any) -> None:
+    """In a body as in a path: a subnet and ports of a network, an address on a subnet."""
+    network = (await api.create("network"))["id"]
+    subnet = await api.create("subnet", network_id=network.upper(), ip_version=4, cidr="192.0.2.0/24")
+    port = await api.create("port", network_id=network.upper(), fixed_ips=[{"subnet_id": subnet["id"].upper()}])
+
+    assert (subnet["network_id"], port["network_id"]) == (network, network)
+    assert [one["subnet_id"] for one in port["fixed_ips"]] == [subnet["id"]]
+
+
 async def test_deliveries_are_found_by_ids_in_upper_case(api: Any) -> None:
     """As a filter and in the name of a delivery."""
     network = await api.create("network")

@@ -111,7 +111,7 @@ class CreateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         pairs = _address_pairs(self.allowed_address_pairs) if self.allowed_address_pairs else ()
         secure = flag("port_security_enabled", self.port_security_enabled)
         return PortCreate(
-            network_id=self.network_id,
+            network_id=self.network_id.lower(),
             project_id=project(ctx, self.project_id, self.tenant_id),
             name=self.name,
             description=self.description,
@@ -267,9 +267,10 @@ def _fixed_ips(bodies: Sequence[FixedIpBody]) -> tuple[FixedIpRequest, ...]:
 
 
 def _fixed_ip(body: FixedIpBody) -> FixedIpRequest:
+    subnet_id = body.subnet_id and body.subnet_id.lower()
     if body.ip_address is None:
-        return FixedIpRequest(body.subnet_id)
-    return FixedIpRequest(body.subnet_id, ip_address("fixed_ips", body.ip_address))
+        return FixedIpRequest(subnet_id)
+    return FixedIpRequest(subnet_id, ip_address("fixed_ips", body.ip_address))
 
 
 def _address_pairs(bodies: Sequence[AddressPairBody]) -> tuple[AddressPair, ...]:

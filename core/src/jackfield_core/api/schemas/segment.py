@@ -23,7 +23,7 @@ class CreateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def spec(self, _ctx: RequestContext) -> SegmentCreate:
         """Return what the segment service is asked for."""
         return SegmentCreate(
-            network_id=self.network_id,
+            network_id=self.network_id.lower(),
             spec=segment_spec(self.network_type, self.physical_network, self.segmentation_id),
             name=self.name or "",
             description=self.description or "",

@@ -71,7 +71,7 @@ class CreateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def spec(self, ctx: RequestContext) -> SubnetCreate:
         """Return what the subnet service is asked for."""
         return SubnetCreate(
-            network_id=self.network_id,
+            network_id=self.network_id.lower(),
             project_id=project(ctx, self.project_id, self.tenant_id),
             ip_version=_ip_version(self.ip_version),
             cidr=self.cidr,
@@ -84,7 +84,7 @@ class CreateBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             enable_dhcp=flag("enable_dhcp", self.enable_dhcp),
             ipv6_address_mode=_mode("ipv6_address_mode", self.ipv6_address_mode),
             ipv6_ra_mode=_mode("ipv6_ra_mode", self.ipv6_ra_mode),
-            segment_id=self.segment_id,
+            segment_id=self.segment_id and self.segment_id.lower(),
         )
 
 

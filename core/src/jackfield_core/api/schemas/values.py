@@ -23,6 +23,7 @@ MAX_TEXT = 255
 
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Uuid = Annotated[str, Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\Z")]
+"""An id in the letters that a client likes; our own are lower-case."""
 Flag = bool | int | str
 Number = int | str
 

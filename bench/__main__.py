@@ -20,12 +20,12 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from bench import audit, debts, floor, hosts, overhead, scale, silence, switches, wiring
+from bench import audit, debts, floor, hosts, mending, overhead, scale, silence, switches, wiring
 from bench.client import Client, Phase
 from bench.stack import Stack, fabrics
 
 HOST = "bench-host"
-SECTIONS = ("requests", "overhead", "scale", "audit", "debts", "hosts", "wiring", "switches", "silence")
+SECTIONS = ("requests", "overhead", "scale", "audit", "debts", "hosts", "wiring", "switches", "silence", "mending")
 
 
 def main() -> int:
@@ -57,6 +57,7 @@ def main() -> int:
     wired = _wiring(arguments) if "wiring" in arguments.sections else []
     switched = asyncio.run(_switches()) if "switches" in arguments.sections else []
     silent = _silence(arguments) if "silence" in arguments.sections else []
+    mended = _mending(arguments) if "mending" in arguments.sections else []
     if arguments.json:
         sections = {
             "requests": results,
@@ -68,9 +69,10 @@ def main() -> int:
             "wiring": _rows(wired),
             "switches": _rows(switched),
             "silence": _rows(silent),
+            "mending": _rows(mended),
         }
         arguments.json.write_text(json.dumps(sections, indent=1))
-    figures += [*scales, *audits, *paid, *streams, *wired, *switched, *silent]
+    figures += [*scales, *audits, *paid, *streams, *wired, *switched, *silent, *mended]
     return 1 if any(row["errors"] for row in results) or any(figure.is_over for figure in figures) else 0
 
 
@@ -148,6 +150,14 @@ async def _switches() -> list[overhead.Figure]:
 def _silence(arguments: argparse.Namespace) -> list[overhead.Figure]:
     """Measure what users notice of a driver that does not answer."""
     figures = silence.measure(rounds=max(3, arguments.rounds // 10), creates=20)
+    for figure in figures:
+        print(f"  {figure}")
+    return figures
+
+
+def _mending(arguments: argparse.Namespace) -> list[overhead.Figure]:
+    """Measure how long hosts are cut off that somebody has broken."""
+    figures = mending.measure(rounds=max(3, arguments.rounds // 10))
     for figure in figures:
         print(f"  {figure}")
     return figures

@@ -51,7 +51,7 @@ def test_a_remote_switch_is_wired_and_repaired(lab: Any, tmp_path: Path, scheme:
     """Without a file of the host an agent wires its guests, and notices that ovs-vswitchd restarted."""
     host = lab.host()
     listens(host, scheme, make_pki(tmp_path))
-    agent = lab.agent(host, **remote_settings(scheme, tmp_path)).started()
+    agent = lab.agent(host, **remote_settings(scheme, tmp_path), audit_interval=3600).started()
     ports = [a_port(1, network=NETWORK), a_port(2, network=NETWORK)]
     guests = [lab.guest(host, port) for port in ports]
     agent.network(NETWORK)
@@ -67,7 +67,7 @@ def test_a_remote_switch_is_wired_and_repaired(lab: Any, tmp_path: Path, scheme:
     assert f"p{scheme}:6655:127.0.0.1" in host.vsctl("get-controller", "br-phy")
     wanted = len(host.flows("br-int"))
     host.restart_switchd()
-    eventually(lambda: len(host.flows("br-int")) == wanted, "the flows are back", seconds=3)
+    eventually(lambda: len(host.flows("br-int")) == wanted, "the flows are back")
     eventually(lambda: guests[0].pings("192.168.7.2"), "the guests talk again")
 
 

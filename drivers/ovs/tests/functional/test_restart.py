@@ -78,9 +78,9 @@ def test_local_vlans_survive_a_restart(lab: Any) -> None:
     assert one.host.vsctl("get", "port", one.guest.tap, "tag") == tag
 
 
-def test_a_restart_of_ovs_vswitchd_is_repaired_within_three_seconds(lab: Any) -> None:
-    """ovs-vswitchd loses all flows when it restarts; the agent puts them back without being told."""
-    one, two = a_pair(lab)
+def test_a_restart_of_ovs_vswitchd_is_repaired_because_its_session_broke(lab: Any) -> None:
+    """ovs-vswitchd loses all flows when it restarts; they are back before any audit. `bench.mending` has the time."""
+    one, two = a_pair(lab, audit_interval=3600)
     wanted = {bridge: one.host.flows(bridge) for bridge in ("br-int", "br-tun", "br-phy")}
 
     one.host.restart_switchd()
@@ -88,7 +88,6 @@ def test_a_restart_of_ovs_vswitchd_is_repaired_within_three_seconds(lab: Any) ->
     eventually(
         lambda: all(len(one.host.flows(bridge)) == len(wanted[bridge]) for bridge in wanted),
         "the flows are back",
-        seconds=3,
     )
     eventually(lambda: one.guest.pings(two.port.ip_addresses[0]), "the guests talk again")
     assert one.agent.reports[one.port.id]["state"] == "up"

@@ -161,6 +161,7 @@ async def test_killed(core: Core) -> None:
     "What was answered with done is true when the answer comes, whatever becomes of the driver right after it.",
     "MechanismService, Postcommit, and Duties of a driver 11",
     needs=("kill", "postcommit"),
+    within=120.0,
     since="1.1",
 )
 async def test_done_is_true(core: Core) -> None:

@@ -61,7 +61,7 @@ class Somebody:
         """
         try:
             return getattr(self._session, operation)(**arguments)
-        except OSError as error:
+        except (OSError, EOFError) as error:
             raise TransportError(str(error)) from error
 
     def ask_later(self, operation: str, **arguments: Any) -> Any:

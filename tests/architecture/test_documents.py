@@ -1,6 +1,7 @@
 """The documents say what the code says: settings, metrics, events of the log, alerts, and where links lead."""
 
 import ast
+import configparser
 import re
 import subprocess
 import sys
@@ -90,6 +91,20 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
+def test_arrows_of_the_picture_are_those_that_are_held() -> None:
+    """ARCHITECTURE.md draws the layers of the core that `.importlinter` enforces, and tells of every folder."""
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    drawn = re.search(r"^core: (.*?)```", page, re.MULTILINE | re.DOTALL)
+    assert drawn is not None
+    contract = configparser.ConfigParser()
+    contract.read(ROOT / ".importlinter")
+    held = contract["importlinter:contract:core-layers"]["layers"].replace("jackfield_core.", "").split("\n")
+    folders = {path.parent.name for path in (ROOT / "core/src/jackfield_core").glob("*/__init__.py")}
+
+    assert [layer(text) for text in ["__main__", *drawn[1].split("►")]] == [layer(text) for text in held if text]
+    assert {folder for folder in folders if f"`{folder}/`" not in page} == set()
+
+
 def test_every_metric_is_explained(series: dict[str, set[str]]) -> None:
     """An operator finds each number of `/metrics` on a page, and pages name no other."""
     told = [names for names in map(set, REGISTRY._collector_to_names.values()) if METRIC.match(min(names))]
@@ -166,6 +181,11 @@ def unknown(model: type[BaseModel], values: Mapping[str, Any], above: str = "") 
         for one in value if isinstance(value, list) else [value]:
             if below is not None and isinstance(one, dict):
                 yield from unknown(below, one, f"{above}{name}.")
+
+
+def layer(text: str) -> set[str]:
+    """Return the packages of one layer, as they are drawn or listed."""
+    return {name.strip() for name in text.split("|")}
 
 
 def nested(path: str) -> dict[str, Any]:

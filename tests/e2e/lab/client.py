@@ -51,7 +51,7 @@ class Client:
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             env=_without_other_clouds(os.environ) | self.settings,
         )
         return Answer(tuple(command), done.returncode, done.stdout + done.stderr)

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from jackfield_core.api.listing import Listing, read_fields, read_pairs
 from jackfield_core.api.message import NO_CONTENT, Answer, Request
-from jackfield_core.api.resource import Handler, View, read_id
+from jackfield_core.api.resource import Handler, read_id
 from jackfield_core.api.schemas import agent as schema
 from jackfield_core.api.schemas.envelope import Envelope
 from jackfield_core.api.schemas.values import flag
+from jackfield_core.api.view import View
 from jackfield_core.db.agent import AgentTable
 from jackfield_core.services.agent import AgentService, AgentView
 

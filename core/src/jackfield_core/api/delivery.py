@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from jackfield_core.api.listing import Condition, Listing, read_fields, read_pairs
 from jackfield_core.api.message import Answer, Request
-from jackfield_core.api.resource import Handler, View
+from jackfield_core.api.resource import Handler
 from jackfield_core.api.schemas import delivery as schema
 from jackfield_core.api.schemas.values import flag
+from jackfield_core.api.view import View
 from jackfield_core.db import status
 from jackfield_core.services.status import StatusService
 

@@ -13,9 +13,10 @@ from msgspec import Struct
 from jackfield_core.api.faults import bad_request
 from jackfield_core.api.listing import read_pairs
 from jackfield_core.api.message import Answer, Request
-from jackfield_core.api.resource import Handler, encode, read_id
+from jackfield_core.api.resource import Handler, read_id
 from jackfield_core.api.schemas import delivery, diagnosis
 from jackfield_core.api.schemas import driver as schema
+from jackfield_core.api.view import encode
 from jackfield_core.services.driver import DriverService
 
 BodyT = TypeVar("BodyT", bound=Struct)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from jackfield_core.api.message import Answer, Request
-from jackfield_core.api.resource import Handler, encode
+from jackfield_core.api.resource import Handler
+from jackfield_core.api.view import encode
 from jackfield_core.errors import NotFound
 from jackfield_core.extensions.base import Extension
 

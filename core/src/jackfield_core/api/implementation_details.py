@@ -6,8 +6,9 @@ from typing import Generic, TypeVar
 from jackfield_core.api.faults import bad_request
 from jackfield_core.api.listing import read_fields, read_pairs
 from jackfield_core.api.message import Answer, Request
-from jackfield_core.api.resource import Handler, View, read_id
+from jackfield_core.api.resource import Handler, read_id
 from jackfield_core.api.schemas import implementation_details as schema
+from jackfield_core.api.view import View
 from jackfield_core.context import RequestContext
 from jackfield_core.services.implementation_details import ImplementationDetailsService, NetworkDetails, PortDetails
 

@@ -4,10 +4,11 @@ from functools import partial
 
 from jackfield_core.api import conditions
 from jackfield_core.api.listing import Condition, Listing
-from jackfield_core.api.resource import Deliveries, Resource, View
+from jackfield_core.api.resource import Deliveries, Resource
 from jackfield_core.api.schemas import delivery
 from jackfield_core.api.schemas import network as schema
 from jackfield_core.api.schemas.envelope import Envelope
+from jackfield_core.api.view import View
 from jackfield_core.db.network import NetworkTable, table
 from jackfield_core.db.tree import NetworkTree
 from jackfield_core.services.attribute import AttributeService

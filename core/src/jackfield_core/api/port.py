@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from jackfield_core.api import conditions
 from jackfield_core.api.listing import Condition, Listing
 from jackfield_core.api.message import Answer, Request
-from jackfield_core.api.resource import Deliveries, Resource, View, expected_revision, read_id
+from jackfield_core.api.resource import Deliveries, Resource, expected_revision, read_id
 from jackfield_core.api.schemas import delivery
 from jackfield_core.api.schemas import port as schema
 from jackfield_core.api.schemas.envelope import Envelope
+from jackfield_core.api.view import View
 from jackfield_core.db.port import Port, PortTable, table
 from jackfield_core.errors import RevisionMismatch
 from jackfield_core.services.attribute import AttributeService

@@ -10,9 +10,10 @@ import msgspec
 from jackfield_core.api.faults import bad_request
 from jackfield_core.api.listing import Pairs, read_fields, read_pairs
 from jackfield_core.api.message import NO_CONTENT, Answer, Request
-from jackfield_core.api.resource import Handler, View, read_id
+from jackfield_core.api.resource import Handler, read_id
 from jackfield_core.api.schemas import port_binding as schema
 from jackfield_core.api.schemas.envelope import Envelope
+from jackfield_core.api.view import View
 from jackfield_core.services.port_binding import PortBinding, PortBindingService
 
 

@@ -1,9 +1,7 @@
 """The five verbs that resources have in common: parse, call the service, render.
 
 What differs between resources is said by a :class:`View`, by the shapes of its
-bodies, and by how lists are narrowed. Answers of whole lists are encoded in one
-go from typed values; only a client that asks for certain ``fields``, or a driver
-that adds attributes of its own, makes us pick them one by one.
+bodies, and by how lists are narrowed.
 
 How far drivers are with a resource is shown to administrators, with one resource
 always, and in a list if they ask for it: it costs one query.
@@ -14,17 +12,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from jackfield_core.api.faults import bad_request
-from jackfield_core.api.listing import Listing, Page, read_fields, read_pairs
+from jackfield_core.api.listing import Listing, read_fields, read_pairs
 from jackfield_core.api.message import NO_CONTENT, Answer, Request
 from jackfield_core.api.schemas import delivery
 from jackfield_core.api.schemas.envelope import NO_VENDORS, Envelope, Opened, VendorNames
+from jackfield_core.api.view import NO_OWN, Own, View, ids_of
 from jackfield_core.context import RequestContext
 from jackfield_core.db.query import ListQuery
 from jackfield_core.errors import NotFound
-from jackfield_core.services.attribute import AttributeService, Shown
+from jackfield_core.services.attribute import AttributeService
 from jackfield_core.services.status import StatusService
 from jackfield_core.types import Kind
 
@@ -42,12 +41,6 @@ Handler = Callable[[Request, str], Awaitable[Answer]]
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REVISION = re.compile(rb"\s*revision_number=(\d{1,18})\s*")
-
-encode = msgspec.json.Encoder().encode
-
-Own = Mapping[str, Shown]
-"""Attributes that are not of the shape, such as those of vendors, by id of the resource."""
-_NO_OWN: Own = {}
 
 
 class Service(Protocol[CreateIn, UpdateIn, RowOut]):
@@ -72,64 +65,6 @@ class UpdateBody(Protocol[SpecOut]):
     """A body that asks for changes."""
 
     def spec(self) -> SpecOut: ...
-
-
-class View(Generic[RowT]):
-    """How rows of one kind are shown: ``{"port": …}`` and ``{"ports": […]}``.
-
-    Args:
-        name: Name of the resource on the wire.
-        render: Turns a row into *shape*.
-        shape: What users see of a row.
-        collection: Name of several of them, if it is not the name with an "s".
-        render_for_users: Turns a row into what those see of it who may not know of hosts, if that is less.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        render: Callable[[RowT], Struct],
-        shape: type[Struct],
-        *,
-        collection: str = "",
-        render_for_users: Callable[[RowT], Struct] | None = None,
-    ) -> None:
-        self.name = name
-        self.collection = collection or f"{name}s"
-        self.attributes = {field.encode_name: field.name for field in msgspec.structs.fields(shape)}
-        self._render = render
-        self._render_for_users = render_for_users or render
-
-    def shapes(self, rows: Sequence[RowT], ctx: RequestContext) -> Sequence[Struct]:
-        """Return rows as the caller sees them."""
-        render = self._render if ctx.sees_hosts else self._render_for_users
-        return [render(row) for row in rows]
-
-    def one(self, status: int, shape: Struct, fields: Sequence[str] = (), own: Own = _NO_OWN) -> Answer:
-        """Answer with one resource; *own* are attributes that are not of its shape, by id."""
-        return Answer(status, encode({self.name: self._picked(shape, fields, own)}))
-
-    def many(self, status: int, shapes: Sequence[Struct], own: Own = _NO_OWN) -> Answer:
-        """Answer with several resources."""
-        shown = [self._picked(shape, (), own) for shape in shapes] if own else shapes
-        return Answer(status, encode({self.collection: shown}))
-
-    def page(self, shapes: Sequence[Struct], page: Page, request: Request, own: Own = _NO_OWN) -> Answer:
-        """Answer with a page, the fields that are wanted of it, and links to other pages."""
-        if page.query.limit is None and not page.fields:
-            return self.many(200, shapes, own)
-        body: dict[str, object] = {self.collection: [self._picked(one, page.fields, own) for one in shapes]}
-        if links := page.links(request, ids_of(shapes)):
-            body[f"{self.collection}_links"] = links
-        return Answer(200, encode(body))
-
-    def _picked(self, shape: Struct, fields: Sequence[str], own: Own) -> object:
-        if not fields and not own:
-            return shape
-        attributes = self.attributes
-        picked = {name: getattr(shape, attributes[name]) for name in fields or attributes if name in attributes}
-        shown = {name: value for name, value in picked.items() if value is not UNSET}
-        return {**shown, **own[shape.id]} if own else shown  # type: ignore[attr-defined]
 
 
 class Deliveries(NamedTuple):
@@ -221,7 +156,7 @@ class Resource(Generic[CreateT, UpdateT, RowT]):
     async def _own(self, request: Request, shapes: Sequence[Struct], fields: Sequence[str] = ()) -> Own:
         """Return the attributes of vendors that are shown with resources."""
         if self._attributes is None or not self._attributes.names(request.ctx):
-            return _NO_OWN
+            return NO_OWN
         return await self._attributes.shown(request.ctx, ids_of(shapes), fields)
 
     async def _with_deliveries(self, request: Request, shapes: Sequence[Struct], own: Own) -> Own:
@@ -273,8 +208,3 @@ def expected_revision(request: Request) -> int | None:
     if match is None:
         raise bad_request(f"Invalid input for If-Match. Reason: '{header.decode('latin-1')}' is not revision_number=N.")
     return int(match[1])
-
-
-def ids_of(shapes: Sequence[Struct]) -> Sequence[str]:
-    """Return the ids of resources as users see them."""
-    return [shape.id for shape in shapes]  # type: ignore[attr-defined]

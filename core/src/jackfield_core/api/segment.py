@@ -2,9 +2,10 @@
 
 from jackfield_core.api import conditions
 from jackfield_core.api.listing import Listing
-from jackfield_core.api.resource import Resource, View
+from jackfield_core.api.resource import Resource
 from jackfield_core.api.schemas import segment as schema
 from jackfield_core.api.schemas.envelope import Envelope
+from jackfield_core.api.view import View
 from jackfield_core.db.segment import Segment, SegmentTable, table
 from jackfield_core.services.segment import SegmentService
 from jackfield_core.services.spec import SegmentCreate, SegmentUpdate

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from starlette.types import Receive, Scope, Send
 
 from jackfield_core.api.message import SCOPE_KEY, Answer, Request
-from jackfield_core.api.resource import encode
+from jackfield_core.api.view import encode
 
 VERSION = "v2.0"
 

@@ -120,9 +120,12 @@ def _alive(resources: sa.Table) -> Statement:
 
 _ALIVE = {kind: _alive(resources) for kind, resources in _TABLES.items()}
 _AGREE = Statement(sa.update(table).where(_of_driver, _is_held).values(owed=True, owed_since=_at, **PAID))
+_KEY = (table.c.kind, table.c.resource_id, table.c.driver)
+# In one order, as everybody who takes many: two of them never wait in a circle.
+_owed = sa.select(*_KEY).where(_of_driver, table.c.orphan, table.c.owed).order_by(*_KEY).with_for_update()
 _HOLD = Statement(
     sa.update(table)
-    .where(_of_driver, table.c.orphan, table.c.owed)
+    .where(sa.tuple_(*_KEY).in_(_owed))
     .values(owed=False, owed_since=sa.null(), claim=sa.null(), leased_until=sa.null(), **PAID)
 )
 _above = sa.bindparam("above", type_=sa.BigInteger)

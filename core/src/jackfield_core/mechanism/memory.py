@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from jackfield_core.attributes.catalogue import Catalogue, load_declarations
+from jackfield_core.db.attempts import retried
 from jackfield_core.db.base import now
 from jackfield_core.db.driver import DriverRecord, DriverTable
 from jackfield_core.db.engine import Database
@@ -81,6 +82,7 @@ class Memory:
             entry.recalled(known)
 
 
+@retried
 async def change_record(
     database: Database, name: str, change: Callable[[DriverRecord], DriverRecord]
 ) -> DriverRecord | None:

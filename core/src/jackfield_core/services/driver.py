@@ -99,6 +99,7 @@ class DriverService(DriverLooks):
         self._wake([name])
         return Asked(before, is_compared, agreed)
 
+    @retried
     async def quarantine(self, ctx: RequestContext, name: str, reason: str) -> None:
         """Forbid every call to a driver until it is released; what it is owed is kept.
 

@@ -1,0 +1,46 @@
+"""A quarantine begins, whoever else is at what the driver is owed."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import psycopg
+import pytest
+from jackfield_core.db.base import now
+from jackfield_core.db.engine import Database
+from jackfield_core.db.orphan import Orphan, OrphanTable
+from jackfield_core.db.unit_of_work import UnitOfWork
+from jackfield_core.mechanism.answers import Handshake
+from jackfield_core.mechanism.memory import change_record
+from jackfield_core.mechanism.record import introduced, quarantined
+from jackfield_core.types import Kind
+
+_LOCK = "SELECT 1 FROM delivery WHERE resource_id = %s FOR UPDATE"
+_WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+
+async def test_a_quarantine_that_waits_in_a_circle_is_tried_again(
+    database: Database, database_url: str, unit_of_work: UnitOfWork
+) -> None:
+    """Of two that hold what the other one wants the database ends one; the quarantine begins all the same."""
+    if not database.is_postgresql:
+        pytest.skip("has one writer, who waits for nobody")
+    async with unit_of_work() as tx:
+        await tx.drivers.save(introduced("ovs", Handshake("1.0", "an-instance"), now(), None))
+        await OrphanTable(tx.connection).add("ovs", [Orphan(Kind.PORT, id, 1) for id in ("p1", "p2")], owed=True)
+
+    async with await psycopg.AsyncConnection.connect(database_url) as other:
+        await other.execute(_LOCK, ["p2"])
+        beginning = asyncio.ensure_future(
+            change_record(database, "ovs", lambda known: quarantined(known, "why", now()))
+        )
+        async with asyncio.timeout(30):
+            while (await (await other.execute(_WAITS)).fetchone()) == (0,):
+                await asyncio.sleep(0.01)
+        with contextlib.suppress(psycopg.errors.DeadlockDetected):
+            await other.execute(_LOCK, ["p1"])
+
+    record: Any = await beginning
+    assert record.quarantined_at is not None
+    async with unit_of_work.reading() as tables:
+        assert [debt.owed for debt in await tables.deliveries.list(owed=None)] == [False, False]

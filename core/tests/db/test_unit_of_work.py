@@ -115,5 +115,5 @@ async def test_the_feed_does_not_name_the_network_of_a_port_that_is_on_no_host(u
 
 
 def replace_states(change, **states):
-    change.states.update(states)
+    change.states = states
     return change

@@ -49,10 +49,9 @@ _CURRENT, _ORIGINAL, _RELATED, _STATE = (
     tag(ChangeMessage, name) for name in ("current", "original", "related", "state")
 )
 # A length below 128 is one byte; that of a digest is always the same.
-_OWN = b"%b%%c%%b%b%%c%%b%b%%b%b%c" % (
-    *(tag(ChangeMessage, name) for name in ("change_id", "id", "revision", "digest")),
-    hashlib.sha256().digest_size,
-)
+_OWN = b"%b%%c%%b%b%%c%%b%b%%b%b" % tuple(
+    tag(ChangeMessage, name) for name in ("change_id", "id", "revision", "digest")
+) + varint(hashlib.sha256().digest_size)
 _NETWORK, _SUBNET, _PORT = (tag(change_pb2.Resource, kind) for kind in KINDS)
 
 

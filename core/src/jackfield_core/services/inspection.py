@@ -74,9 +74,7 @@ async def inspect(
         lags = await LagTable(connection).list()
     hello = introduction(str(uuid.uuid4()), await deployment_id(database, settings.deployment_id))
     timeout = settings.mechanism.handshake_timeout
-    sights = await asyncio.gather(
-        *(look(driver, records.get(driver.name), hello, timeout) for driver in drivers)
-    )
+    sights = await asyncio.gather(*(look(driver, records.get(driver.name), hello, timeout) for driver in drivers))
     inspections = [
         _inspection(driver, records.get(driver.name), seen, lags.get(driver.name, Lag(driver.name)))
         for driver, seen in zip(drivers, sights, strict=True)

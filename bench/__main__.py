@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,31 +49,28 @@ def main() -> int:
     if "requests" in arguments.sections:
         for count in arguments.drivers:
             results += asyncio.run(_measure(count, arguments))
-    figures = asyncio.run(_overhead(arguments)) if "overhead" in arguments.sections else []
-    scales = asyncio.run(_scale(arguments)) if "scale" in arguments.sections else []
-    audits = asyncio.run(_audit(arguments)) if "audit" in arguments.sections else []
-    paid = asyncio.run(_debts(arguments)) if "debts" in arguments.sections else []
-    streams = asyncio.run(_hosts(arguments)) if "hosts" in arguments.sections else []
-    wired = _wiring(arguments) if "wiring" in arguments.sections else []
-    switched = asyncio.run(_switches()) if "switches" in arguments.sections else []
-    silent = _silence(arguments) if "silence" in arguments.sections else []
-    mended = _mending(arguments) if "mending" in arguments.sections else []
+    figures = _figures(arguments)
     if arguments.json:
-        sections = {
-            "requests": results,
-            "overhead": _rows(figures),
-            "scale": _rows(scales),
-            "audit": _rows(audits),
-            "debts": _rows(paid),
-            "hosts": _rows(streams),
-            "wiring": _rows(wired),
-            "switches": _rows(switched),
-            "silence": _rows(silent),
-            "mending": _rows(mended),
-        }
-        arguments.json.write_text(json.dumps(sections, indent=1))
-    figures += [*scales, *audits, *paid, *streams, *wired, *switched, *silent, *mended]
-    return 1 if any(row["errors"] for row in results) or any(figure.is_over for figure in figures) else 0
+        rows = {section: _rows(of_section) for section, of_section in figures.items()}
+        arguments.json.write_text(json.dumps({"requests": results, **rows}, indent=1))
+    is_over = any(figure.is_over for of_section in figures.values() for figure in of_section)
+    return 1 if is_over or any(row["errors"] for row in results) else 0
+
+
+def _figures(arguments: argparse.Namespace) -> dict[str, Sequence[overhead.Figure]]:
+    """Measure what has limits; return the figures by section, none for those that nobody asked for."""
+    runs: dict[str, Callable[[], Sequence[overhead.Figure]]] = {
+        "overhead": lambda: asyncio.run(_overhead(arguments)),
+        "scale": lambda: asyncio.run(_scale(arguments)),
+        "audit": lambda: asyncio.run(_audit(arguments)),
+        "debts": lambda: asyncio.run(_debts(arguments)),
+        "hosts": lambda: asyncio.run(_hosts(arguments)),
+        "wiring": lambda: _wiring(arguments),
+        "switches": lambda: asyncio.run(_switches()),
+        "silence": lambda: _silence(arguments),
+        "mending": lambda: _mending(arguments),
+    }
+    return {section: run() if section in arguments.sections else [] for section, run in runs.items()}
 
 
 async def _measure(drivers: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ as bytes, or None for the good one; or it never returns, or ends the call with a
 """
 
 import asyncio
+import functools
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -221,6 +222,7 @@ def _failures(request: Any, error: change_pb2.Error) -> Any:
     )
 
 
+@functools.cache
 def _padding(size: int) -> bytes:
     """Return an unknown field of *size* bytes, which a decoder skips."""
     length, rest = b"", size

@@ -18,7 +18,7 @@ from typing import Any, Self
 import httpx
 from support.waiting import wait_until
 
-from mirror.stage import BIND_TIMEOUT, BUDGET, Stage
+from mirror.stage import BIND_TIMEOUT, BUDGET, PATIENCE, Stage
 
 ROUNDING = 1.01
 """gRPC rounds a time-out up when it writes it into a header, by one per cent at most."""
@@ -76,18 +76,28 @@ class Ordeal:
             self.created.append(answer.json()["network"]["id"])
         return answer
 
-    def refused_or_passed(self, *, because: str = "") -> httpx.Response:
-        """Create a network without a verdict of the driver: 503 if it is required, 201 if it is advisory."""
+    def refused_or_passed(self, *, because: str = "") -> None:
+        """Create a network without a verdict of the driver: 503 if it is required, 201 if it is advisory.
+
+        On a busy machine it may misbehave too late to be heard; a required one is then asked again.
+        """
+        reason = self._without_verdict()
+        deadline = time.monotonic() + PATIENCE
+        while self.is_required and because not in reason and _is_late(reason) and time.monotonic() < deadline:
+            reason = self._without_verdict()
+        assert because in reason or not self.is_required, reason
+
+    def _without_verdict(self) -> str:
         answer = self.create()
         assert answer.status_code == (503 if self.is_required else 201), answer.text
-        if self.is_required:
-            error = answer.json()["NeutronError"]
-            assert error["type"] == "MechanismDriverUnavailable"
-            assert f'"{self.evil.name}"' in error["message"]
-            assert because in error["message"], error["message"]
-            assert error["message"].isprintable()
-            assert len(error["message"]) < 1500
-        return answer
+        if not self.is_required:
+            return ""
+        error = answer.json()["NeutronError"]
+        assert error["type"] == "MechanismDriverUnavailable"
+        assert f'"{self.evil.name}"' in error["message"]
+        assert error["message"].isprintable()
+        assert len(error["message"]) < 1500
+        return str(error["message"])
 
     def owed(self, *, because: str) -> str:
         """Create a network that the driver takes before the commit and not after it; return why it is owed."""
@@ -144,3 +154,7 @@ class Ordeal:
             assert len(json.dumps(line)) < LONGEST_LINE, line["event"]
             texts = [str(value) for value in line.values()]
             assert all(text.isprintable() for text in texts), line
+
+
+def _is_late(reason: str) -> bool:
+    return "DEADLINE_EXCEEDED" in reason or "breaker-open" in reason

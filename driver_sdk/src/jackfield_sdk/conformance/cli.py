@@ -10,12 +10,12 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from jackfield_sdk.conformance import SUITE_VERSION
+from jackfield_sdk.conformance import SUITE_VERSION, arguments
 from jackfield_sdk.conformance.endpoint import fault_in
 
 _EPILOGUE = """
@@ -46,56 +46,24 @@ def main() -> None:
 
 @app.command(epilog=_EPILOGUE)
 def conformance(
-    endpoint: Annotated[str, typer.Option(help="Address of the driver: unix:///path or host:port.")] = "",
-    tls_ca: Annotated[
-        Path | None,
-        typer.Option(exists=True, help="PEM file of the authority that the driver is signed by; turns TLS on."),
-    ] = None,
-    tls_certificate: Annotated[
-        Path | None, typer.Option(exists=True, help="PEM file of the suite's own certificate, for mutual TLS.")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(exists=True, help="PEM file of its key.")] = None,
-    params: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="TOML file: physical networks, VLANs and hosts that the suite may use."
-        ),
-    ] = None,
-    command: Annotated[
-        str,
-        typer.Option(help="Command that serves the driver in the foreground. The suite starts, stops and kills it."),
-    ] = "",
-    restart_command: Annotated[
-        str, typer.Option(help="Shell command that ends the driver if it runs, and starts it; instead of --command.")
-    ] = "",
-    kill_command: Annotated[
-        str, typer.Option(help="Shell command that ends the driver with SIGKILL; goes with --restart-command.")
-    ] = "",
-    driver_log: Annotated[
-        Path | None, typer.Option(help="File that the driver logs to; it is searched for secrets.")
-    ] = None,
-    expected_failures: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="TOML file with rules that may fail, each with a reason. One that passes is a failure too.",
-        ),
-    ] = None,
-    only: Annotated[
-        str, typer.Option(help="Run these only, separated by commas: groups (C), ids (C4), names, globs, C4[port].")
-    ] = "",
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the random runs; without it a new one, which is printed.")
-    ] = None,
-    examples: Annotated[int, typer.Option(min=1, help="Number of random runs.")] = 20,
-    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write JSON to this file.")] = None,
-    summary: Annotated[
-        Path | None, typer.Option(help="Write a summary in Markdown to this file, for publication.")
-    ] = None,
-    list_rules: Annotated[bool, typer.Option("--list", help="List all rules and end.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Show the version of the suite and end.")] = False,
+    endpoint: arguments.Endpoint = "",
+    tls_ca: arguments.TlsCa = None,
+    tls_certificate: arguments.TlsCertificate = None,
+    tls_key: arguments.TlsKey = None,
+    params: arguments.Params = None,
+    command: arguments.Command = "",
+    restart_command: arguments.RestartCommand = "",
+    kill_command: arguments.KillCommand = "",
+    driver_log: arguments.DriverLog = None,
+    expected_failures: arguments.ExpectedFailures = None,
+    only: arguments.Only = "",
+    seed: arguments.Seed = None,
+    examples: arguments.Examples = 20,
+    junit: arguments.JUnit = None,
+    json: arguments.Json = None,
+    summary: arguments.Summary = None,
+    list_rules: arguments.ListRules = False,
+    version: arguments.Version = False,
 ) -> None:
     """Prove a mechanism driver of any language against the contract jackfield.driver.v1.
 
@@ -108,10 +76,21 @@ def conformance(
         return
     _require_pytest()
     if list_rules:
-        from jackfield_sdk.conformance.rulebook import as_text
-
-        typer.echo(as_text())
+        _show_rules()
         return
+    _require_sense(endpoint, command, restart_command, kill_command)
+    # There are no local names but those of the options.
+    sys.exit(_run(_for_pytest(locals())))
+
+
+def _show_rules() -> None:
+    from jackfield_sdk.conformance.rulebook import as_text
+
+    typer.echo(as_text())
+
+
+def _require_sense(endpoint: str, command: str, restart_command: str, kill_command: str) -> None:
+    """Refuse what is missing, and what does not go together."""
     if not endpoint:
         raise typer.BadParameter("--endpoint is needed, as unix:///path or host:port")
     if fault := fault_in(endpoint):
@@ -120,28 +99,15 @@ def conformance(
         raise typer.BadParameter("--kill-command goes with --restart-command")
     if command and restart_command:
         raise typer.BadParameter("--command and --restart-command are two ways to the same; give one")
-    told = {
-        "--endpoint": endpoint,
-        "--tls-ca": tls_ca,
-        "--tls-certificate": tls_certificate,
-        "--tls-key": tls_key,
-        "--params": params,
-        "--command": command,
-        "--restart-command": restart_command,
-        "--kill-command": kill_command,
-        "--driver-log": driver_log,
-        "--expected-failures": expected_failures,
-        "--only": only,
-        "--seed": seed,
-        "--examples": examples,
-        "--junit": junit,
-        "--json": json,
-        "--summary": summary,
-    }
-    sys.exit(_run([f"{name}={value}" for name, value in told.items() if value not in (None, "")]))
 
 
-def _run(arguments: list[str]) -> int:
+def _for_pytest(told: Mapping[str, object]) -> list[str]:
+    """Write what the command was told as options of the plugin, which have the same names."""
+    given = {name: value for name, value in told.items() if value not in (None, "") and value is not False}
+    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+
+
+def _run(options: list[str]) -> int:
     """Run pytest with nothing but the suite: no plugins, no configuration of the folder we happen to be in."""
     import pytest
 
@@ -155,7 +121,7 @@ def _run(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="jackfield-") as folder:
         # Hypothesis would leave a folder of its own where we are.
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
-        status = pytest.main(["-c", os.devnull, f"--rootdir={cases}", *own, *arguments, str(cases)], plugins=[display])
+        status = pytest.main(["-c", os.devnull, f"--rootdir={cases}", *own, *options, str(cases)], plugins=[display])
     return display.exit_code(int(status))
 
 

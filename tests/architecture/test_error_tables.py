@@ -24,7 +24,7 @@ from jackfield_core.mechanism.doubt import UNKNOWN_OUTCOME
 from jackfield_sdk import DeviceConflict, DriverError, Infeasible, MechanismDriver, Rejected, RetryLater
 from jackfield_sdk._convert import encode
 from jackfield_sdk.examples.loopback import LoopbackDriver
-from jackfield_sdk.reasons import CallReason, ChangeReason
+from jackfield_sdk.reasons import NOT_ITS_HOST, CallReason, ChangeReason
 from jackfield_sdk.testing import Core, running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,6 +111,13 @@ def test_node_service_answers_the_codes_of_its_table() -> None:
     used = {code for path in NODES.glob("*.py") for code in _codes_in(path)}
 
     assert {word for row in rows for word in words(row[1])} == used
+
+
+def test_agent_of_the_sdk_knows_the_refusal_of_its_host() -> None:
+    """The code that it takes for one is that of the row."""
+    rows = next(rows for section, rows in tables("condition") if section == "Sync")
+
+    assert [words(row[1]) for row in rows if "certificate" in row[0]] == [[NOT_ITS_HOST.name]]
 
 
 def test_sdk_names_no_reason_or_code_beside_its_list() -> None:

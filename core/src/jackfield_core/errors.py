@@ -51,7 +51,7 @@ class RevisionMismatch(JackfieldError):
 
 
 class Forbidden(JackfieldError):
-    """Raised when the caller's roles do not allow the request."""
+    """Raised when who the caller is does not allow the request: its roles, or its certificate."""
 
     default_type = "PolicyNotAuthorized"
 

@@ -101,7 +101,7 @@ async def test_agent_speaks_only_for_a_host_that_its_certificate_names(
     service, shown = await serve(), authority.certify("agent", ["host1", "host3.example"])
 
     assert await hear(service, "host2", shown, authority) == (
-        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.PERMISSION_DENIED,
         'hello.host is "host2", and the certificate of the agent names "host1", "host3.example"',
     )
     assert await hosts_of_agents(site) == []
@@ -114,7 +114,7 @@ async def test_common_name_counts_where_there_is_no_other(serve: Serve, authorit
 
     assert await hear(service, "host1", authority.certify("host1", []), authority) == IN
     refused, _ = await hear(service, "host1", authority.certify("host1", ["host2"]), authority)
-    assert refused is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_one_certificate_for_all_hosts_can_be_allowed(serve: Serve, authority: Authority) -> None:

@@ -2,7 +2,8 @@
 
 `run_agent` is all that an agent's `main` calls. When the core goes away the agent goes on with what
 it was told, tries failed views again, and dials with growing, random pauses, so that a thousand
-agents do not come back in the same second.
+agents do not come back in the same second. An agent whose certificate is not that of its host is
+refused until somebody mends that: it says so as an error, and dials as rarely as it may.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from jackfield_sdk._node.stream import Stream
 from jackfield_sdk._signals import on_stop_signals
 from jackfield_sdk.errors import RetryLater
 from jackfield_sdk.node import NodeAgent
+from jackfield_sdk.reasons import NOT_ITS_HOST
 from jackfield_sdk.reporter import Reporter
 from jackfield_sdk.settings import AgentSettings
 
@@ -80,11 +82,23 @@ class RunningAgent:
                 await stream.run()
                 log.info("core.stream_ended", core=self._settings.core)
             except grpc.aio.AioRpcError as error:
+                if error.code() is NOT_ITS_HOST:
+                    await self._bear_refusal(error)
+                    continue
                 log.warning("core.lost", core=self._settings.core, code=error.code().name, details=error.details())
             except Exception as error:
                 log.error("core.stream_failed", core=self._settings.core, exc_info=error)
             attempt = 1 if stream.pushes else attempt + 1
             await asyncio.sleep(self._pause(attempt))
+
+    async def _bear_refusal(self, error: grpc.aio.AioRpcError) -> None:
+        settings = self._settings
+        # The certificate is read again for every try, so whoever replaces it need not restart the agent.
+        pause = random.uniform(settings.reconnect_max / 2, settings.reconnect_max)
+        log.error(
+            "core.refused", core=settings.core, host=settings.host, reason=error.details(), retry_in=round(pause, 1)
+        )
+        await asyncio.sleep(pause)
 
     def _pause(self, attempt: int) -> float:
         bound = min(self._settings.reconnect_max, self._settings.reconnect_min * 2.0 ** min(attempt - 1, 16))

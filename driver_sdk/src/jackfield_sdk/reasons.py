@@ -1,4 +1,4 @@
-"""Every reason that the SDK gives by itself, in one place; `proto/README.md` has the same tables.
+"""Every reason that the SDK gives or knows by itself, in one place; `proto/README.md` has the same tables.
 
 A vendor's own reasons are the vendor's affair. These are part of the contract: the core, alerts and
 the conformance suite know them by name, so a test compares them with the tables.
@@ -9,6 +9,9 @@ from __future__ import annotations
 from enum import Enum, StrEnum
 
 import grpc
+
+NOT_ITS_HOST = grpc.StatusCode.PERMISSION_DENIED
+"""What the core answers an agent whose certificate does not name the host that it speaks for."""
 
 
 class CallReason(Enum):

@@ -14,7 +14,7 @@ import grpc
 import structlog
 
 from jackfield_core import certificates
-from jackfield_core.errors import Invalid
+from jackfield_core.errors import Forbidden
 from jackfield_core.setting import Tls
 
 log = structlog.get_logger()
@@ -29,13 +29,13 @@ def expect_host(host: str, peer: Mapping[str, Iterable[bytes]]) -> None:
     if there are none (RFC 9525 has no common names any more; small authorities do).
 
     Raises:
-        Invalid: The agent speaks for a host that its certificate does not name; the text names both.
+        Forbidden: The agent speaks for a host that its certificate does not name; the text names both.
     """
     names = [*peer.get("peer_dns", ())] or [*peer.get("x509_common_name", ())]
     told = [name.decode(errors="replace") for name in names]
     if host.lower() not in {name.lower() for name in told}:
         shown = ", ".join(f'"{name}"' for name in told) or "no host"
-        raise Invalid(f'hello.host is "{host}", and the certificate of the agent names {shown}')
+        raise Forbidden(f'hello.host is "{host}", and the certificate of the agent names {shown}')
 
 
 class Credentials:

@@ -23,7 +23,7 @@ from jackfield_core import config
 from jackfield_core.db.agent import Agent
 from jackfield_core.db.feed import FeedEntry
 from jackfield_core.db.unit_of_work import UnitOfWork
-from jackfield_core.errors import Invalid
+from jackfield_core.errors import Forbidden, Invalid
 from jackfield_core.nodes.arrivals import Arrivals
 from jackfield_core.nodes.carriages import Carriages
 from jackfield_core.nodes.conversation import Conversation
@@ -109,8 +109,9 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         try:
             await self._converse(context)
         except Invalid as error:
-            log.warning("agent.misbehaved", peer=context.peer(), message=error.message)
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message)
+            await _send_away(context, grpc.StatusCode.INVALID_ARGUMENT, error)
+        except Forbidden as error:
+            await _send_away(context, grpc.StatusCode.PERMISSION_DENIED, error)
 
     async def _converse(self, context: Context) -> None:
         hello = _hello(await context.read())
@@ -185,6 +186,11 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         # Those that ended meanwhile hear of nothing any more; those that are new have looked for themselves.
         for stream in self._directory:
             stream.touch(found.get(stream.place, {}).values())
+
+
+async def _send_away(context: Context, code: grpc.StatusCode, error: Invalid | Forbidden) -> None:
+    log.warning("agent.misbehaved", peer=context.peer(), message=error.message)
+    await context.abort(code, error.message)
 
 
 def _hello(message: Any) -> node_pb2.Hello:

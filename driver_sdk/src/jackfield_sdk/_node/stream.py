@@ -7,6 +7,7 @@ again. A push that has arrived is applied to its end whatever becomes of the str
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import datetime
 from typing import Any
 
@@ -103,8 +104,10 @@ class Stream:
 
     async def _write(self, call: SyncCall, message: node_pb2.SyncRequest) -> None:
         # gRPC takes one message at a time, and acknowledgements and reports come from two tasks.
+        # What is said into a stream that is over is lost; reading it says why.
         async with self._writing:
-            await call.write(message)
+            with contextlib.suppress(asyncio.InvalidStateError):
+                await call.write(message)
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
         # Under the lock no view is half applied.

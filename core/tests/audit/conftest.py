@@ -24,6 +24,7 @@ from jackfield_core.db.tree import NetworkTree, load_trees
 from jackfield_core.db.unit_of_work import Change, UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
 from jackfield_core.mechanism import translate
+from jackfield_core.mechanism.endpoint import HealthChecks
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.memory import Memory
 from jackfield_core.mechanism.registry import Registry
@@ -40,7 +41,7 @@ class Core:
         self.database = database
         self.rows = rows
         self.settings = settings
-        self.registry = Registry(settings, memory=Memory(database), health_interval=0.3)
+        self.registry = Registry(settings, memory=Memory(database), health=HealthChecks(0.3, timeout=30.0))
         self.manager = MechanismManager(self.registry, settings.mechanism)
         self.dispatcher = Dispatcher(self.registry, self.manager, database, settings)
         self.garbage: list[Any] = []

@@ -18,6 +18,7 @@ from jackfield_core.db.tree import NetworkTree, load_trees
 from jackfield_core.db.unit_of_work import Change, UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
 from jackfield_core.mechanism import translate
+from jackfield_core.mechanism.endpoint import HealthChecks
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.memory import Memory
 from jackfield_core.mechanism.registry import Registry
@@ -82,7 +83,7 @@ class Core:
         self.settings = settings
         self.rows = rows
         memory = Memory(database) if remembers else None
-        self.registry = Registry(settings, memory=memory, health_interval=0.3)
+        self.registry = Registry(settings, memory=memory, health=HealthChecks(0.3, timeout=DEADLINE))
         self.manager = MechanismManager(self.registry, settings.mechanism)
         limits = {} if timeout is None else {"timeout": lambda _changes: timeout}
         self.dispatcher = Dispatcher(self.registry, self.manager, database, settings, **limits)

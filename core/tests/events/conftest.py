@@ -21,6 +21,7 @@ from jackfield_core.db.unit_of_work import Change, UnitOfWork
 from jackfield_core.dispatch.dispatcher import Dispatcher
 from jackfield_core.events.watch import EventWatch
 from jackfield_core.mechanism import translate
+from jackfield_core.mechanism.endpoint import HealthChecks
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Action, BindingLevel, Kind
@@ -163,7 +164,7 @@ class Core:
     def __init__(self, database: Database, rows: Any, settings: config.Settings, repair_interval: float) -> None:
         self.database = database
         self.rows = rows
-        self.registry = Registry(settings, health_interval=0.3)
+        self.registry = Registry(settings, health=HealthChecks(0.3, timeout=30.0))
         self.manager = MechanismManager(self.registry, settings.mechanism)
         self.dispatcher = Dispatcher(self.registry, self.manager, database, settings)
         self.garbage: list[Any] = []

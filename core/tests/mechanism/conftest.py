@@ -18,6 +18,8 @@ from jackfield_core.db.subnet import Subnet
 from jackfield_core.db.tree import NetworkTree
 from jackfield_core.db.unit_of_work import Change
 from jackfield_core.dispatch.reception import Reception
+from jackfield_core.errors import DriverUnavailable
+from jackfield_core.mechanism.endpoint import HealthChecks
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.memory import Memory
@@ -47,6 +49,14 @@ class Core:
         entry = self.entry(driver)
         if record := entry.known():
             entry.recalled(released(record))
+
+    async def judged(self, change: Change) -> None:
+        """Have drivers judge *change*; once more if a verdict came too late, which a short budget makes likely."""
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                with contextlib.suppress(DriverUnavailable):
+                    return await self.manager.precommit([change])
+                await asyncio.sleep(0.05)
 
     async def until_ready(self, *drivers: EvilDriver) -> None:
         """Wait until *drivers* can be asked."""
@@ -166,14 +176,15 @@ class World:
         advisory: Sequence[str] = (),
         wait: bool = True,
         health_interval: float = 5.0,
+        health_timeout: float = DEADLINE,
         database: Database | None = None,
         **limits: Any,
     ) -> Core:
         """Start a core with *drivers* in order, a pair being two processes of one; *limits* are mechanism settings."""
         pairs = [[one] if isinstance(one, EvilDriver) else one for one in drivers]
         settings = config.Settings(
-            # What a test does not make wait shall not fail on a machine that is busy: the usual budget is short.
-            mechanism=config.Mechanism(**{"precommit_budget": 2.0, **limits}),
+            # What a test does not make wait shall not fail on a machine that is busy: the usual limits are short.
+            mechanism=config.Mechanism(**{"precommit_budget": DEADLINE, "handshake_timeout": DEADLINE, **limits}),
             drivers=[
                 config.Driver(
                     name=pair[0].name,
@@ -183,7 +194,8 @@ class World:
                 for pair in pairs
             ],
         )
-        registry = Registry(settings, memory=Memory(database), health_interval=health_interval)
+        health = HealthChecks(health_interval, health_timeout)
+        registry = Registry(settings, memory=Memory(database), health=health)
         if database:
             registry.subscribe(Reception(database, registry.attributes).welcome)
             await registry.refresh()

@@ -13,6 +13,7 @@ from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.entry import Condition
 from jackfield_core.types import Action, Kind
+from support.evil_driver import Abort
 
 
 async def test_driver_that_comes_up_later_is_found(world):
@@ -112,15 +113,20 @@ async def test_drivers_are_owed_in_the_configured_order(world):
 async def test_hang_is_noticed_by_health_checks(world):
     """A process that still holds its connection and answers nothing is given up, and found when it wakes."""
     fabric = await world.driver("fabric")
-    core = await world.core(fabric, health_interval=0.1, handshake_timeout=0.2, reconnect_interval=0.1)
+    core = await world.core(fabric, health_interval=0.1, health_timeout=0.1, reconnect_interval=0.1)
     entry = core.entry(fabric)
+    wake = asyncio.Event()
+
+    async def until_woken(_request):
+        await wake.wait()
 
     for rpc in ("Check", "Handshake", "Precommit", "Postcommit"):
-        fabric.hangs(rpc)
+        fabric.on(rpc, until_woken)
     await world.eventually(lambda: not entry.is_ready)
     assert "health" in entry.reason
 
     fabric.behaves()
+    wake.set()
     await core.until_ready(fabric)
 
 
@@ -128,11 +134,11 @@ async def test_one_missed_health_check_is_forgiven(world):
     """A busy moment does not cost the connection."""
     fabric = await world.driver("fabric")
     core = await world.core(fabric, health_interval=0.05)
-    answers = iter([asyncio.sleep(1.0)])
+    answers = iter([grpc.StatusCode.DEADLINE_EXCEEDED])
 
-    async def busy_once(_request):
-        if (pause := next(answers, None)) is not None:
-            await pause
+    def busy_once(_request):
+        if code := next(answers, None):
+            raise Abort(code)
 
     fabric.on("Check", busy_once)
     await world.eventually(lambda: len(fabric.requests("Check")) > 4)
@@ -144,11 +150,11 @@ async def test_one_missed_health_check_is_forgiven(world):
 async def test_hung_calls_end_when_the_driver_is_given_up(world):
     """Calls in flight do not wait for their own deadline when health checks have failed."""
     fabric = await world.driver("fabric")
-    core = await world.core(fabric, health_interval=0.1, handshake_timeout=0.2)
+    core = await world.core(fabric, health_interval=0.1)
     fabric.hangs("Postcommit")
     called = asyncio.create_task(core.manager.postcommit("fabric", Batch(1), 60.0))
     await world.eventually(lambda: fabric.requests("Postcommit"))
-    fabric.hangs("Check")
+    fabric.aborts("Check", grpc.StatusCode.DEADLINE_EXCEEDED)
 
     with pytest.raises(NoVerdict) as caught:
         async with asyncio.timeout(30):
@@ -174,7 +180,7 @@ async def test_draining_driver_gets_no_new_calls(world):
     await world.eventually(lambda: core.entry(fabric).condition is Condition.DRAINING)
 
     with pytest.raises(NoVerdict) as caught:
-        await core.manager.postcommit("fabric", Batch(1), 1.0)
+        await core.manager.postcommit("fabric", Batch(1), 30.0)
     assert not caught.value.attempted
 
     fabric.behaves()
@@ -192,7 +198,7 @@ async def test_process_that_takes_over_the_address_is_found(world):
     async with asyncio.timeout(30):
         while not new.requests("Postcommit"):
             readiness.append(entry.is_ready)
-            await core.manager.postcommit("fabric", Batch(1), 1.0)
+            await core.manager.postcommit("fabric", Batch(1), 30.0)
 
     assert all(readiness)
     assert entry.handshake.instance_id == new.instance_id
@@ -201,8 +207,7 @@ async def test_process_that_takes_over_the_address_is_found(world):
 async def test_backend_that_lost_everything_is_noticed(world):
     """A new epoch of a backend is heard of while the driver runs on; what else a backend says is not."""
     fabric = await world.driver("fabric")
-    # A health check has as long as the interval, and a driver that misses two is introduced anew.
-    core = await world.core(fabric, health_interval=0.2)
+    core = await world.core(fabric, health_interval=0.02)
     heard = []
 
     async def prepare(_name, handshake):
@@ -259,7 +264,7 @@ async def test_unfit_driver_is_not_called(world, spoiled):
     assert not core.entry(fabric).is_ready
     assert core.entry(fabric).reason
     with pytest.raises(NoVerdict):
-        await core.manager.postcommit("fabric", Batch(1), 1.0)
+        await core.manager.postcommit("fabric", Batch(1), 30.0)
     assert fabric.requests("Postcommit") == []
 
     fabric.behaves()
@@ -276,12 +281,12 @@ async def test_driver_that_never_introduces_itself_harms_nobody(world, evil):
         mute.aborts("Handshake", grpc.StatusCode.INTERNAL)
     else:
         mute.answers("Handshake", evil)
-    core = await world.core(mute, good, wait=False, handshake_timeout=0.1, reconnect_interval=0.05)
+    core = await world.core(mute, good, wait=False, handshake_timeout=0.5, reconnect_interval=0.05)
     await core.until_ready(good)
     await world.eventually(lambda: len(mute.requests("Handshake")) > 1)
 
     assert not core.entry(mute).is_ready
-    assert await core.manager.postcommit("good", Batch(1), 1.0) == {}
+    assert await core.manager.postcommit("good", Batch(1), 30.0) == {}
 
 
 async def test_handshakes_that_fail_become_rarer(world):
@@ -290,7 +295,7 @@ async def test_handshakes_that_fail_become_rarer(world):
     fabric.aborts("Handshake", grpc.StatusCode.INTERNAL)
     started = time.monotonic()
     await world.core(fabric, wait=False, reconnect_interval=0.05)
-    await world.eventually(lambda: len(fabric.requests("Handshake")) == 4)
+    await world.eventually(lambda: len(fabric.requests("Handshake")) >= 4)
 
     assert time.monotonic() - started >= 0.05 * (2 + 4 + 8)
 
@@ -334,4 +339,4 @@ async def test_stop_closes_everything(world):
 
     assert not core.entry(fabric).is_ready
     with pytest.raises(NoVerdict):
-        await core.manager.postcommit("fabric", Batch(1), 1.0)
+        await core.manager.postcommit("fabric", Batch(1), 30.0)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from jackfield_core import config
+from jackfield_core.mechanism.endpoint import HealthChecks
 from jackfield_core.mechanism.entry import Condition, DriverEntry
 from jackfield_core.mechanism.handshake import introduction
 from jackfield_core.mechanism.look import look
@@ -68,7 +69,7 @@ class Site:
             mechanism=config.Mechanism(reconnect_interval=0.05, handshake_timeout=10),
             drivers=[config.Driver(name="fabric", endpoint=self.endpoint, **tls)],
         )
-        registry = Registry(settings, health_interval=0.1)
+        registry = Registry(settings, health=HealthChecks(0.1, timeout=10))
         await registry.start()
         self._stack.push_async_callback(registry.stop)
         return registry.entry("fabric")

@@ -18,7 +18,7 @@ is kept for that listing alone: nobody else calls there, and it is dialled anew.
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from grpc_health.v1 import health_pb2
@@ -38,8 +38,6 @@ from jackfield_core.mechanism.succession import Succession
 
 log = structlog.get_logger()
 
-HEALTH_TIMEOUT = 1.0
-"""Seconds for a health check."""
 FRESH_EVERY = 6
 """Every so many health checks, a handshake on a new connection shows who listens at the address now."""
 LONGEST_PAUSE = 15
@@ -48,8 +46,20 @@ FAREWELL = 30.0
 """Seconds that calls in flight get when a connection is handed over."""
 
 
+class HealthChecks(NamedTuple):
+    """How a process is asked whether it is well."""
+
+    interval: float = 5.0
+    """Seconds between checks."""
+    timeout: float = 1.0
+    """Seconds for one check."""
+
+
+USUAL = HealthChecks()
+
+
 class Endpoint:
-    """Keeps *address* connected; *health_interval* is in seconds."""
+    """Keeps *address* connected."""
 
     def __init__(
         self,
@@ -58,15 +68,14 @@ class Endpoint:
         settings: config.Mechanism,
         introduction: driver_pb2.HandshakeRequest,
         succession: Succession,
-        health_interval: float,
+        health: HealthChecks,
     ) -> None:
         self._entry = entry
         self._address = address
         self._settings = settings
         self._introduction = introduction
         self._succession = succession
-        self._health_interval = health_interval
-        self._health_timeout = min(HEALTH_TIMEOUT, health_interval)
+        self._health = health
         self._handing_over: DriverClient | None = None
         self._farewells: set[asyncio.Task[None]] = set()
         self._hurry = asyncio.Event()
@@ -153,10 +162,11 @@ class Endpoint:
     async def _watch(self, connection: Connection) -> bool:
         """Return True when a new introduction is due, False when the connection is lost."""
         broken = asyncio.ensure_future(connection.client.disconnected())
+        soon = min(self._health)  # who has missed one check is not left alone for long
         misses = checks = 0
         try:
             while True:
-                await self._rest(self._health_timeout if misses else self._health_interval, broken)
+                await self._rest(soon if misses else self._health.interval, broken)
                 if broken.done():
                     self._lost(Condition.CONNECTING, "the connection broke")
                     return False
@@ -190,7 +200,7 @@ class Endpoint:
     async def _is_alive(self, connection: Connection) -> bool:
         began = time.monotonic()
         try:
-            response = await connection.client.call(HEALTH, health_pb2.HealthCheckRequest(), self._health_timeout)
+            response = await connection.client.call(HEALTH, health_pb2.HealthCheckRequest(), self._health.timeout)
         except NoVerdict as error:
             # A driver without the health service has answered all the same, and so has one that is busy telling.
             return error.code == "UNIMPLEMENTED" or connection.client.told_at >= began

@@ -5,13 +5,13 @@ import asyncio
 from jackfield.driver.v1 import driver_pb2
 
 from jackfield_core import config
-from jackfield_core.mechanism.endpoint import Endpoint
+from jackfield_core.mechanism.endpoint import Endpoint, HealthChecks
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.succession import Recall, Succession, Welcome
 
 
 class Keeper:
-    """Keeps the driver of one entry connected; *health_interval* is in seconds."""
+    """Keeps the driver of one entry connected."""
 
     def __init__(
         self,
@@ -20,12 +20,11 @@ class Keeper:
         introduction: driver_pb2.HandshakeRequest,
         welcome: Welcome,
         recall: Recall,
-        health_interval: float,
+        health: HealthChecks,
     ) -> None:
         self._succession = Succession(entry, welcome, recall, settings.drain_delay)
         self._endpoints = [
-            Endpoint(entry, address, settings, introduction, self._succession, health_interval)
-            for address in entry.endpoints
+            Endpoint(entry, address, settings, introduction, self._succession, health) for address in entry.endpoints
         ]
 
     async def run(self) -> None:

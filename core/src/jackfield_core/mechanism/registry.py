@@ -19,6 +19,7 @@ from jackfield_core.db.deployment import DeploymentTable
 from jackfield_core.db.driver import DriverRecord, Interest
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_core.mechanism.answers import Garbage, Handshake
+from jackfield_core.mechanism.endpoint import USUAL, HealthChecks
 from jackfield_core.mechanism.entry import DriverEntry
 from jackfield_core.mechanism.handshake import introduction
 from jackfield_core.mechanism.keeper import Keeper
@@ -39,7 +40,7 @@ class Registry:
     """All configured drivers, in order.
 
     Drivers mark what they own with the mark of the deployment, which the settings
-    or the database tell. *health_interval* is in seconds.
+    or the database tell.
     """
 
     def __init__(
@@ -47,11 +48,11 @@ class Registry:
         settings: config.Settings,
         *,
         memory: Memory | None = None,
-        health_interval: float = 5.0,
+        health: HealthChecks = USUAL,
     ) -> None:
         self._memory = memory or Memory()
         self._settings = settings.mechanism
-        self._health_interval = health_interval
+        self._health = health
         self._deployment_id = settings.deployment_id
         self._instance_id = str(uuid.uuid4())
         self._entries = tuple(
@@ -123,7 +124,7 @@ class Registry:
         # Without a database, as in a test of connections, nothing outlives the process.
         hello = introduction(self._instance_id, self._deployment_id or str(uuid.uuid4()))
         for entry in self._entries:
-            keeper = Keeper(entry, self._settings, hello, self._introduced, self.refresh, self._health_interval)
+            keeper = Keeper(entry, self._settings, hello, self._introduced, self.refresh, self._health)
             self._tasks.append(asyncio.create_task(keeper.run(), name=f"driver {entry.name}"))
         self._tasks.append(asyncio.create_task(self._keep_refreshing(), name="records of drivers"))
 

@@ -34,7 +34,7 @@ async def test_ports_are_offered_and_answers_return(world, asks):
     fabric.answers("BindPorts", respond(result("1", next=NEXT), result("0", bound=BOUND)))
     core = await world.core(fabric)
 
-    answers = await core.manager.bind_ports("fabric", translate.Host(name="host-1"), asks, 1.0)
+    answers = await core.manager.bind_ports("fabric", translate.Host(name="host-1"), asks, 30.0)
 
     assert answers == [
         Bound("seg-net-1", "ovs", {"port_filter": True}, wired=True),
@@ -55,7 +55,7 @@ async def test_skip_and_veto_bring_their_reasons(world, asks):
     fabric.answers("BindPorts", respond(result("0", skip=skip), result("1", veto=veto)))
     core = await world.core(fabric)
 
-    answers = await core.manager.bind_ports("fabric", translate.Host(name="host-1"), asks, 1.0)
+    answers = await core.manager.bind_ports("fabric", translate.Host(name="host-1"), asks, 30.0)
 
     assert answers == [Skip("no agent on host-1"), Veto("the host is locked")]
 
@@ -95,4 +95,4 @@ async def test_garbage_binds_nothing(world, asks, answer):
     core = await world.core(fabric)
 
     with pytest.raises(Garbage):
-        await core.manager.bind_ports("fabric", translate.Host(name="host-1"), asks, 1.0)
+        await core.manager.bind_ports("fabric", translate.Host(name="host-1"), asks, 30.0)

@@ -109,7 +109,7 @@ async def test_open_breaker_refuses_at_once_and_closes_again(world, rows):
     fabric.behaves()
     async with asyncio.timeout(30):
         await entry.ready.wait()
-    await core.manager.precommit([rows.create_network()])
+    await core.judged(rows.create_network())
     assert entry.condition is Condition.READY
 
 
@@ -140,4 +140,5 @@ async def test_new_connection_starts_with_a_closed_breaker(world, rows):
     await fabric.start()
     await core.until_ready(fabric)
 
-    await core.manager.precommit([rows.create_network()])
+    # A delivery has more time than a judgement.
+    assert await core.manager.postcommit("fabric", Batch(1), 30.0) == {}

@@ -32,7 +32,12 @@ async def core(world, loopback):
     fabric = await world.driver("fabric", start=False)
     fabric.endpoint = f"unix://{world.folder}/l.sock"
     return await world.core(
-        fabric, health_interval=0.2, handshake_timeout=0.5, reconnect_interval=0.2, precommit_budget=0.3
+        fabric,
+        health_interval=0.2,
+        health_timeout=0.5,
+        handshake_timeout=0.5,
+        reconnect_interval=0.2,
+        precommit_budget=0.3,
     )
 
 
@@ -52,7 +57,7 @@ async def test_stopped_process_is_noticed_and_found_again(world, rows, core, loo
     async with asyncio.timeout(30):
         await entry.ready.wait()
     with pytest.raises(DriverRejected, match="blue"):
-        await core.manager.precommit([rows.create_network()])
+        await core.judged(rows.create_network())
 
 
 async def test_killed_process_is_replaced(world, rows, core, loopback):
@@ -70,4 +75,4 @@ async def test_killed_process_is_replaced(world, rows, core, loopback):
         await entry.ready.wait()
     assert entry.handshake.instance_id != first
     with pytest.raises(DriverRejected, match="blue"):
-        await core.manager.precommit([rows.create_network()])
+        await core.judged(rows.create_network())

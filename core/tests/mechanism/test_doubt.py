@@ -7,6 +7,7 @@ import pytest
 from jackfield_core.errors import DriverUnavailable
 from jackfield_core.mechanism import translate
 from jackfield_core.mechanism.answers import BindAsk, Bound, NoVerdict
+from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.entry import Condition
 
 
@@ -31,7 +32,7 @@ def bind(rows):
 async def test_binding_does_not_wait_for_a_silent_process(world, rows, bind):
     """A process without a sign of life is given up long before the hour that binding may take."""
     fabric = await world.driver("fabric")
-    core = await world.core(fabric)
+    core = await world.core(fabric, precommit_budget=0.3)
     stop(fabric)
 
     with pytest.raises(NoVerdict):
@@ -46,10 +47,11 @@ async def test_binding_does_not_wait_for_a_silent_process(world, rows, bind):
 async def test_slow_process_that_lives_gets_its_time(world, bind):
     """A driver that takes its time to bind, and answers health checks meanwhile, is not given up."""
     fabric = await world.driver("fabric")
-    core = await world.core(fabric)
+    core = await world.core(fabric, precommit_budget=0.5)
 
     async def slow(_request):
-        await asyncio.sleep(0.7)
+        await world.eventually(lambda: fabric.requests("Check"))
+        await asyncio.sleep(1.0)
 
     fabric.on("BindPorts", slow)
 
@@ -60,17 +62,17 @@ async def test_slow_process_that_lives_gets_its_time(world, bind):
     assert core.entry(fabric).condition is Condition.READY
 
 
-async def test_process_that_answers_others_lives(world, rows, bind):
+async def test_process_that_answers_others_lives(world, bind):
     """A driver that is slow with one call and with health checks, but answers another call, is not given up."""
     fabric = await world.driver("fabric")
-    core = await world.core(fabric)
+    core = await world.core(fabric, precommit_budget=0.7)
     fabric.hangs("Check")
     fabric.hangs("BindPorts")
-    binding = asyncio.create_task(bind(core))
+    binding = asyncio.create_task(bind(core, 1.5))
 
     async with asyncio.timeout(30):
         while not binding.done():
-            await core.manager.precommit([rows.create_network()])
+            await core.manager.postcommit("fabric", Batch(1), 30.0)
             await asyncio.sleep(0.01)
 
     with pytest.raises(NoVerdict, match="DEADLINE_EXCEEDED"):
@@ -91,10 +93,10 @@ async def test_driver_without_a_health_service_lives(world, bind):
     assert core.entry(fabric).condition is Condition.READY
 
 
-async def test_sign_of_life_closes_the_breaker(world, rows):
+async def test_sign_of_life_closes_the_breaker(world, rows, bind):
     """The health check that waits at a silent process is answered when it wakes; nobody else has to try."""
     fabric = await world.driver("fabric")
-    core = await world.core(fabric, breaker_retry=60)
+    core = await world.core(fabric, precommit_budget=0.5, breaker_retry=60)
     wake = asyncio.Event()
 
     async def until_woken(_request):
@@ -109,13 +111,13 @@ async def test_sign_of_life_closes_the_breaker(world, rows):
     wake.set()
 
     await core.until_ready(fabric)
-    await core.manager.precommit([rows.create_network()])
+    assert await bind(core, 30.0)
 
 
 async def test_trial_is_not_a_users(world, rows):
     """While the breaker is open every user is refused at once; the call that got no answer is made again apart."""
     fabric = await world.driver("fabric")
-    core = await world.core(fabric, breaker_failures=1, breaker_retry=0.2)
+    core = await world.core(fabric, precommit_budget=1.0, breaker_failures=1, breaker_retry=0.2)
     fabric.hangs("Precommit")
     with pytest.raises(DriverUnavailable):
         await core.manager.precommit([rows.create_network()])

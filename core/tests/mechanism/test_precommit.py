@@ -14,6 +14,7 @@ from jackfield_core.mechanism.answers import Limits
 from jackfield_core.mechanism.entry import Condition
 from jackfield_core.types import Action, Kind
 from msgspec.structs import replace
+from support.evil_driver import Abort
 from support.verdicts import response, result
 
 
@@ -34,7 +35,7 @@ def refusal(message, *, field="", reason="RESERVED"):
 async def test_accepted_changes_pass(world, rows):
     """A change that every driver accepts passes, and every driver got the whole of it."""
     fabric = await world.driver("fabric")
-    core = await world.core(fabric, precommit_budget=5.0)
+    core = await world.core(fabric, precommit_budget=60.0)
     tree = rows.tree()
 
     await core.manager.precommit([rows.create_port(rows.port(tree=tree, host="host-1"), tree)])
@@ -49,7 +50,7 @@ async def test_accepted_changes_pass(world, rows):
     assert [segment.segmentation_id for segment in change.related.segments] == [7]
     assert change.related.host.name == "host-1"
     assert not change.HasField("original")
-    assert 0 < request.budget.ToMilliseconds() <= 5000
+    assert 0 < request.budget.ToMilliseconds() <= 60_000
 
 
 async def test_nobody_interested_costs_nothing(world, rows):
@@ -99,12 +100,13 @@ async def test_first_refusal_in_driver_order_wins(world, rows):
 async def test_refusal_beats_silence(world, rows):
     """A refusal is told even if a driver before it did not answer."""
     silent, strict = await world.driver("silent"), await world.driver("strict")
-    silent.hangs("Precommit")
+    silent.on("Precommit", lambda _request: silent.stop())
     strict.on("Precommit", refusal("no"))
-    core = await world.core(silent, strict, precommit_budget=0.2)
+    core = await world.core(silent, strict)
 
     with pytest.raises(DriverRejected, match='"strict"'):
         await core.manager.precommit([rows.create_network()])
+    assert silent.requests("Precommit")
 
 
 async def test_slow_drivers_share_one_budget(world, rows):
@@ -124,6 +126,8 @@ async def test_slow_drivers_share_one_budget(world, rows):
     await world.eventually(lambda: one.in_flight == two.in_flight == 1 and not both.n_waiting)
     asked.cancel()
     await asyncio.wait([asked])
+    budgets = [driver.requests("Precommit")[-1].budget.ToMilliseconds() for driver in (one, two)]
+    assert max(budgets) <= 600_000
 
     one.hangs("Precommit")
     two.hangs("Precommit")
@@ -133,25 +137,26 @@ async def test_slow_drivers_share_one_budget(world, rows):
         await hurried.manager.precommit([rows.create_network()])
 
     assert time.monotonic() - started > 0.4
-    budgets = [driver.requests("Precommit")[-1].budget.ToMilliseconds() for driver in (one, two)]
-    assert [len(one.requests("Precommit")), len(two.requests("Precommit"))] == [2, 2]
-    assert max(budgets) <= 500
 
 
 async def test_bulk_requests_get_more_time_and_shut_nobody_out(world, rows):
     """A transaction of many changes has a budget of its size, and its silence counts once."""
     fabric = await world.driver("fabric")
-    fabric.hangs("Precommit")
-    core = await world.core(fabric, precommit_budget=0.1, precommit_budget_per_change=0.001, breaker_failures=5)
+    fabric.limits = capability_pb2.Limits(max_batch=100, max_in_flight=11)
+    all_of_them = asyncio.Barrier(11)
 
-    started = time.monotonic()
+    async def dies(_request):
+        await all_of_them.wait()
+        raise Abort(grpc.StatusCode.UNAVAILABLE)
+
+    fabric.on("Precommit", dies)
+    core = await world.core(fabric, precommit_budget=60.0, precommit_budget_per_change=0.5, breaker_failures=2)
+
     with pytest.raises(DriverUnavailable):
         await core.manager.precommit([rows.create_network() for _ in range(1001)])
-    took = time.monotonic() - started
 
-    assert len(fabric.requests("Precommit")) >= 4
-    assert took > 1.0
-    assert max(request.budget.ToMilliseconds() for request in fabric.requests("Precommit")) <= 1100
+    budgets = [request.budget.ToSeconds() for request in fabric.requests("Precommit")]
+    assert (len(budgets), max(budgets) <= 560, min(budgets) > 60) == (11, True, True)
     assert core.entry(fabric).condition is Condition.READY
 
 
@@ -254,7 +259,7 @@ async def test_batches_and_calls_in_flight_keep_the_drivers_limits(world, rows):
         await asyncio.sleep(0.01)
 
     fabric.on("Precommit", slow)
-    core = await world.core(fabric, precommit_budget=2.0)
+    core = await world.core(fabric)
     tree = rows.tree()
 
     await core.manager.precommit([rows.create_port(rows.port(f"port-{n}", tree), tree) for n in range(95)])
@@ -301,7 +306,7 @@ async def test_caller_that_gives_up_is_cancelled(world, rows):
     fabric = await world.driver("fabric")
     fabric.limits = capability_pb2.Limits(max_in_flight=1)
     fabric.hangs("Precommit")
-    core = await world.core(fabric, precommit_budget=5.0)
+    core = await world.core(fabric)
     asked = asyncio.create_task(core.manager.precommit([rows.create_network()]))
     await world.eventually(lambda: fabric.requests("Precommit"))
 

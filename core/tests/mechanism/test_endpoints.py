@@ -8,7 +8,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from jackfield.driver.v1 import capability_pb2
 from jackfield_core import config
-from jackfield_core.mechanism import translate
+from jackfield_core.mechanism import succession, translate
 from jackfield_core.mechanism.answers import BindAsk, NoVerdict
 from jackfield_core.mechanism.batch import Batch
 from jackfield_core.mechanism.entry import Condition
@@ -98,7 +98,7 @@ async def test_unfit_process_does_not_take_over(world, core, pair, spoiled, rows
 async def test_process_without_a_sign_of_life_does_not_take_over(world, core, pair):
     """A new process has to answer a health check before it gets calls."""
     old, new = pair
-    new.hangs("Check")
+    new.aborts("Check", grpc.StatusCode.DEADLINE_EXCEEDED)
     await new.start()
     await world.eventually(lambda: len(new.requests("Check")) > 1)
     assert core.entry(old).connection.instance_id == old.instance_id
@@ -124,16 +124,17 @@ async def test_subscriber_that_refuses_leaves_the_old_process_in_office(world, c
     assert failures == [old.instance_id] * 3
 
 
-async def test_death_of_the_new_process_brings_the_old_one_back(world, core, pair, rows):
+async def test_death_of_the_new_process_brings_the_old_one_back(world, pair, rows):
     """Until it is drained the old process is there, in case the new one dies."""
     old, new = pair
+    core = await world.core(pair, health_interval=0.05, reconnect_interval=0.05, drain_delay=3)
     await new.start()
     await until_serving(world, core, new)
     await new.stop()
 
     await until_serving(world, core, old)
     await core.manager.precommit([rows.create_network()])
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(3.2)
     assert old.requests("Drain") == []
 
 
@@ -148,21 +149,23 @@ def drain(driver):
 
 
 @pytest.mark.parametrize("rpc", ["Precommit", "Postcommit", "BindPorts"])
-async def test_call_refused_by_a_draining_process_goes_to_the_other_one(world, pair, rows, rpc):
+async def test_call_refused_by_a_draining_process_goes_to_the_other_one(world, pair, rows, rpc, monkeypatch):
     """A call that the old process refuses, because another core drained it first, is made at the new one at once."""
+    monkeypatch.setattr(succession, "PATIENCE", 30.0)
     old, new = pair
-    core = await world.core(pair, reconnect_interval=0.5, drain_delay=60)
+    # Nobody looks for the new process before the call does.
+    core = await world.core(pair, reconnect_interval=600, drain_delay=600)
     drain(old)
     await new.start()
 
     if rpc == "Precommit":
         await core.manager.precommit([rows.create_network()])
     elif rpc == "Postcommit":
-        await core.manager.postcommit("fabric", Batch(1), 5.0)
+        await core.manager.postcommit("fabric", Batch(1), 30.0)
     else:
         tree = rows.tree()
         asks = [BindAsk(rows.port("port-1", tree, host="host-1"), tree, tree.segments)]
-        await core.manager.bind_ports("fabric", translate.Host(name="host-1"), asks, 1.0)
+        await core.manager.bind_ports("fabric", translate.Host(name="host-1"), asks, 30.0)
 
     assert (len(old.requests(rpc)), len(new.requests(rpc))) == (1, 1)
 
@@ -174,15 +177,16 @@ async def test_refusal_without_another_process_counts_no_attempt(world, rows):
     drain(fabric)
 
     with pytest.raises(NoVerdict) as caught:
-        await core.manager.postcommit("fabric", Batch(1), 0.3)
+        await core.manager.postcommit("fabric", Batch(1), 30.0)
 
     assert not caught.value.attempted
     assert core.entry(fabric).condition is Condition.DRAINING
 
 
-async def test_judgement_lost_with_its_process_is_asked_of_the_other_one(world, core, pair, rows):
+async def test_judgement_lost_with_its_process_is_asked_of_the_other_one(world, pair, rows):
     """Precommit has no side effects, so when one process dies over it the other one is asked."""
     old, new = pair
+    core = await world.core(pair, health_interval=0.05, reconnect_interval=0.05, drain_delay=600)
     await new.start()
     await until_serving(world, core, new)
     new.on("Precommit", lambda _request: new.stop())

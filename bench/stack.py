@@ -10,6 +10,7 @@ from pathlib import Path
 from support.ports import free_port
 from support.postgres import PostgresServer
 from support.processes import Process, accepts, answers
+from support.reaper import owned
 
 BIN = Path(sys.executable).parent
 _PATIENCE = 600.0
@@ -62,7 +63,7 @@ class Stack:
         self._processes: list[Process] = []
 
     async def __aenter__(self) -> "Stack":
-        self.folder = Path(tempfile.mkdtemp(prefix="jfbench-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=owned("bench")))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.database_url = self._start_database()

@@ -28,6 +28,7 @@ from jackfield_sdk.testing import Core, Wanted, a_network, a_port, a_segment
 from support.netconf.switch import NetconfSwitch, missing_requirements
 from support.ports import free_port
 from support.processes import Process, accepts, start_together
+from support.reaper import owned
 
 from bench.hosts import Single
 from bench.overhead import Figure
@@ -116,7 +117,7 @@ def _a_network_of(vlan: int, switch: str, *, host: str = "host") -> Told:
 @contextmanager
 def _site(living: Sequence[str], dead: Sequence[str]) -> Iterator[tuple[dict[str, NetconfSwitch], str]]:
     """Start switches and a driver of them; gives the living ones and the driver's address."""
-    folder = Path(tempfile.mkdtemp(prefix="switches-"))
+    folder = Path(tempfile.mkdtemp(prefix=owned("bench")))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         switches = {name: NetconfSwitch(folder / name, ports=_PORTS) for name in living}

@@ -20,10 +20,9 @@ from e2e.lab.racks import Racks
 from e2e.lab.switching import DEFAULT_VLAN, Switching, vlan_names
 from e2e.lab.top_of_rack import TopOfRack, trunk
 from support.netconf import missing_requirements
+from support.reaper import owned
 
 from demo.narrator import Narrator
-
-PREFIX = "jfdemo-"
 
 
 class Site(Protocol):
@@ -165,7 +164,7 @@ class LoopbackSite:
     def __init__(self, narrator: Narrator) -> None:
         self._narrator = narrator
         # A short path: the name of a Unix socket has room for 107 bytes.
-        self.run_directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
+        self.run_directory = Path(tempfile.mkdtemp(prefix=owned("demo"), dir="/tmp"))
         self.control_plane = ControlPlane(self.run_directory, [BINDING_FABRIC])
 
     def start(self) -> None:

@@ -15,6 +15,7 @@ from jackfield_sdk import Neighbour
 from jackfield_sdk.lldp_listener import MOST_NEIGHBOURS, LldpListener
 from pyroute2 import netns
 from support.lldp import announcement
+from support.reaper import owned
 from support.waiting import wait_until
 from support.wire import Wire
 
@@ -33,7 +34,7 @@ class Host:
     """
 
     def __init__(self, *listened: str) -> None:
-        tag = f"jfl{os.getpid()}{secrets.token_hex(2)}"
+        tag = f"{owned('lldp')}{secrets.token_hex(2)}"
         self.name, self.switch = f"{tag}h", f"{tag}s"
         self.told: list[Sequence[Neighbour]] = []
         self.now = 1000.0

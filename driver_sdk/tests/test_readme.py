@@ -19,6 +19,7 @@ import pytest
 from jackfield_sdk import Action, AgentSettings, Done, DriverState, Kind, Line, ServerSettings, Unreachable
 from jackfield_sdk.examples.loopback.orders import Orders
 from jackfield_sdk.testing import Core, Wanted, a_network, a_segment, running
+from support.reaper import owned
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -85,7 +86,7 @@ def test_the_driver_of_the_readme_conforms(programs):
     pytest.importorskip("hypothesis")
     (programs / "toy").mkdir()
     (block,) = [block for block in blocks("shell") if "jackfield-conformance" in block]
-    with tempfile.TemporaryDirectory(prefix="jf") as short:
+    with tempfile.TemporaryDirectory(prefix=owned("sdk")) as short:
         setting, program, *arguments = shlex.split(block.replace("\\\n", " "))
         arguments = [
             argument.replace("/tmp/toy-switch.sock", f"{short}/d.sock")

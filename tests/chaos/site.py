@@ -23,6 +23,7 @@ from typing import Self
 
 from support.ports import free_port
 from support.processes import Process, accepts, answers
+from support.reaper import owned
 
 from chaos import clock
 from chaos.database import ChaosDatabase, Postgres, Sqlite
@@ -92,7 +93,7 @@ class Site:
 
         """
         # A short path: the name of a Unix socket has room for 107 bytes.
-        self.folder = Path(tempfile.mkdtemp(prefix="jfchaos-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix=owned("chaos"), dir="/tmp"))
         self.database: ChaosDatabase = Postgres() if backend == "postgresql" else Sqlite(self.folder)
         self.core_processes = REPLICATED if backend == "postgresql" else ALONE
         self.urls: dict[str, str] = {}

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from jackfield_sdk.examples.loopback import hands
 from support import nodejs
+from support.reaper import owned
 
 _OVS_PARAMS = """
 agent_required = true
@@ -86,7 +87,7 @@ DRIVERS = [
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder whose paths are short enough for a socket."""
-    with tempfile.TemporaryDirectory(prefix="conformance-") as name:
+    with tempfile.TemporaryDirectory(prefix=owned("conf")) as name:
         yield Path(name)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from support.ports import free_port
 from support.processes import Process, answers
+from support.reaper import owned
 
 # A busy machine is no reason for another end of the story, so calls may take their time.
 CONFIG = """
@@ -43,7 +44,7 @@ class Site:
     ) -> None:
         """Describe a core that speaks to the driver of this name at *socket*; nothing runs yet."""
         # A short path: the name of a Unix socket has room for 107 bytes.
-        self.folder = Path(tempfile.mkdtemp(prefix="jfevo-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix=owned("evo"), dir="/tmp"))
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         config = self.folder / "core.toml"

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from jackfield.driver.v1 import driver_pb2
 from support import nodejs
+from support.reaper import owned
 
 from evolution.meaning import Names, answers, essence
 from evolution.recording import FOLDER, MESSAGES, Recording, load
@@ -55,7 +56,7 @@ def recording(path: Path) -> Recording:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Give a folder with a path short enough for sockets."""
-    path = Path(tempfile.mkdtemp(prefix="jfrep-", dir="/tmp"))
+    path = Path(tempfile.mkdtemp(prefix=owned("rep"), dir="/tmp"))
     yield path
     shutil.rmtree(path)
 

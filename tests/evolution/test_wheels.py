@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.reaper import owned
 
 from evolution.recording import FOLDER, load
 from evolution.site import Site
@@ -35,7 +36,7 @@ def release(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Give a folder with a path short enough for sockets."""
-    path = Path(tempfile.mkdtemp(prefix="jfold-", dir="/tmp"))
+    path = Path(tempfile.mkdtemp(prefix=owned("old"), dir="/tmp"))
     yield path
     shutil.rmtree(path)
 

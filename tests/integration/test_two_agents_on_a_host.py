@@ -21,6 +21,7 @@ from jackfield_sdk import AgentSettings, Facts, start_agent
 from jackfield_sdk.testing import RecordingAgent
 from support.cloud import BIN
 from support.processes import Process, accepts
+from support.reaper import owned
 
 HOST = "host-1"
 PROGRAMS = {"ovs": "jackfield-ovs", "linuxbridge": "jackfield-linuxbridge"}
@@ -79,7 +80,7 @@ def driver(name: str, folder: Path) -> Process:
 @contextlib.asynccontextmanager
 async def cloud(*order: str) -> AsyncIterator[Cloud]:
     """Run a cloud whose core asks the drivers in this order."""
-    folder = Path(tempfile.mkdtemp(prefix="jftwo-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=owned("two"), dir="/tmp"))
     settings = config.Settings(
         database=config.Database(url=f"sqlite:///{folder}/core.sqlite"),
         nodes=config.Nodes(listen=f"unix://{folder}/nodes.sock"),

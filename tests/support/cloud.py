@@ -21,6 +21,7 @@ from jackfield_sdk.examples.loopback import revisions_in
 
 from support.ports import free_port
 from support.processes import Process, accepts, answers
+from support.reaper import owned
 
 BIN = Path(sys.executable).parent
 PATIENCE = """
@@ -65,7 +66,7 @@ class Cloud:
 
         """
         # A short path: the name of a Unix socket has room for 107 bytes.
-        self.folder = Path(tempfile.mkdtemp(prefix="jfcloud-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix=owned("cloud"), dir="/tmp"))
         self._stack = contextlib.ExitStack()
         self._options = {
             name: ("--bind" if number == 0 else "--no-bind", *(self._state(name) if keep_state else ()), *options)

@@ -23,6 +23,7 @@ from typing import Any, Self, TypeVar
 from jackfield_sdk import NetworkView, PortView
 
 from support.pinging import Pings
+from support.reaper import owned
 from support.waiting import PATIENCE
 
 # The folder that `support` is in.
@@ -224,14 +225,14 @@ class Lab:
     """Makes the parts of a lab and ends them in reverse; a driver's lab says which parts there are."""
 
     letter: str
-    """What the names of its namespaces begin with."""
+    """What the names of its namespaces have after ``jf``."""
     underlay_class: Any
     host_class: Any
     guest_class: Any
     agent_class: Any
 
     def __init__(self) -> None:
-        self._tag = self.letter + secrets.token_hex(2)
+        self._tag = owned(self.letter) + secrets.token_hex(2)
         self._numbers = itertools.count(1)
         self._made: list[Any] = []
 

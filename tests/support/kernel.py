@@ -13,6 +13,8 @@ import subprocess
 
 import pytest
 
+from support.reaper import owned
+
 # Each makes a device on a card called "card" that only a kernel with the feature makes.
 FEATURES = {
     "vlan": "link add link card name probe type vlan id 5",
@@ -53,7 +55,7 @@ def needs(item: pytest.Item) -> frozenset[str]:
 
 
 def _has(feature: str, device: str) -> bool:
-    namespace = f"jfprobe-{os.getpid()}-{secrets.token_hex(2)}"
+    namespace = f"{owned('probe')}{secrets.token_hex(2)}"
     if not _succeeds("ip", "netns", "add", namespace):
         return False
     try:

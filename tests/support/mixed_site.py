@@ -22,6 +22,7 @@ from jackfield_sdk.testing import RecordingAgent
 
 from support.cloud import BIN
 from support.processes import Process, accepts, start_together
+from support.reaper import owned
 from support.second_vendor import SecondVendor, journal
 
 PROGRAMS = {"ovs": "jackfield-ovs", "linuxbridge": "jackfield-linuxbridge"}
@@ -186,7 +187,7 @@ async def mixed_site(
         reserved: VLANs that no vendor wants on its switches.
 
     """
-    folder = Path(tempfile.mkdtemp(prefix="jfmix-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=owned("mix"), dir="/tmp"))
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         switches = {name: SecondVendor(name, folder, racks, reserved) for name, racks in vendors.items()}

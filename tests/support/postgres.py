@@ -8,8 +8,7 @@ does as a copy of files in some 40 ms:
     fresh = postgres.create_database(template=migrated)
 
 PostgreSQL refuses to run as root, so root hands the folder to the system's ``postgres`` user and
-starts the server under that account. A folder carries the process id of its owner in its name;
-the next session removes what a killed one left.
+starts the server under that account. What a killed session leaves is removed (`support.reaper`).
 
 Load with ``pytest_plugins = ["support.postgres"]``; without PostgreSQL the tests are skipped.
 """
@@ -28,9 +27,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from support.reaper import ROOT, owned
 from support.waiting import wait_until
 
-PREFIX = "jfpg-"
 USER = "test"
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 # What a crash would cost does not matter here; what a commit costs does.
@@ -65,7 +64,7 @@ class PostgresServer:
     def __init__(self, *, keeps_commits: bool = False) -> None:
         self._options = [*OPTIONS, "synchronous_commit=on"] if keeps_commits else OPTIONS
         # A short path: the name of a Unix socket has room for 107 bytes.
-        self.directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir="/tmp"))
+        self.directory = Path(tempfile.mkdtemp(prefix=owned("pg"), dir=ROOT))
         self._account = _unprivileged_account()
         # By a program, because Python would fork, and gRPC's threads do not survive that.
         uid, gid = self._account or (0, 0)
@@ -178,26 +177,6 @@ def _unprivileged_account() -> tuple[int, int] | None:
     return account.pw_uid, account.pw_gid
 
 
-def sweep() -> None:
-    """Stop and remove the servers of sessions that were killed."""
-    for directory in Path("/tmp").glob(f"{PREFIX}*-*"):
-        owner = directory.name.removeprefix(PREFIX).partition("-")[0]
-        if not owner.isdigit() or Path("/proc", owner).exists():
-            continue
-        _end_server_of(directory)
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _end_server_of(directory: Path) -> None:
-    try:
-        pid = int((directory / "data" / "postmaster.pid").read_text().split()[0])
-        # Process ids are reused: end only what runs on this very folder.
-        if str(directory).encode() in Path("/proc", str(pid), "cmdline").read_bytes():
-            os.kill(pid, signal.SIGQUIT)
-    except (OSError, ValueError, IndexError):
-        return
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """Start a PostgreSQL server for the whole session."""
@@ -205,7 +184,6 @@ def postgres() -> Iterator[PostgresServer]:
         _program("postgres")
     except FileNotFoundError as missing:
         pytest.skip(str(missing))
-    sweep()
     server = PostgresServer()
     try:
         server.start()

@@ -11,7 +11,8 @@ where the cause is. The same object starts again after a kill, into the same log
         driver.start()
 
 Nothing is started with a shell or as a daemon, so the process id is the process itself, and it
-is waited for: no zombies, no names to look up.
+is waited for: no zombies, no names to look up. Should this process be killed, what it has started
+is ended all the same (`support.reaper`).
 """
 
 import os
@@ -25,6 +26,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
+from support.reaper import watch
 from support.waiting import wait_until
 
 Ready = Callable[["Process"], bool]
@@ -157,6 +159,7 @@ class Process:
 
     def launch(self) -> None:
         """Start the process without waiting for it."""
+        watch()
         with self.log.open("ab") as log:
             self._log_offset = log.tell()
             # A session of its own: Ctrl-C at the terminal reaches the test, which decides the order.

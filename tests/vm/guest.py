@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from support.reaper import owned
 from support.waiting import wait_until
 
 from vm.initramfs import STATUS, archive
@@ -31,7 +32,7 @@ def run_in_guest(
     guest ended without one, for example because it did not boot.
     """
     ends = time.monotonic() + deadline
-    with tempfile.TemporaryDirectory(prefix="jfvm-") as name, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix=owned("vm")) as name, ExitStack() as stack:
         work = Path(name)
         (work / "initramfs").write_bytes(archive(kernel, command, directory, environment))
         files = stack.enter_context(_running(_file_server(work / "root.sock"), quiet=True))

@@ -11,6 +11,7 @@ from e2e.lab.control_plane import LINUX_BRIDGE, OVS, ControlPlane
 from e2e.lab.outside import API, NODES
 from support.kernel import LACKED_OUTSIDE, lacking
 from support.ports import free_port
+from support.reaper import owned
 
 from vm.guest import run_in_guest
 from vm.kernel import CHECKOUT, Kernel
@@ -23,7 +24,7 @@ FOLDERS = ("tests/e2e", "drivers/linuxbridge/tests", "drivers/ovs/tests")
 def run_tests(kernel: Kernel, *, deadline: float) -> int:
     """Run what was skipped outside, with a core and drivers around the guest; return pytest's status."""
     compile_sources()
-    with tempfile.TemporaryDirectory(prefix="jfvm-") as directory:
+    with tempfile.TemporaryDirectory(prefix=owned("vm")) as directory:
         nodes = f"127.0.0.1:{free_port()}"
         with ControlPlane(Path(directory), [OVS, LINUX_BRIDGE], nodes=nodes, agent_down_time=120) as control_plane:
             settings = {

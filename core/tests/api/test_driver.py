@@ -11,6 +11,7 @@ from jackfield_core import config
 from jackfield_core.app import Application
 from jackfield_sdk import MechanismDriver, ServerSettings, start_server
 from jackfield_sdk.examples.loopback import Fabric, LoopbackDriver
+from support.reaper import owned
 from support.waiting import eventually
 
 MEMBER = {"X-Roles": "member"}
@@ -27,7 +28,7 @@ def driver_type() -> type[LoopbackDriver]:
 @pytest.fixture
 async def fabric(driver_type: type[LoopbackDriver]) -> AsyncIterator[tuple[Fabric, str]]:
     """Serve a fabric; return it and its address."""
-    with tempfile.TemporaryDirectory(prefix="jfapi-") as folder:
+    with tempfile.TemporaryDirectory(prefix=owned("api")) as folder:
         fabric, endpoint = Fabric("fabric"), f"unix://{folder}/f.sock"
         server = await start_server(driver_type(fabric), ServerSettings(listen=endpoint))
         yield fabric, endpoint

@@ -24,6 +24,7 @@ from jackfield_core.db.engine import Database
 from jackfield_core.db.unit_of_work import Tables
 from jackfield_sdk.examples.loopback.hands import Hands
 from support.postgres import PostgresServer
+from support.reaper import owned
 from support.waiting import wait_until
 from typer.testing import CliRunner
 
@@ -195,7 +196,7 @@ def site(request: pytest.FixtureRequest, quiet_core: None) -> Iterator[Site]:
     """Run a core and a driver for all tests of a file, once on each database."""
     with contextlib.ExitStack() as stack:
         # The path of a Unix socket has room for 107 bytes.
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jfcli-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=owned("cli"))))
         if request.param == "sqlite":
             shutil.copy(request.getfixturevalue("sqlite_template"), folder / "core.sqlite")
             url = f"sqlite:///{folder}/core.sqlite"

@@ -35,13 +35,14 @@ from jackfield_core.types import Kind
 from jackfield_sdk import ServerSettings
 from jackfield_sdk.examples.loopback import Fabric, LoopbackDriver
 from jackfield_sdk.serve import start_server
+from support.reaper import owned
 from support.silent_cloud import Cloud
 
 
 @pytest.fixture
 def sockets() -> Iterator[Path]:
     """Give a folder whose path leaves room for the name of a Unix socket."""
-    folder = Path(tempfile.mkdtemp(prefix="jfsvc-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=owned("svc"), dir="/tmp"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.reaper import owned
+
 HERE = Path(__file__).parent
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HERE}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
@@ -64,7 +66,7 @@ class WarmSuite:
 @contextmanager
 def planted_drivers(names: Sequence[str]) -> Iterator[dict[str, str]]:
     """Serve drivers with these defects in one process; their addresses by name."""
-    with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+    with tempfile.TemporaryDirectory(prefix=owned("planted")) as folder:
         told = {name: f"unix://{folder}/{number}.sock" for number, name in enumerate(names)}
         command = [sys.executable, "-m", "planted", *[word for pair in told.items() for word in pair]]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)

@@ -15,6 +15,7 @@ import pytest
 from conformance_runs import ENVIRONMENT, Judged, planted_drivers
 from jackfield_sdk.conformance.rulebook import all_rules
 from support.ports import free_port
+from support.reaper import owned
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,7 @@ def test_a_driver_that_ends_at_once_is_told_by_its_last_words(judge: Judge, tmp_
         (("--endpoint", "unix:///nobody", "--params", "PARAMS"), "vlan_rnage"),
         (("--endpoint", "unix:///nobody", "--expected-failures", "PARAMS"), "expected-failures"),
         (("--endpoint", "unix:///nobody", "--expected-failures", "LIST"), "no such rule"),
+        (("--endpoint", "unix:///nobody", "--expected-failures", "CASE"), "lists C4[subnt], and there is no such"),
         (("--endpoint", "unix:///nobody", "--only", "c99,Q"), "--only c99, Q chooses no rule"),
         (("--endpoint", "unix:///nobody", "--junit", "/nowhere/j.xml"), "/nowhere/j.xml cannot be written"),
         (("--endpoint", "unix:///nobody", "--kill-command", "true"), "goes with --restart-command"),
@@ -68,6 +70,7 @@ def test_a_wrong_argument_is_told_in_a_sentence(
     """Exit code 2, and the word that is wrong."""
     (tmp_path / "PARAMS").write_text("vlan_rnage = [1, 2]\n")
     (tmp_path / "LIST").write_text('[expected-failures]\nC99 = "is not ours"\n')
+    (tmp_path / "CASE").write_text('[expected-failures]\n"C4[subnt]" = "fixed in 4.2"\n')
 
     judged = judge(*[str(tmp_path / each) if each.isupper() else each for each in arguments])
 
@@ -121,6 +124,24 @@ def test_an_expected_failure_is_no_failure(judge: Judge, addresses: dict[str, st
     assert judged.code == 0, judged.output
     assert judged.rules("expected failure") == {"C8"}
     assert "fixed in 4.2" in judged.output
+
+
+def test_a_rule_that_fails_in_one_of_its_cases_is_no_unexpected_pass(
+    judge: Judge, addresses: dict[str, str], tmp_path: Path
+) -> None:
+    """A rule on the list stands for all its cases, and the first one may pass; an entry of a case for that alone."""
+    listed = tmp_path / "expected.toml"
+    listed.write_text('[expected-failures]\nC8 = "fixed in 4.2"\n"C8[port]" = "will be wrong"\n')
+
+    judged = judge("--endpoint", addresses["forgets a delete"], "--only", "C8", "--expected-failures", str(listed))
+
+    assert [(case["parameter"], case["status"]) for case in judged.report["cases"]] == [
+        ("network", "passed"),
+        ("subnet", "expected failure"),
+        ("port", "unexpected pass"),
+    ]
+    assert judged.code == 1
+    assert "passes against expectation C8" in judged.output
 
 
 def test_an_unexpected_pass_is_a_failure(judge: Judge, addresses: dict[str, str], tmp_path: Path) -> None:
@@ -243,7 +264,7 @@ def test_a_driver_that_could_not_load_is_blamed_for_no_refusal(judge: Judge) -> 
 
 def test_commands_of_an_operator_stop_and_kill_the_driver(judge: Judge, tmp_path: Path) -> None:
     """Restarts are judged by what the operator's own commands do."""
-    with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+    with tempfile.TemporaryDirectory(prefix=owned("planted")) as folder:
         address, pid = f"unix://{folder}/0.sock", f"{folder}/pid"
         ended = f"if [ -e {pid} ]; then kill $(cat {pid}); tail --pid=$(cat {pid}) -f /dev/null; fi"
         restart = f"{ended}; {sys.executable} -m planted none {address} & echo $! > {pid}"

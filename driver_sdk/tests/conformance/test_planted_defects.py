@@ -12,6 +12,7 @@ import pytest
 from conformance_runs import Judged, WarmSuite, planted_drivers
 from jackfield_sdk.examples.loopback import hands
 from planted import DEFECTS, SOUND, SOUND_ON_A_DEVICE, TWO_LEVELS, Defect
+from support.reaper import owned
 
 TOGETHER = [SOUND, TWO_LEVELS, *[defect for defect in DEFECTS if not defect.alone and not defect.device]]
 
@@ -25,7 +26,7 @@ def addresses() -> Iterator[dict[str, str]]:
 
 def judge_alone(defect: Defect, suite: WarmSuite, folder: Path, *arguments: str) -> Judged:
     """Run the suite on a driver in a process of its own, with hands at its device if it has one."""
-    with tempfile.TemporaryDirectory(prefix="planted-") as name:
+    with tempfile.TemporaryDirectory(prefix=owned("planted")) as name:
         address, params = f"unix://{name}/0.sock", folder / "params.toml"
         at_hand = f"{sys.executable} {hands.__file__}"
         commands = {"change_command": "change", "remove_command": "remove"} if defect.device else {}

@@ -8,6 +8,6 @@ from e2e.lab.host import Host
 from e2e.lab.lab import Lab, missing_requirements
 from e2e.lab.machine import Machine, Vif
 from e2e.lab.ping import PingReport
-from e2e.lab.sweep import leftovers, sweep
+from e2e.lab.sweep import leftovers
 
-__all__ = ["Host", "Lab", "Machine", "PingReport", "Vif", "leftovers", "missing_requirements", "sweep"]
+__all__ = ["Host", "Lab", "Machine", "PingReport", "Vif", "leftovers", "missing_requirements"]

@@ -5,7 +5,7 @@
 
 Everything carries the lab's own name (`e2e.lab.names`), so labs run side by side. The end of the
 block removes in reverse order what was made, and then whatever an interruption in the middle of
-a step left behind. A killed process can clean up nothing; the next lab does it (`e2e.lab.sweep`).
+a step left behind. A killed process can clean up nothing; `support.reaper` does it.
 """
 
 import os
@@ -20,7 +20,7 @@ from e2e.lab.capture import Capture
 from e2e.lab.host import Host, Hypervisor
 from e2e.lab.machine import Machine, Vif
 from e2e.lab.names import Names
-from e2e.lab.sweep import MARKER, remove_lab, sweep
+from e2e.lab.sweep import MARKER, remove_lab
 from e2e.lab.underlay import Cabling, Underlay
 
 if TYPE_CHECKING:
@@ -81,7 +81,6 @@ class Lab:
         """
         if lacks := missing_requirements():
             raise RuntimeError(f"a lab needs {' and '.join(lacks)}")
-        sweep()
         self.run_directory.mkdir(mode=0o700)
         self._cleanup.callback(remove_lab, self.names.lab)
         self.underlay = Underlay(self.names)

@@ -2,19 +2,16 @@
 
 Everything a lab puts where others could see it (namespaces, its run directory) is called
 ``jflab-<process id>-<tag>…``: the prefix says that it is ours, the process id who answers for
-it, and the random tag keeps two labs of one process apart. Network interfaces have room for 15
-bytes only; they live inside the lab's namespaces and carry the tag alone.
+it (`support.reaper`), and the random tag keeps two labs of one process apart. Network interfaces
+have room for 15 bytes only; they live inside the lab's namespaces and carry the tag alone.
 """
 
-import os
-import re
 import secrets
 from pathlib import Path
 
-PREFIX = "jflab"
-RUN_ROOT = Path("/tmp")  # Not TMPDIR: a Unix socket's name has room for 107 bytes.
+from support.reaper import ROOT, owned
+
 INTERFACE_NAME_BYTES = 15  # IFNAMSIZ counts the terminating NUL as a 16th.
-_OWNED = re.compile(rf"{PREFIX}-(?P<pid>\d+)-[0-9a-f]{{4}}(-.+)?")
 
 
 class Names:
@@ -22,7 +19,7 @@ class Names:
 
     def __init__(self) -> None:
         self.tag = secrets.token_hex(2)
-        self.lab = f"{PREFIX}-{os.getpid()}-{self.tag}"
+        self.lab = f"{owned('lab')}{self.tag}"
 
     def namespace(self, what: str) -> str:
         """Return the name of the namespace of *what*, such as ``host-1``."""
@@ -43,19 +40,9 @@ class Names:
     @property
     def run_directory(self) -> Path:
         """Folder of the lab's databases, sockets and logs."""
-        return RUN_ROOT / self.lab
+        return ROOT / self.lab
 
 
 def tap_name(port_id: str) -> str:
     """Return the interface name of a port: what the compute side derives from the port's id as well."""
     return f"tap{port_id}"[:14]
-
-
-def is_abandoned(name: str) -> bool:
-    """Tell whether *name* belongs to a lab whose process is gone.
-
-    A process id that was given to somebody else meanwhile counts as alive: better to leave
-    something behind than to take down a lab in use.
-    """
-    owned = _OWNED.fullmatch(name)
-    return owned is not None and not Path("/proc", owned["pid"]).exists()

@@ -1,12 +1,10 @@
-"""Remove a lab by its name alone, whatever state it is in, and the labs of killed runs.
+"""Remove a lab by its name alone, whatever state an interruption has left it in.
 
 A lab is found in three places: its namespaces, its run directory, and its processes, which all
-carry the run directory in the variable `MARKER` of their environment. Nothing else is touched,
-and of another run's lab only when the process that owns it is dead.
+carry the run directory in the variable `MARKER` of their environment. Nothing else is touched.
 """
 
 import os
-import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -14,20 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from e2e.lab.commands import CommandFailed, run
-from e2e.lab.names import PREFIX, RUN_ROOT, is_abandoned
 from e2e.lab.namespace import existing
+from support.reaper import ROOT
 from support.waiting import wait_until
 
 MARKER = "JFLAB_RUN_DIRECTORY"
-_LAB = re.compile(rf"({PREFIX}-\d+-[0-9a-f]{{4}})(-.+)?")
-
-
-def sweep() -> list[str]:
-    """Remove every lab whose owner is dead; return their names."""
-    abandoned = sorted(lab for lab in _all_labs() if is_abandoned(lab))
-    for lab in abandoned:
-        remove_lab(lab)
-    return abandoned
 
 
 def remove_lab(lab: str) -> None:
@@ -37,20 +26,14 @@ def remove_lab(lab: str) -> None:
         # Two sweeps may meet here; the loser finds it gone.
         with suppress(CommandFailed):
             run(["ip", "netns", "delete", namespace])
-    shutil.rmtree(RUN_ROOT / lab, ignore_errors=True)
+    shutil.rmtree(ROOT / lab, ignore_errors=True)
 
 
 def leftovers(lab: str) -> list[str]:
     """Return what exists of *lab*, in words; an empty list means that it is gone."""
     found = [f"namespace {name}" for name in _namespaces_of(lab)]
     found += [f"process {pid}" for pid in _processes_of(lab)]
-    return found + [str(path) for path in [RUN_ROOT / lab] if path.exists()]
-
-
-def _all_labs() -> set[str]:
-    names = existing() | {path.name for path in RUN_ROOT.glob(f"{PREFIX}-*")}
-    names |= {Path(directory).name for _, directory in _marked_processes()}
-    return {match[1] for name in names if (match := _LAB.fullmatch(name))}
+    return found + [str(path) for path in [ROOT / lab] if path.exists()]
 
 
 def _namespaces_of(lab: str) -> list[str]:
@@ -65,7 +48,7 @@ def _end_processes(lab: str) -> None:
 
 
 def _processes_of(lab: str) -> set[int]:
-    pids = {pid for pid, directory in _marked_processes() if directory == str(RUN_ROOT / lab)}
+    pids = {pid for pid, directory in _marked_processes() if directory == str(ROOT / lab)}
     for namespace in _namespaces_of(lab):
         with suppress(CommandFailed):
             pids |= {int(pid) for pid in run(["ip", "netns", "pids", namespace]).split()}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.netconf import FakeSwitch, Heard, NetconfSwitch, missing_requirements
+from support.reaper import owned
 
 SPINE = {"Ethernet3": Heard("spine-1", "Ethernet7")}
 
@@ -15,7 +16,7 @@ SPINE = {"Ethernet3": Heard("spine-1", "Ethernet7")}
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Give a folder with a path that leaves room for a socket's name."""
-    with tempfile.TemporaryDirectory(prefix="leaf-") as folder:
+    with tempfile.TemporaryDirectory(prefix=owned("leaf")) as folder:
         yield Path(folder)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from jackfield_arista.configuration.model import SwitchPort
 from jackfield_arista.memory.memory import MEMORY, Memory
+from support.reaper import owned
 from support.waiting import wait_until
 
 COMMAND = str(Path(sys.executable).with_name("jackfield-arista"))
@@ -60,7 +61,7 @@ class DriverProcess:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Give a folder; the paths of a test's own are too long for sockets."""
-    with tempfile.TemporaryDirectory(prefix="arista-") as folder:
+    with tempfile.TemporaryDirectory(prefix=owned("arista")) as folder:
         yield Path(folder)
 
 

@@ -20,6 +20,7 @@ from pyroute2.netlink.nfnetlink import nftsocket
 from support import spoofing
 from support.frames import IPV4, LLDP, ethernet, ipv4, mark, udp
 from support.hosts import Namespace, eventually, run
+from support.reaper import owned
 from support.spoofing import Case
 from support.views import a_network, a_port
 from support.wire import Wire, arrivals
@@ -49,7 +50,7 @@ class Room:
     """A host with a bridge and two guests; the first one is the suspect."""
 
     def __init__(self) -> None:
-        tag = f"a{secrets.token_hex(3)}"
+        tag = f"{owned('spoof')}{secrets.token_hex(3)}"
         self._host = Namespace(f"{tag}h")
         self._guests = [Namespace(f"{tag}g{number}") for number in (1, 2)]
         self._host.ip("link", "add", "bridge", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")

@@ -9,9 +9,11 @@ import subprocess
 
 import grpc
 import pytest
+from jackfield.node.v1.node_pb2_grpc import NodeServiceStub
 from jackfield_sdk import AgentSettings, MechanismDriver, NodeAgent, ServerSettings, start_agent, start_server
-from jackfield_sdk._transport import CannotListen
+from jackfield_sdk._transport import CannotListen, connect
 from jackfield_sdk.testing import Core, ScriptedCore
+from pydantic import ValidationError
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
 
@@ -149,18 +151,45 @@ async def test_a_certificate_that_cannot_be_served_ends_the_start_with_a_sentenc
             await start_server(Bare(), ServerSettings(listen="localhost:0", **files))
 
 
-async def test_an_agent_proves_itself_to_the_core(authority, identity, tmp_path):
-    """And trusts only a core that its authority has signed."""
+class Agent(NodeAgent):
+    agent_type, binary, driver = "Toy agent", "toy-agent", "toy"
 
-    class Agent(NodeAgent):
-        agent_type, binary, driver = "Toy agent", "toy-agent", "toy"
 
+@pytest.fixture
+async def core(authority, tmp_path):
+    """Serve agents over mutual TLS, as localhost."""
     key, certificate = (authority / "peer.key").read_bytes(), (authority / "peer.pem").read_bytes()
     required = grpc.ssl_server_credentials([(key, certificate)], (authority / "ca.pem").read_bytes(), True)
-    core = ScriptedCore(tmp_path, credentials=required)
-    async with core:
-        running = await start_agent(Agent(), AgentSettings(core=core.address, host="host-1", **identity))
-        try:
-            assert (await core.session()).hello.host == "host-1"
-        finally:
-            await running.stop()
+    async with ScriptedCore(tmp_path, credentials=required) as core:
+        yield core
+
+
+async def test_an_agent_proves_itself_to_the_core(core, identity):
+    """And trusts only a core that its authority has signed."""
+    running = await start_agent(Agent(), AgentSettings(core=core.address, host="host-1", **identity))
+    try:
+        assert (await core.session()).hello.host == "host-1"
+    finally:
+        await running.stop()
+
+
+async def test_an_agent_dials_an_address_that_the_certificate_of_the_core_does_not_name(core, identity):
+    """If it is told which name the certificate has instead, and only then."""
+    # The certificate is for localhost alone.
+    address = core.address.replace("localhost", "127.0.0.1")
+    link = {"core": address, "host": "host-1", **identity}
+    async with connect(AgentSettings(**link)) as channel:
+        with pytest.raises(grpc.aio.AioRpcError, match="Hostname Verification Check failed"):
+            await NodeServiceStub(channel).Sync().read()
+
+    running = await start_agent(Agent(), AgentSettings(**link, tls_server_name="localhost"))
+    try:
+        assert (await core.session()).hello.host == "host-1"
+    finally:
+        await running.stop()
+
+
+def test_a_name_for_the_core_without_an_authority_is_refused():
+    """Nothing would be compared with it."""
+    with pytest.raises(ValidationError, match="tls_server_name needs tls_ca"):
+        AgentSettings(tls_server_name="core.example")

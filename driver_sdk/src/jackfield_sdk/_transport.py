@@ -134,9 +134,10 @@ def connect(settings: AgentSettings) -> grpc.aio.Channel:
         certificate_chain=settings.tls_certificate.read_bytes() if settings.tls_certificate else None,
     )
     # The certificate names the host, not "localhost".
-    return grpc.aio.secure_channel(
-        settings.core, credentials, options=[option for option in options if option[0] != "grpc.default_authority"]
-    )
+    options = [option for option in options if option[0] != "grpc.default_authority"]
+    if settings.tls_server_name:
+        options.append(("grpc.ssl_target_name_override", settings.tls_server_name))
+    return grpc.aio.secure_channel(settings.core, credentials, options=options)
 
 
 def _common_options(*, keepalive_seconds: int) -> Options:

@@ -95,6 +95,11 @@ class AgentSettings(BaseSettings):
     tls_ca: Path | None = Field(
         default=None, description="PEM file of the authority that the core is signed by; turns TLS on."
     )
+    tls_server_name: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Name that the core's certificate must have; by default what stands before the port of `core`.",
+    )
     report_interval: float = Field(default=30.0, gt=0, description="Seconds between heartbeats to the core.")
     reconnect_min: float = Field(
         default=1.0, gt=0, description="Upper bound in seconds of the first wait to reconnect."
@@ -112,4 +117,6 @@ class AgentSettings(BaseSettings):
             raise ValueError("tls_certificate and tls_key belong together: set both or neither")
         if self.tls_certificate is not None and self.tls_ca is None:
             raise ValueError("tls_certificate needs tls_ca, the authority that the core is signed by")
+        if self.tls_server_name is not None and self.tls_ca is None:
+            raise ValueError("tls_server_name needs tls_ca, the authority that the core is signed by")
         return self

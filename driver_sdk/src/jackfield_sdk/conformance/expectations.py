@@ -4,19 +4,20 @@
     C7 = "the switch answers a delete of the unknown with an error, fixed in 4.2"
     "C4[subnet]" = "subnets have no revision yet"
 
-A rule that is listed may fail. One that is listed and passes is a failure too, so that the file says
-the truth about the driver.
+A rule that is listed may fail, in some of its cases or in all. One that is listed and passes wherever
+it is judged is a failure too, so that the file says the truth about the driver; that is known at the
+end of a run.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from jackfield_sdk.conformance.outcome import Outcome, Run, Status
+from jackfield_sdk.conformance.outcome import Outcome, Status
 from jackfield_sdk.conformance.rules import Rule
 
 _TABLE = "expected-failures"
@@ -41,26 +42,32 @@ class Expectations:
             raise ValueError(f"no reason is given for {', '.join(empty)}")
         return cls(reasons)
 
-    def unknown(self, rules: Iterable[Rule]) -> list[str]:
-        """Return what is listed and no rule."""
-        ids = {rule.id for rule in rules}
-        return [listed for listed in self._reasons if listed.partition("[")[0] not in ids]
+    def unknown(self, rules: Iterable[Rule], parameters: Iterable[str]) -> list[str]:
+        """Return what is listed and is no rule, or has a parameter that no case has."""
+        ids, words = {rule.id for rule in rules}, set(parameters)
+        parts = {listed: listed.rstrip("]").partition("[") for listed in self._reasons}
+        return [listed for listed, (id, _, word) in parts.items() if id not in ids or (word and word not in words)]
 
     def failed(self, outcome: Outcome) -> Outcome:
         """Turn a failure into an expected one if it is listed."""
-        reason = self._reason_for(outcome)
-        if reason is None:
+        listed = self._listed(outcome)
+        if listed is None:
             return outcome
-        return dataclasses.replace(outcome, status=Status.EXPECTED_FAILURE, reason=reason)
+        return dataclasses.replace(outcome, status=Status.EXPECTED_FAILURE, reason=self._reasons[listed])
 
-    def passed(self, outcome: Outcome, run: Run) -> Outcome:
-        """Turn a pass into an unexpected one if a failure is listed and was seen nowhere in the run."""
-        reason = self._reason_for(outcome)
-        if reason is None or [each for each in run.of(Status.EXPECTED_FAILURE) if each.rule is outcome.rule]:
+    def all_in(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Turn passes into unexpected ones where a failure is listed and was seen in none of the cases it is for."""
+        seen = {self._listed(each) for each in outcomes if each.status is Status.EXPECTED_FAILURE}
+        return [self._passed(each, seen) if each.status is Status.PASSED else each for each in outcomes]
+
+    def _passed(self, outcome: Outcome, seen: Container[str | None]) -> Outcome:
+        listed = self._listed(outcome)
+        if listed is None or listed in seen:
             return outcome
-        why = f"listed as an expected failure ({reason}), and it passed: take it off the list"
+        why = f"listed as an expected failure ({self._reasons[listed]}), and it passed: take it off the list"
         return dataclasses.replace(outcome, status=Status.UNEXPECTED_PASS, reason=why)
 
-    def _reason_for(self, outcome: Outcome) -> str | None:
+    def _listed(self, outcome: Outcome) -> str | None:
+        """Return what lists an outcome: its own entry, or that of its rule."""
         exact = f"{outcome.rule.id}[{outcome.parameter}]"
-        return self._reasons.get(exact, self._reasons.get(outcome.rule.id))
+        return next((each for each in (exact, outcome.rule.id) if each in self._reasons), None)

@@ -79,8 +79,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the chosen cases."""
     known = [rule for item in items if (rule := _rule(item))]
-    if unknown := config.stash[_EXPECTED].unknown(known):
-        raise pytest.UsageError(f"--expected-failures lists {', '.join(unknown)}, and there is no such rule")
+    parameters = {_parameter(item) for item in items}
+    if unknown := config.stash[_EXPECTED].unknown(known, parameters):
+        raise pytest.UsageError(f"--expected-failures lists {', '.join(unknown)}, and there is no such rule or case")
     config.stash[RUN].rules = sorted(set(known), key=place_of)
     chosen = [each.strip() for each in _option(config, "--only").split(",") if each.strip()]
     gone = [item for item in items if (rule := _rule(item)) and chosen and not _is_chosen(item, rule, chosen)]
@@ -130,11 +131,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the reports."""
+    """Look what passed against expectation, and write the reports."""
     run = session.config.stash[RUN]
     if not run.outcomes:
         return
+    run.outcomes = session.config.stash[_EXPECTED].all_in(run.outcomes)
+    if run.of(Status.UNEXPECTED_PASS):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     publish(
         run,
         junit=_option(session.config, "--junit"),
@@ -145,12 +150,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = UNUSABLE
 
 
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Tell whoever runs the cases with pytest itself what passed against expectation."""
+    for outcome in config.stash[RUN].of(Status.UNEXPECTED_PASS):
+        terminalreporter.write_line(explained(outcome))
+
+
 def _outcome(item: pytest.Item, rule: Rule, call: pytest.CallInfo[None]) -> Outcome:
     run, expected = item.config.stash[RUN], item.config.stash[_EXPECTED]
-    parameter = item.callspec.id if hasattr(item, "callspec") else ""
+    parameter = _parameter(item)
     error = call.excinfo.value if call.excinfo else None
     if error is None:
-        return expected.passed(Outcome(rule, parameter, Status.PASSED, call.duration), run)
+        return Outcome(rule, parameter, Status.PASSED, call.duration)
     if isinstance(error, pytest.skip.Exception):
         return Outcome(rule, parameter, Status.SKIPPED, call.duration, reason=str(error.msg))
     if not isinstance(error, Broken):
@@ -180,9 +191,7 @@ def _fault(error: BaseException) -> str:
 def _tell_pytest(report: Any, outcome: Outcome) -> None:
     if outcome.status is Status.EXPECTED_FAILURE:
         report.outcome, report.wasxfail = "skipped", outcome.reason
-    elif outcome.status is Status.UNEXPECTED_PASS:
-        report.outcome = "failed"
-    if outcome.status in (Status.FAILED, Status.BLOCKED, Status.UNEXPECTED_PASS):
+    if outcome.status in (Status.FAILED, Status.BLOCKED):
         report.longrepr = explained(outcome)
 
 
@@ -212,9 +221,13 @@ def _read_expectations(path: str) -> Expectations:
 
 
 def _is_chosen(item: pytest.Item, rule: Rule, chosen: list[str]) -> bool:
-    parameter = f"[{item.callspec.id}]" if hasattr(item, "callspec") else ""
-    names = [rule.group, rule.id, rule.name, rule.id + parameter, rule.name + parameter]
+    case = f"[{_parameter(item)}]"
+    names = [rule.group, rule.id, rule.name, rule.id + case, rule.name + case]
     return any(name == pattern or fnmatchcase(name, pattern) for name in names for pattern in chosen)
+
+
+def _parameter(item: pytest.Item) -> str:
+    return str(item.callspec.id) if hasattr(item, "callspec") else ""
 
 
 def _rule(item: pytest.Item) -> Rule | None:

@@ -29,6 +29,9 @@ from typing import Self
 from support.reaper import watch
 from support.waiting import wait_until
 
+ANSWER = 20.0
+"""Seconds that a process gets for the answer that shows that it is ready."""
+
 Ready = Callable[["Process"], bool]
 """A look at a process that runs: is it ready to serve?"""
 
@@ -54,7 +57,8 @@ def answers(url: str) -> Ready:
 
     def responds(_: "Process") -> bool:
         try:
-            with opener.open(url, timeout=1) as response:
+            # A busy machine may need seconds for an answer, and whoever looks again would wait as long.
+            with opener.open(url, timeout=ANSWER) as response:
                 return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -104,7 +108,7 @@ class Process:
         *,
         log: Path,
         ready: Ready = running,
-        timeout: float = 60.0,
+        timeout: float = 120.0,
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
     ) -> None:
@@ -185,7 +189,7 @@ class Process:
         except TimeoutError:
             raise ProcessFailed(f"{self.name} was not ready after {self._timeout:g} s{self._evidence()}") from None
 
-    def stop(self, timeout: float = 10.0) -> int | None:
+    def stop(self, timeout: float = 30.0) -> int | None:
         """End the process politely, then by force after *timeout* seconds; return its exit status.
 
         Does nothing (and returns None) when it does not run.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.processes import Process, ProcessFailed, accepts, answers, logs
+from support.waiting import wait_until
 
 SERVER = """
 import http.server, socket, sys
@@ -18,7 +19,7 @@ STUBBORN = """
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("up", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 UNIX_SERVER = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); s.accept()"
 
@@ -63,8 +64,13 @@ def test_death_before_ready_shows_the_log(tmp_path: Path) -> None:
 
 def test_late_readiness_shows_the_log_and_leaves_nothing(tmp_path: Path) -> None:
     """A process that is not ready in time is stopped and reported with its log."""
-    slow = python(tmp_path, "import time; print('thinking', flush=True); time.sleep(60)")
-    process = Process("driver", slow, log=tmp_path / "log", ready=logs("ready"), timeout=1)
+    slow = python(tmp_path, "import time; print('thinking', flush=True); time.sleep(600)")
+
+    def is_never_ready(process: Process) -> bool:
+        wait_until(lambda: "thinking" in process.output(), what="a process that thinks")
+        return False
+
+    process = Process("driver", slow, log=tmp_path / "log", ready=is_never_ready, timeout=1)
 
     with pytest.raises(ProcessFailed, match=r"(?s)after 1 s.*thinking"):
         process.start()

@@ -16,7 +16,7 @@ def wait_until(
     condition: Callable[[], object],
     *,
     what: str | Callable[[], str],
-    timeout: float = 30.0,
+    timeout: float = 60.0,
     interval: float = 0.02,
 ) -> None:
     """Return as soon as *condition* holds; *timeout* and *interval* are seconds.
@@ -37,7 +37,7 @@ def wait_until(
         time.sleep(interval)
 
 
-async def eventually(condition: Callable[[], Any], *, seconds: float = 30.0) -> Any:
+async def eventually(condition: Callable[[], Any], *, seconds: float = 60.0) -> Any:
     """Return the first true result of *condition*, which may be async; look again until there is one.
 
     Raises:

@@ -267,7 +267,7 @@ class Scene:
                 )
                 for driver in drivers
             ],
-            mechanism=config.Mechanism(reconnect_interval=0.05, breaker_retry=0.2),
+            mechanism=config.Mechanism(reconnect_interval=0.05, handshake_timeout=DEADLINE, breaker_retry=0.2),
             dispatcher=config.Dispatcher(**values),
         )  # fmt: skip
         core = Core(database or self.database, self.rows, settings, timeout, remembers=remembers)

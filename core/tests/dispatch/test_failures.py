@@ -126,7 +126,7 @@ async def test_hanging_driver_holds_up_nobody(scene: Any) -> None:
     core = await scene.core(hanging, served, timeout=3600, order_hold=0.05)
     for told in range(5):
         await core.network()
-        await scene.eventually(lambda told=told: len(served.told()) > told)
+        await scene.eventually(lambda told=told: hanging.told() and len(served.told()) > told)
 
     assert len(await core.debts("a")) == 5
     assert len(hanging.told()) == 1

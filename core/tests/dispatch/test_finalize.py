@@ -65,7 +65,10 @@ async def release(scene: Any) -> Release:
 @pytest.fixture
 def finalize(release: Release, database: Database) -> Callable[[], Any]:
     """Run what the command runs; return the outcome, and how far it was each time."""
-    settings = config.Settings(drivers=[config.Driver(name="fabric", endpoint=release.driver.endpoint)])
+    settings = config.Settings(
+        drivers=[config.Driver(name="fabric", endpoint=release.driver.endpoint)],
+        mechanism=config.Mechanism(handshake_timeout=30),
+    )
 
     async def run() -> tuple[Outcome, list[tuple[int, int]]]:
         steps: list[tuple[int, int]] = []

@@ -31,6 +31,11 @@ async def claim_for_another(core: Any, name: str) -> list[Due]:
     return debts
 
 
+def lost(logs: Any, epoch: int | None = None) -> list[Any]:
+    """Return what was logged of lost leases: all, or that of one claim."""
+    return [line for line in logs if line["event"] == "delivery.lease_lost" and epoch in (None, line["epoch"])]
+
+
 @pytest.mark.parametrize("outcome", ["done", "failed", "none"])
 async def test_outcome_after_the_end_of_the_lease_is_refused(scene: Any, outcome: str) -> None:
     """Whoever has claimed the debt since then goes on; the late one changes nothing, and is logged and counted."""
@@ -50,14 +55,16 @@ async def test_outcome_after_the_end_of_the_lease_is_refused(scene: Any, outcome
     core = await scene.core(driver, lease=0.3)
     with capture_logs() as logs:
         await core.network()
-        await scene.eventually(lambda: [line for line in logs if line["event"] == "delivery.lease_lost"])
+        await scene.eventually(lambda: driver.requests and lost(logs, driver.requests[0].epoch))
 
-    [line] = [line for line in logs if line["event"] == "delivery.lease_lost"]
-    assert (line["driver"], line["changes"], line["epoch"]) == ("a", 1, driver.requests[0].epoch)
+    [request] = driver.requests
+    [line] = lost(logs, request.epoch)
+    assert (line["driver"], line["changes"]) == ("a", 1)
     assert line["late"] > 0
     [debt] = await core.debts()
     assert (debt.claim, debt.attempts, debt.acknowledged_revision) == ("successor", 0, None)
-    assert REGISTRY.get_sample_value(LOST, {"driver": "a"}) == before + 1
+    # On a busy machine a lease may be over before the first call is made.
+    assert REGISTRY.get_sample_value(LOST, {"driver": "a"}) == before + len(lost(logs))
 
 
 async def test_claim_that_the_driver_ended_itself_is_no_lost_lease(scene: Any) -> None:

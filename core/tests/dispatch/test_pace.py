@@ -33,7 +33,8 @@ async def test_backlog_leaves_room_for_users(scene: Any) -> None:
     """While changes are made, full batches keep their distance; the rest of a batch waits for nothing."""
     driver = await scene.raw_driver(max_batch=BATCH)
     await owe(scene, driver)
-    moments: list[float] = []
+    # A busy machine may take its time before the first call, which is no distance between batches.
+    moments = [time.monotonic()]
 
     async def note(request: Any, context: Any) -> Any:
         moments.append(time.monotonic())
@@ -41,8 +42,8 @@ async def test_backlog_leaves_room_for_users(scene: Any) -> None:
         return await driver.good(request, context)
 
     driver.answer = note
-    core = await scene.core(driver, pace=2 * PORTS)
+    core = await scene.core(driver, pace=PORTS)
     await core.until_paid()
 
-    assert len(moments) == PORTS // BATCH
-    assert moments[-1] - moments[0] > (PORTS - BATCH) / (2 * PORTS) * 0.9
+    assert len(moments) == 1 + PORTS // BATCH
+    assert moments[-1] - moments[0] > (PORTS - BATCH) / PORTS * 0.9

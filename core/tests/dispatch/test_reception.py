@@ -10,6 +10,7 @@ from jackfield_core.db.driver import Interest
 from jackfield_core.db.network import table as networks
 from jackfield_core.db.port import table as ports
 from jackfield_core.db.unit_of_work import Change
+from jackfield_core.dispatch import reception
 from jackfield_core.dispatch.reception import OFTEN, Reception
 from jackfield_core.types import Action, Kind
 from msgspec.structs import replace
@@ -60,8 +61,11 @@ async def test_wiped_backend_is_owed_everything_again(scene: Any) -> None:
     assert driver.story() == ["create network", "create port"] * 2
 
 
-async def test_driver_that_forgets_everything_again_and_again_has_to_wait(scene: Any) -> None:
+async def test_driver_that_forgets_everything_again_and_again_has_to_wait(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A backend with another epoch at every handshake is owed everything a few times, and then nothing for a while."""
+    monkeypatch.setattr(reception, "WITHIN", 3600.0)
     driver = await scene.driver()
     core = await scene.core(driver)
     await core.network()
@@ -91,10 +95,10 @@ async def test_a_handshake_that_loses_a_race_is_received_again(scene: Any, losin
     await core.stop()
     met = core.registry.entry("a").handshake
     wiped = replace(met, backends=tuple(replace(one, epoch="2") for one in met.backends), left_epochs=None)
-    reception = Reception(core.database, core.registry.attributes, core.registry.required)
+    received = Reception(core.database, core.registry.attributes, core.registry.required)
 
     async with losing(OFTEN + 1) as tried:
-        await reception.welcome("a", wiped)
+        await received.welcome("a", wiped)
         assert await tried() == OFTEN + 1 + 2
 
     assert len(await core.debts("a")) == 2
@@ -108,13 +112,13 @@ async def test_what_is_about_to_be_committed_is_owed_to_who_wants_it_by_now(scen
     await core.stop()
     met = core.registry.entry("a").handshake
     more = replace(met, interests=(*met.interests, Interest("port", ("create",), ("postcommit",))), left_epochs=None)
-    reception = Reception(core.database, core.registry.attributes, core.registry.required)
+    received = Reception(core.database, core.registry.attributes, core.registry.required)
 
     async with core.unit_of_work() as tx:
         port = core.rows.port(tree.network)
         await tx.ports.add(port)
         tx.record(Change(Kind.PORT, Action.CREATE, port, None, tree))
-        receiving = asyncio.create_task(reception.welcome("a", more))
+        receiving = asyncio.create_task(received.welcome("a", more))
         # Whoever did not wait would be through long before that.
         await asyncio.wait({receiving}, timeout=0.5)
     await receiving

@@ -140,6 +140,11 @@ def has_lost_its_list(port: SwitchPort, before_us: SwitchPort | None) -> bool:
     return port.carries_all and before_us is not None and not before_us.carries_all
 
 
+def without_ours(port: SwitchPort, ours: frozenset[int]) -> SwitchPort:
+    """Return what is left of a port without VLANs of ours; as EOS starts with it if that is nothing."""
+    return _released(port, SwitchPort(port.name), ours, ours)
+
+
 def _relisted(port: SwitchPort, before_us: SwitchPort | None) -> SwitchPort:
     """Return a port that has lost its list as it was before us, and every other as it is."""
     if before_us is None or not has_lost_its_list(port, before_us):

@@ -18,6 +18,7 @@ from jackfield_arista.configuration.edit import Edit
 from jackfield_arista.configuration.model import Configuration
 from jackfield_arista.device.errors import RpcFailed
 from jackfield_arista.device.health import Neighbour
+from jackfield_arista.fleet.inheriting import inherit
 from jackfield_arista.fleet.plan import Plan, Situation, plan_for
 from jackfield_arista.memory.memory import Memory
 from jackfield_arista.memory.tables import Key, Pair, Row
@@ -58,8 +59,7 @@ def situation_of(
     situation = Situation(switch, deployment_id, rows, configuration)
     inherited = memory.inherited(switch)
     if inherited is None:
-        inherited = _marked(situation, uplinks)
-        memory.inherit(switch, inherited)
+        inherited = inherit(memory, situation, uplinks)
     return replace(
         situation,
         known=memory.networks(),
@@ -175,18 +175,7 @@ def _remember(memory: Memory, made: Made, *, is_saved: bool) -> None:
     plan, switch = made.plan, made.situation.switch
     news = [row for row in plan.made if not row.made]
     is_saved = is_saved and memory.is_unsaved(switch)
-    if news or plan.gone or plan.freed or is_saved:
-        memory.settle(switch, news, plan.gone, plan.freed, is_saved=is_saved)
-
-
-def _marked(situation: Situation, uplinks: Collection[str]) -> dict[Pair, str]:
-    """Return what of ours is on a switch, with its network; of trunks what we write there, which is no range."""
-    owners = {vlan: situation.network_of(vlan) for vlan in situation.configuration.vlans}
-    found: dict[Pair, str] = {("", vlan): network for vlan, network in owners.items() if network is not None}
-    for name, port in situation.configuration.ports.items():
-        untagged = {vlan for vlan in (port.access_vlan, port.native_vlan) if vlan is not None}
-        carried = {vlan for vlan in port.trunk_vlans if str(vlan) in port.trunk_entries} | untagged
-        if name not in uplinks:
-            found |= {(name, vlan): network for vlan in carried if (network := owners.get(vlan)) is not None}
-    told = {(port, row.member.vlan) for row in situation.rows for port in (row.member.port, "")}
-    return {pair: network for pair, network in found.items() if pair not in told}
+    # A port that had all that is wanted needed no edit, and may need one tomorrow.
+    takes = () if made.edits else plan.takes
+    if news or plan.gone or plan.freed or takes or is_saved:
+        memory.settle(switch, news, plan.gone, plan.freed, takes, is_saved=is_saved)

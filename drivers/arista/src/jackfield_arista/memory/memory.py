@@ -10,7 +10,8 @@ on it is what it was. Only what is deleted meanwhile leaves.
 
 Beside that: what a port was before the first row took it; and what of ours a switch held when this
 memory saw it for the first time. A memory that was lost does not know who needs that, so it removes
-nothing of it until the core has deleted the network.
+nothing of it until the core has deleted the network. What the ports were is lost as well, and they are
+remembered as they show themselves without it.
 
 Every write is synced to the disk, so what happens at the same time is written at once (`keep`).
 """
@@ -155,13 +156,21 @@ class Memory(MemoryFile):
         return frozenset(network for (network,) in found)
 
     def settle(
-        self, switch: str, made: Iterable[Row], gone: Iterable[Row], freed: Iterable[str], *, is_saved: bool = False
+        self,
+        switch: str,
+        made: Iterable[Row],
+        gone: Iterable[Row],
+        freed: Iterable[str],
+        takes: Iterable[SwitchPort] = (),
+        *,
+        is_saved: bool = False,
     ) -> None:
         """Take note that the switch was seen with `made` and without `gone`, and `freed` ports are given back.
 
-        `is_saved` if that survives a restart of the switch.
+        `takes` are ports that needed no edit for what is `made`; `is_saved` if that survives a restart of the switch.
         """
         with self._writing():
+            self._take(switch, takes)
             if is_saved:
                 self._database.execute("DELETE FROM unsaved WHERE switch = ?", (switch,))
             self._database.executemany(
@@ -185,10 +194,13 @@ class Memory(MemoryFile):
 
     def begin_edit(self, switch: str, ports: Iterable[SwitchPort]) -> None:
         """Remember what ports are before an edit puts something of ours on them, and that it has to be saved."""
-        taken = [(switch, port.name, write_port(port)) for port in ports]
         with self._writing():
-            self._database.executemany("INSERT OR REPLACE INTO taken VALUES (?, ?, ?)", taken)
+            self._take(switch, ports)
             self._database.execute("INSERT OR IGNORE INTO unsaved VALUES (?)", (switch,))
+
+    def _take(self, switch: str, ports: Iterable[SwitchPort]) -> None:
+        taken = [(switch, port.name, write_port(port)) for port in ports]
+        self._database.executemany("INSERT OR REPLACE INTO taken VALUES (?, ?, ?)", taken)
 
     def is_unsaved(self, switch: str) -> bool:
         """Return whether an edit was begun whose end nobody has seen: it may be true, and not saved."""
@@ -212,9 +224,10 @@ class Memory(MemoryFile):
             found = self._all("SELECT port, vlan, network_id FROM inherited WHERE switch = ?", switch)
         return {(port, vlan): network for port, vlan, network in found}
 
-    def inherit(self, switch: str, found: Mapping[Pair, str]) -> None:
-        """Remember what of ours is on a switch that this memory sees for the first time."""
+    def inherit(self, switch: str, found: Mapping[Pair, str], ports: Iterable[SwitchPort] = ()) -> None:
+        """Remember what of ours is on a switch that this memory sees for the first time, and its ports without that."""
         with self._writing():
+            self._take(switch, ports)
             self._database.execute(
                 "INSERT INTO switch (name, seen) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET seen = 1", (switch,)
             )

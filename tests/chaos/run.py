@@ -96,11 +96,13 @@ async def run(settings: Settings, show: Callable[[str], object] = lambda _line: 
             if not report.is_good:
                 await asyncio.to_thread(rows.dump, site.database.url, site.folder)
     except BaseException:
+        site.keep()
         show(report.evidence())
         raise
     if report.is_good:
         site.remove()
     else:
+        site.keep()
         show(report.evidence())
     return report
 

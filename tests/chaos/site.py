@@ -14,6 +14,7 @@ timeline has it.
 
 import asyncio
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -172,6 +173,10 @@ class Site:
     def remove(self) -> None:
         """Remove the folder with logs and files."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def keep(self) -> None:
+        """Let the folder stay, when everything has stopped; with its old name it would go with this process."""
+        self.folder = self.folder.rename(f"/tmp/jfchaos-kept-{secrets.token_hex(4)}")
 
     async def heal(self) -> None:
         """Let every part be well again: nothing is stopped, cut, told to fail, or wrong about the time."""

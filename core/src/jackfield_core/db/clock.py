@@ -92,5 +92,5 @@ class ClockWatch:
                 if set_back != repaired:
                     await self._on_set_back()
                     repaired = set_back
-            except Exception as error:
-                log.warning("clock.not_read", reason=str(getattr(error, "orig", None) or error))
+            except Exception:
+                log.warning("clock.not_read", exc_info=True)

@@ -42,8 +42,8 @@ class Memory:
         try:
             async with self._database.reading() as connection:
                 return await DriverTable(connection).list()
-        except Exception as error:
-            log.warning("drivers.not_recalled", reason=str(error) or type(error).__name__)
+        except Exception:
+            log.warning("drivers.not_recalled", exc_info=True)
             return {}
 
     async def recall_declarations(self, catalogue: Catalogue) -> None:
@@ -53,8 +53,8 @@ class Memory:
         try:
             async with self._database.reading() as connection:
                 catalogue.load(await load_declarations(Tables(connection)))
-        except Exception as error:
-            log.warning("drivers.not_recalled", reason=str(error) or type(error).__name__)
+        except Exception:
+            log.warning("drivers.not_recalled", exc_info=True)
 
     def garbled(self, entry: DriverEntry, error: Garbage) -> None:
         """Count an answer that breaks the contract, without keeping anybody waiting."""

@@ -31,12 +31,13 @@ def test_all_that_wait_are_taken_at_once_and_answered_each_for_itself() -> None:
     tickets = Tickets()
     given_up, failed, told = (tickets.draw(key, allowed) for key in (None, ONE, OTHER))
     given_up.cancel()
-    taken = tickets.take(in_an_hour)
+    first, second, third = tickets.take(in_an_hour)
 
-    assert [ticket.key for ticket in taken] == [None, ONE, OTHER]
+    assert [ticket.key for ticket in (first, second, third)] == [None, ONE, OTHER]
     assert len(tickets) == 0
-    for ticket, answer in zip(taken, (Configuration(), RetryLater("no"), Configuration({7: "seen"})), strict=True):
-        ticket.tell(answer)
+    first.tell(Configuration())
+    second.tell(RetryLater("no"))
+    third.tell(Configuration({7: "seen"}))
     assert str(failed.exception(timeout=SOON)) == "no"
     assert told.result(timeout=SOON).vlans == {7: "seen"}
 

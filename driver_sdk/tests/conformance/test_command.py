@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import jackfield_sdk
 import pytest
 from conformance_runs import ENVIRONMENT, Judged, planted_drivers
 from jackfield_sdk.conformance.rulebook import all_rules
@@ -35,6 +36,19 @@ def test_a_driver_that_is_away_cannot_be_judged(judge: Judge, tmp_path: Path) ->
     assert judged.code == 2
     assert "no handshake at" in judged.output
     assert "Traceback" not in judged.output
+
+
+def test_what_lies_around_the_suite_is_not_loaded(tmp_path: Path) -> None:
+    """A vendor who has the SDK in his own tree has a `conftest.py` above it, which is none of the suite's."""
+    (tmp_path / "conftest.py").write_text("raise SystemExit('this is no part of the suite')\n")
+    (tmp_path / "jackfield_sdk").symlink_to(Path(jackfield_sdk.__file__).parent)
+    command = [sys.executable, "-m", "jackfield_sdk.conformance", "--endpoint", f"unix://{tmp_path}/nobody.sock"]
+
+    ended = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+
+    assert ended.returncode == 2
+    assert "no handshake at" in ended.stderr
+    assert "no part of the suite" not in ended.stderr
 
 
 def test_a_driver_that_ends_at_once_is_told_by_its_last_words(judge: Judge, tmp_path: Path) -> None:

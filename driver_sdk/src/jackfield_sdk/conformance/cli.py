@@ -34,7 +34,9 @@ count; the last line says how many and why. 1 it breaks rules, or passes one tha
 could not be judged: nobody answers, a wrong argument, nothing to judge, a fault of the suite.
 """
 
-_PLUGIN = "jackfield_sdk.conformance.plugin"
+# pytest with nothing but the suite; a `conftest.py` above the cases is that of whoever has the SDK in his tree.
+_NOTHING_ELSE = ("--noconftest", "-pno:terminal", "-pno:cacheprovider", "-pno:faulthandler")
+_PLUGIN = "-pjackfield_sdk.conformance.plugin"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -116,12 +118,12 @@ def _run(options: list[str]) -> int:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
     cases = Path(__file__).parent / "cases"
-    own = [f"-p{each}" for each in ("no:terminal", "no:cacheprovider", "no:faulthandler", _PLUGIN)]
     display = Display(time.monotonic())
     with tempfile.TemporaryDirectory(prefix="jackfield-") as folder:
         # Hypothesis would leave a folder of its own where we are.
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
-        status = pytest.main(["-c", os.devnull, f"--rootdir={cases}", *own, *options, str(cases)], plugins=[display])
+        own = ["-c", os.devnull, f"--rootdir={cases}", *_NOTHING_ELSE, _PLUGIN]
+        status = pytest.main([*own, *options, str(cases)], plugins=[display])
     return display.exit_code(int(status))
 
 

@@ -8,7 +8,6 @@ here, where all answers pass, and what is found stays on record until the rule's
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -157,13 +156,6 @@ class Wire:
         stream: Any = self._channel.unary_stream(service + method, _to_bytes)
         async for part in stream(request, timeout=timeout):
             yield _parsed(response, part)
-
-
-async def seconds_of(work: Awaitable[object]) -> float:
-    """Tell how long something takes."""
-    started = time.monotonic()
-    await work
-    return time.monotonic() - started
 
 
 def _to_bytes(request: Message | bytes) -> bytes:

@@ -86,11 +86,13 @@ DEFECTS = [
 SOUND = Defect("none", "", "")
 SOUND_ON_A_DEVICE = Defect("none on a device", "", "", device=True)
 TWO_LEVELS = Defect("none in two levels", "", "", hooks.BindsInTwoLevels)
+HELD_UP = Defect("none on a busy host", "", "A9,D9",
+                 services=Services(driver=services.LateOnce, mechanism=services.BindsLateOnce))  # fmt: skip
 MORTAL = Defect("dies of a subnet", "C1", "", hooks.DiesOfSubnets)
 UNLOADED = Defect("cannot load", "A7", "", hooks.CannotLoad)
 
 
 def defect_of(name: str) -> Defect:
     """Return the defect of a name; "none" is the sound driver."""
-    others = [SOUND, SOUND_ON_A_DEVICE, TWO_LEVELS, MORTAL, UNLOADED]
+    others = [SOUND, SOUND_ON_A_DEVICE, TWO_LEVELS, HELD_UP, MORTAL, UNLOADED]
     return next(each for each in [*DEFECTS, *others] if each.name == name)

@@ -84,6 +84,34 @@ class SlowHandshake(DriverService):
         return await super().Handshake(request, context)
 
 
+class LateOnce(DriverService):
+    """Is kept off the processor when it is asked for the third time, after the suite has introduced itself."""
+
+    _asked = 0
+
+    async def Handshake(
+        self, request: driver_pb2.HandshakeRequest, context: RpcContext
+    ) -> driver_pb2.HandshakeResponse:
+        self._asked += 1
+        if self._asked == 3:
+            await asyncio.sleep(2.1)
+        return await super().Handshake(request, context)
+
+
+class BindsLateOnce(MechanismService):
+    """Is kept off the processor when it is asked to bind for the first time."""
+
+    _asked = 0
+
+    async def BindPorts(
+        self, request: mechanism_pb2.BindPortsRequest, context: RpcContext
+    ) -> mechanism_pb2.BindPortsResponse:
+        self._asked += 1
+        if self._asked == 1:
+            await asyncio.sleep(1.1)
+        return await super().BindPorts(request, context)
+
+
 class NewDigestEveryTime(DriverService):
     """Hashes something that changes, such as the address of an object."""
 

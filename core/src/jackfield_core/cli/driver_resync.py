@@ -16,6 +16,7 @@ from jackfield_core.api.schemas.driver import plain
 from jackfield_core.cli.asking import ask_drivers, operator_settings
 from jackfield_core.cli.console import Step, confirm, counted, print_json, progress
 from jackfield_core.cli.options import ConfigOption, DriverArgument, JsonOption, YesOption
+from jackfield_core.cli.tables import differing
 from jackfield_core.config import Settings
 from jackfield_core.context import RequestContext
 from jackfield_core.db.driver_audit import DriverAudit
@@ -164,10 +165,8 @@ def _tell(found: Resynced) -> None:
     """Print what came of a resync."""
     name, audit = found.driver, found.audit
     if audit.finished_at is not None:
-        typer.echo(
-            f'Driver "{name}" listed {counted(audit.listed, "resource")}: {audit.missing} missing, '
-            f"{audit.changed} changed, {counted(audit.orphans, 'orphan')}."
-        )
+        counts = {"missing": audit.missing, "changed": audit.changed, "orphan": audit.orphans}
+        typer.echo(f'Driver "{name}" listed {counted(audit.listed, "resource")}: {differing(counts)}.')
     if found.agreed_orphans:
         typer.echo(f"Removed, as agreed: {counted(found.agreed_orphans, 'orphan')} that had been held.")
     for backend in audit.unreachable:

@@ -1,12 +1,13 @@
 """How drivers and debts look in a terminal."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import typer
 
 from jackfield_core.api.schemas import delivery
+from jackfield_core.audit.findings import Difference
 from jackfield_core.cli.console import age, counted, duration, print_json, print_table
 from jackfield_core.db.base import now
 from jackfield_core.db.driver_audit import DriverAudit
@@ -111,10 +112,18 @@ def _summary(report: Report) -> str:
     counts = Counter(one.difference or "to do" for one in report.differences)
     listed = f" lists {counted(report.listed, 'resource')}" if report.listed is not None else ""
     if counts:
-        found = ", ".join(f"{count} {difference}" for difference, count in sorted(counts.items()))
+        found = differing(dict(sorted(counts.items())))
     else:
         found = "nothing differs" if report.is_in_sync else "nothing is known to differ"
     return f'Driver "{report.driver}"{listed}: {found}.'
+
+
+def differing(counts: Mapping[str, int]) -> str:
+    """Return how much differs in which way: ``1 missing, 2 changed, 13 orphans``."""
+    # An orphan is a thing; the other words say something of one.
+    return ", ".join(
+        counted(count, name) if name == Difference.ORPHAN else f"{count} {name}" for name, count in counts.items()
+    )
 
 
 def print_audit(audit: DriverAudit | None, held: int) -> None:

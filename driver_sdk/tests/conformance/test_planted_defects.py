@@ -62,9 +62,7 @@ def test_the_sound_driver_conforms(suite: WarmSuite, addresses: dict[str, str], 
     assert len(judged.rules("passed")) > 50
 
 
-def test_a_sound_driver_on_a_busy_host_conforms(
-    suite: WarmSuite, addresses: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_sound_driver_on_a_busy_host_conforms(suite: WarmSuite, addresses: dict[str, str], tmp_path: Path) -> None:
     """A driver that was late once is asked again, and is not blamed for what the host did to it."""
     judged = suite.judge(tmp_path, "--endpoint", addresses[HELD_UP.name], "--only", HELD_UP.only)
 

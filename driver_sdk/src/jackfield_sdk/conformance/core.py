@@ -17,12 +17,13 @@ from itertools import count
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
-from jackfield.driver.v1 import change_pb2, driver_pb2, mechanism_pb2, reconcile_pb2
+from jackfield.driver.v1 import change_pb2, driver_pb2, mechanism_pb2
 
 from jackfield_sdk._transport import MAX_MESSAGE_BYTES
 from jackfield_sdk.conformance import SUITE_VERSION
 from jackfield_sdk.conformance.endpoint import Endpoint
 from jackfield_sdk.conformance.facts import FEATURES, KIND_NUMBERS, Facts
+from jackfield_sdk.conformance.listing import Lister
 from jackfield_sdk.conformance.mint import Mint
 from jackfield_sdk.conformance.model import Listing, Resource, differences, expected, orphaned, trait_of
 from jackfield_sdk.conformance.params import Params
@@ -62,6 +63,7 @@ class Core:
         self.transcript = Transcript()
         self.scrutiny = Scrutiny(f"sentinel-{uuid.uuid4().hex}")
         self.wire = Wire(options.endpoint, self.scrutiny, self.transcript)
+        self._lister = Lister(self.wire)
         self.deployment_id = str(uuid.uuid4())
         self.instance_id = str(uuid.uuid4())
         # Everything that was made, and the part of it that is there for the whole run.
@@ -227,19 +229,7 @@ class Core:
 
     async def owned(self, kinds: Iterable[str] = ()) -> Listing:
         """List everything that the deployment owns, by (kind, id); of several backends, the one that is behind."""
-        request = reconcile_pb2.ListOwnedRequest(kinds=[KIND_NUMBERS[kind] for kind in kinds])
-        names = {number: kind for kind, number in KIND_NUMBERS.items()}
-        listing: Listing = {}
-        seen: set[tuple[str, str, str]] = set()
-        for page in await self.wire.listed("ListOwned", request):
-            for each in page.owned:
-                key = names.get(each.kind, str(each.kind)), each.id
-                twice = f"{key[0]} {each.id} is listed twice on backend {each.backend!r}"
-                require((*key, each.backend) not in seen, twice, "once for each backend", rule="G3")
-                seen.add((*key, each.backend))
-                # The lower revision, and no digest, sort first: a driver is as far as its slowest backend.
-                listing[key] = min(listing.get(key, (each.revision, each.digest)), (each.revision, each.digest))
-        return listing
+        return await self._lister.whole(kinds)
 
     async def ours(self) -> Listing:
         """List what the suite made."""

@@ -53,7 +53,7 @@ class Narrator:
         self.claims += 1
         self._print(f"{INDENT}✔ {what}")
 
-    def await_claim(self, holds: Callable[[], bool], what: str, *, timeout: float = 30.0) -> None:
+    def await_claim(self, holds: Callable[[], bool], what: str, *, timeout: float = 60.0) -> None:
         """State a fact as soon as it holds; *timeout* in seconds.
 
         Raises:

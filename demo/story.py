@@ -157,7 +157,7 @@ class Story:
             answer = self._client.must(*listing)
             return False
 
-        self._narrator.await_claim(active, f"{count} ports of {network} are ACTIVE", timeout=60)
+        self._narrator.await_claim(active, f"{count} ports of {network} are ACTIVE")
         self._narrator.command(answer.command, answer.output)
 
     def _openstack(self, *arguments: str, fails: bool = False) -> Answer:
@@ -175,7 +175,7 @@ class Story:
         self._narrator.command(typed(listing), run(listing))
 
     def _await_no_debt(self) -> None:
-        self._narrator.await_claim(lambda: self._debts() == [], "no driver is owed anything", timeout=60)
+        self._narrator.await_claim(lambda: self._debts() == [], "no driver is owed anything")
 
 
 def _vlan(segmentation_id: int) -> list[str]:

@@ -30,9 +30,9 @@ def test_machines_reach_each_other(fleet: Fleet, network_type: str, kinds: tuple
     one, two = fleet.pair(network_type, kinds)
     address = two.address_of(ip_version)
 
-    one.wait_for_ping(address, timeout=30)
+    one.wait_for_ping(address)
 
-    assert one.ping(address, size=fleet.network(network_type)["mtu"] - HEADERS[ip_version], timeout=5)
+    one.wait_for_ping(address, size=fleet.network(network_type)["mtu"] - HEADERS[ip_version])
     assert echo(one.namespace, two.namespace, address, PAYLOAD) == PAYLOAD
 
 

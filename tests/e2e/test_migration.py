@@ -17,20 +17,20 @@ def test_server_that_moved_is_reached_before_it_speaks(cloud: Cloud, network_typ
     peers = [cloud.boot(f"peer-{host.name}", network, host) for host in (near, far)]
     before = cloud.boot("before", network, near, device_owner="compute:nova", device_id="server")
     for peer in peers:
-        peer.wait_for_ping(before.address, timeout=30)
+        peer.wait_for_ping(before.address)
     port_id = before.vif.port_id
 
     cloud.api.bind(port_id, far.name)
     after = cloud.plug("after", cloud.api.show("port", port_id), far)
     # Its port is still elsewhere: nothing is wired here, and frames still pass there.
-    peers[1].wait_for_ping(before.address, timeout=30)
+    peers[1].wait_for_ping(before.address)
     assert not after.ping(peers[0].address, timeout=0.5)
 
     cloud.api.activate(port_id, far.name)
     before.remove()
 
-    cloud.api.wait_for("port", port_id, status="ACTIVE", **{"binding:host_id": far.name}, timeout=40)
+    cloud.api.wait_for("port", port_id, status="ACTIVE", **{"binding:host_id": far.name}, timeout=60)
     # The machine has not said a word yet: that it is found is the agent's announcement.
     for peer in peers:
-        peer.wait_for_ping(after.address, timeout=30)
+        peer.wait_for_ping(after.address)
     cloud.api.unbind(port_id, near.name)

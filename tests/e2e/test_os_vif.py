@@ -70,4 +70,4 @@ def test_port_that_os_vif_plugs_is_wired(cloud: Cloud) -> None:
     bridge = node.details(machine.vif.port_id)["binding"]["bridge_name"]
     assert near.switch.vsctl("iface-to-br", tap_name(machine.vif.port_id)) == bridge
     node.unplug(machine.vif.port_id)
-    cloud.api.wait_for("port", machine.vif.port_id, status="DOWN", timeout=40)
+    cloud.api.wait_for("port", machine.vif.port_id, status="DOWN")

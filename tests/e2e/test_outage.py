@@ -30,9 +30,9 @@ def test_port_made_while_the_drivers_are_down_is_delivered(cloud: Cloud) -> None
     start_drivers(cloud)
 
     two = cloud.plug("two", port, far)
-    cloud.api.wait_for("port", port["id"], status="ACTIVE", timeout=40)
+    cloud.api.wait_for("port", port["id"], status="ACTIVE")
     one.wait_for_ping(two.address)
-    wait_until(lambda: cloud.control_plane.debts() == [], what="the ledger to be empty", timeout=40)
+    wait_until(lambda: cloud.control_plane.debts() == [], what="the ledger to be empty")
 
 
 def test_port_deleted_while_the_drivers_are_down_returns_its_address(cloud: Cloud) -> None:
@@ -45,7 +45,7 @@ def test_port_deleted_while_the_drivers_are_down_returns_its_address(cloud: Clou
     cloud.api.delete("port", port["id"])
     assert cloud.api.list("port") == []
     start_drivers(cloud)
-    wait_until(lambda: cloud.control_plane.debts() == [], what="the ledger to be empty", timeout=40)
+    wait_until(lambda: cloud.control_plane.debts() == [], what="the ledger to be empty")
 
     successor = cloud.api.create("port", network_id=network["id"], **{"binding:host_id": "host-1"})
     assert successor["fixed_ips"] == port["fixed_ips"]

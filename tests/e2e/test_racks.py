@@ -78,7 +78,7 @@ def without(configuration: bytes, vlan: int) -> bytes:
 
 def prove_gone(cloud: Cloud, before: list[bytes]) -> None:
     """Nothing is owed, and every switch is as it was, to the byte."""
-    wait_until(lambda: cloud.control_plane.debts() == [], what="the ledger to be empty", timeout=60)
+    wait_until(lambda: cloud.control_plane.debts() == [], what="the ledger to be empty")
     assert running(cloud) == before
 
 
@@ -104,8 +104,8 @@ def test_vlan_reaches_as_far_as_ports_do(racked: Cloud) -> None:
     one.wait_for_silence(two.address)
 
     racked.api.update("port", port["id"], **{"binding:host_id": far.name})
-    racked.api.wait_for("port", port["id"], status="ACTIVE", timeout=60)
-    one.wait_for_ping(two.address, timeout=30)
+    racked.api.wait_for("port", port["id"], status="ACTIVE")
+    one.wait_for_ping(two.address)
     both = running(racked)
     assert both[0] != before[0]
     # The foreign trunk on the same interface among it.
@@ -114,7 +114,7 @@ def test_vlan_reaches_as_far_as_ports_do(racked: Cloud) -> None:
     two.remove()
     racked.api.delete("port", port["id"])
     one.wait_for_silence(two.address)
-    wait_until(lambda: racked.lab.racks.leaves[1].running() == before[1], what="a free switch", timeout=30)
+    wait_until(lambda: racked.lab.racks.leaves[1].running() == before[1], what="a free switch")
     delete(racked, one)
     prove_gone(racked, before)
 
@@ -129,7 +129,7 @@ def test_machine_without_hypervisor_reaches_one_with(racked: Cloud) -> None:
 
     place = racked.lab.racks.metal_place(leaf)
     metal = boot_metal(racked, network, place)
-    metal.wait_for_ping(virtual.address, timeout=30)
+    metal.wait_for_ping(virtual.address)
     port = Switching.read(leaf.running()).ports[place.port]
     assert port == PortRule(tagged=frozenset(), untagged=network["provider:segmentation_id"])
 
@@ -142,7 +142,7 @@ def boot_metal(cloud: Cloud, network: Resource, place: MetalPlace) -> Machine:
     binding = {"binding:vnic_type": "baremetal", "binding:host_id": place.name, "binding:profile": place.profile}
     port = cloud.api.create("port", network_id=network["id"], device_owner="baremetal:none", **binding)
     machine = cloud.plug("metal", port, place)
-    cloud.api.wait_for("port", port["id"], status="ACTIVE", timeout=60)
+    cloud.api.wait_for("port", port["id"], status="ACTIVE")
     return machine
 
 
@@ -160,9 +160,9 @@ def test_network_over_vxlan_is_a_vlan_in_each_rack(racked: Cloud) -> None:
     before = running(racked)
     network = racked.network("blue", "10.9.0.0/24", **{"provider:network_type": "vxlan"})
     one, two = (racked.boot(f"blue-{host.name}", network, host) for host in (near, far))
-    one.wait_for_ping(two.address, timeout=30)
+    one.wait_for_ping(two.address)
     metal = boot_metal(racked, network, racked.lab.racks.metal_place(racked.lab.racks.leaves[1]))
-    metal.wait_for_ping(one.address, timeout=30)
+    metal.wait_for_ping(one.address)
 
     vnis = [Switching.read(configuration).vnis for configuration in running(racked)]
     assert [list(mapping.values()) for mapping in vnis] == [[network["provider:segmentation_id"]]] * 2
@@ -179,13 +179,13 @@ def test_switch_that_lost_everything_gets_back_what_is_ours(racked: Cloud) -> No
     before = running(racked)
     network = racked.network("green", "10.10.0.0/24", **{"provider:network_type": "vxlan"})
     one, two = (racked.boot(f"green-{host.name}", network, host) for host in (near, far))
-    one.wait_for_ping(two.address, timeout=30)
+    one.wait_for_ping(two.address)
     configured = leaf.running()
 
     leaf.reboot(empty=True)
     leaf.edit(FABRIC)
-    wait_until(lambda: leaf.running() == configured, what="the configuration to be back", timeout=60, interval=0.5)
-    one.wait_for_ping(two.address, timeout=30)
+    wait_until(lambda: leaf.running() == configured, what="the configuration to be back", interval=0.5)
+    one.wait_for_ping(two.address)
     delete(racked, one, two)
     prove_gone(racked, before)
 

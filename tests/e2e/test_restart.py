@@ -77,7 +77,7 @@ def test_port_deleted_while_the_agent_is_away_is_cut_off(cloud: Cloud) -> None:
 def test_agent_that_is_gone_is_reported(cloud: Cloud) -> None:
     """An agent that was stopped is shown as not alive, and as alive once it is back."""
     cloud.agents["host-1"].stop()
-    wait_until(lambda: cloud.hosts_alive() == {"host-2"}, what="the agent to be reported as gone", timeout=30)
+    wait_until(lambda: cloud.hosts_alive() == {"host-2"}, what="the agent to be reported as gone")
 
     cloud.agents["host-1"].start()
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from e2e.lab.cloud import Cloud
+from support.waiting import wait_until
 
 NETWORKS = {
     "vxlan": {},
@@ -13,6 +14,7 @@ NETWORKS = {
     "flat": {"provider:network_type": "flat", "provider:physical_network": "physnet1"},
 }
 FOREIGN_MAC = "02:00:00:00:00:99"
+LATER_SIZE = 900  # Bytes: no other frame is so large.
 HEADERS = {4: 20 + 8, 6: 40 + 8}  # Bytes of IP and ICMP header in front of a ping's payload.
 
 
@@ -26,7 +28,7 @@ def test_machines_on_two_hosts_reach_each_other(cloud: Cloud, network_type: str)
 
     assert network["provider:network_type"] == network_type
     largest = network["mtu"] - HEADERS[4]
-    assert one.ping(two.address, size=largest)
+    one.wait_for_ping(two.address, size=largest)
     assert not one.ping(two.address, size=largest + 1)
 
 
@@ -85,14 +87,21 @@ def test_port_security_stops_a_foreign_mac_address(cloud: Cloud, port_security: 
     two = cloud.boot("two", network, far)
     one.wait_for_ping(two.address)
 
-    with two.capture(f"ether src {FOREIGN_MAC}") as seen:
+    with two.capture(f"ether src {FOREIGN_MAC} or greater {LATER_SIZE}") as seen:
+
+        def foreign_frames() -> list[str]:
+            return [frame for frame in seen.frames() if FOREIGN_MAC in frame]
+
         one.change_mac_address(FOREIGN_MAC)
         one.ping(two.address)
+        if not port_security:
+            wait_until(lambda: foreign_frames() or one.ping(two.address), what="a foreign frame")
         one.change_mac_address(one.vif.mac_address)
-        # What comes after the foreign frames arrives after them, so they are not just late.
-        one.wait_for_ping(two.address)
+        # What comes after the foreign frames is seen after them, so they are not just late.
+        one.wait_for_ping(two.address, size=LATER_SIZE)
+        wait_until(lambda: len(seen.frames()) > len(foreign_frames()), what="a later frame")
 
-        assert bool(seen.frames()) is not port_security
+        assert bool(foreign_frames()) is not port_security
 
 
 def test_deleted_port_is_cut_off(cloud: Cloud) -> None:

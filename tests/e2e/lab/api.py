@@ -65,7 +65,7 @@ class Api:
         """Remove the binding of a port on a host."""
         self._checked(self._client.delete(f"/v2.0/ports/{port_id}/bindings/{host}"))
 
-    def wait_for(self, kind: str, id: str, *, timeout: float = 20.0, **expected: Any) -> Resource:
+    def wait_for(self, kind: str, id: str, *, timeout: float = 60.0, **expected: Any) -> Resource:
         """Return the resource once its attributes are as *expected*; *timeout* in seconds.
 
         Raises:

@@ -25,7 +25,7 @@ class Capture:
         lines = self._process.output().splitlines()
         return [line for line in lines if ", length " in line and " > " in line]
 
-    def first_frame(self, *, timeout: float = 10.0) -> str:
+    def first_frame(self, *, timeout: float = 60.0) -> str:
         """Return the line about the first frame that matched; *timeout* in seconds.
 
         Raises:

@@ -93,7 +93,7 @@ class Cloud:
         """Return when the core has heard from the agent of every host."""
         expected = set(self.agents)
         what = f"the agents of {', '.join(sorted(expected))} to be alive"
-        wait_until(lambda: self.hosts_alive() == expected, what=what, timeout=60)
+        wait_until(lambda: self.hosts_alive() == expected, what=what)
 
     def hosts_alive(self) -> set[str]:
         """Return the hosts whose agent is alive, as the API tells."""
@@ -110,7 +110,7 @@ class Cloud:
         placed = {"network_id": network["id"], "name": name, "binding:host_id": host.name}
         port = self.api.create("port", **placed, **attributes)
         machine = self.plug(name, port, host)
-        self.api.wait_for("port", port["id"], status="ACTIVE", timeout=40)
+        self.api.wait_for("port", port["id"], status="ACTIVE")
         return machine
 
     def boot_on(self, network: Resource, hosts: Iterable[Hypervisor]) -> dict[str, Machine]:
@@ -120,7 +120,7 @@ class Cloud:
             port = self.api.create("port", network_id=network["id"], **{"binding:host_id": host.name})
             machines[host.name] = self.plug(f"{network['name']}-{host.name}", port, host)
         for machine in machines.values():
-            self.api.wait_for("port", machine.vif.port_id, status="ACTIVE", timeout=40)
+            self.api.wait_for("port", machine.vif.port_id, status="ACTIVE")
         return machines
 
     def plug(self, name: str, port: Resource, host: Hypervisor) -> Machine:
@@ -143,8 +143,8 @@ class Cloud:
         for kind in ("port", "network"):
             for resource in self.api.list(kind):
                 self.api.delete(kind, resource["id"])
-        wait_until(lambda: self.control_plane.debts() == [], what="the ledger to be empty", timeout=30)
-        wait_until(lambda: not self._traces(), what=lambda: f"switches without traces; {self._traces()}", timeout=30)
+        wait_until(lambda: self.control_plane.debts() == [], what="the ledger to be empty")
+        wait_until(lambda: not self._traces(), what=lambda: f"switches without traces; {self._traces()}")
 
     def _traces(self) -> list[str]:
         """Return what differs in the switches from what they held before the first port."""

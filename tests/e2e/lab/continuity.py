@@ -29,9 +29,9 @@ def prove_service(cloud: Cloud, machines: list[Machine]) -> None:
     one, two = machines
     for machine in machines:
         cloud.api.update("port", machine.vif.port_id, admin_state_up=False)
-        one.wait_for_silence(two.address, timeout=40)
+        one.wait_for_silence(two.address)
         cloud.api.update("port", machine.vif.port_id, admin_state_up=True)
-        one.wait_for_ping(two.address, timeout=40)
+        one.wait_for_ping(two.address)
 
 
 def restart_agents(cloud: Cloud) -> None:

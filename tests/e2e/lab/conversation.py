@@ -13,7 +13,7 @@ from pyroute2 import netns
 from support.waiting import PATIENCE
 
 PORT = 7
-_SECONDS = 20.0
+_SECONDS = 60.0
 
 
 def echo(client: Namespace, server: Namespace, address: str, payload: bytes) -> bytes:

@@ -70,17 +70,17 @@ class Machine:
             return False
         return True
 
-    def wait_for_ping(self, address: str, *, timeout: float = 15.0) -> None:
-        """Ping until a reply comes.
+    def wait_for_ping(self, address: str, *, size: int = 56, timeout: float = 60.0) -> None:
+        """Ping, unfragmented, with *size* bytes of payload until a reply comes.
 
         Raises:
             TimeoutError: None came within *timeout* seconds.
 
         """
-        what = f"a ping from {self.name} to {address}"
-        wait_until(lambda: self.ping(address, timeout=0.5), what=what, timeout=timeout)
+        what = f"a ping of {size} bytes from {self.name} to {address}"
+        wait_until(lambda: self.ping(address, size=size, timeout=0.5), what=what, timeout=timeout)
 
-    def wait_for_silence(self, address: str, *, timeout: float = 15.0) -> None:
+    def wait_for_silence(self, address: str, *, timeout: float = 60.0) -> None:
         """Ping until three in a row get no reply.
 
         Raises:

@@ -40,7 +40,8 @@ class BackgroundPing:
 
     def stop(self) -> PingReport:
         """Stop and report."""
-        self._process.stop()
+        # It is patient, and then it reports.
+        self._process.stop(timeout=2 * pinger.PATIENCE)
         account = json.loads(self._process.output().splitlines()[-1])
         return PingReport(account["sent"], tuple(account["lost"]), self._interval)
 

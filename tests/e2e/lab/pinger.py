@@ -2,9 +2,10 @@
 
 ``python -I pinger.py ADDRESS SECONDS``, inside the namespace that pings. The system's ``ping``
 rounds an interval of 10 ms up to the kernel's tick, so it may send at 16 ms, and its count at
-the end takes requests under way for lost ones. This one keeps the beat, stops sending at
-SIGTERM, waits for stragglers, and then writes one line of JSON: how many were sent and the
-numbers, from 1, of those never answered. It writes "replied" after the first reply.
+the end takes requests under way for lost ones. This one keeps the beat until SIGTERM. What it
+sends from then on does not count: it is sent because its reply comes after those to all requests
+before it, however slow the way is just then. Then it writes one line of JSON: how many were sent
+and the numbers, from 1, of those never answered. It writes "replied" after the first reply.
 
 Runs as a script of its own, so it imports nothing of ours. Messages: RFC 792, RFC 4443.
 """
@@ -19,7 +20,9 @@ import sys
 import time
 from contextlib import suppress
 
-PATIENCE = 1.0  # Seconds after which a reply counts as lost.
+PATIENCE = 60.0  # Seconds after which a way that answers nothing any more counts as cut.
+CLOSING_INTERVAL = 0.1  # Seconds between two requests that do not count.
+OVERTAKEN = 1.0  # Seconds that a reply may come later than one to a later request.
 HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence number
 NUMBER = struct.Struct("!Q")  # the payload: the sequence number would wrap after eleven minutes
 REQUEST_TYPES = {socket.AF_INET: 8, socket.AF_INET6: 128}
@@ -40,6 +43,7 @@ class Pinger:
         self._interval = interval
         self._identifier = os.getpid() & 0xFFFF
         self._sent = 0
+        self._counted = 0
         self._unanswered: set[int] = set()
         self._stopping = False
 
@@ -52,15 +56,32 @@ class Pinger:
         due = time.monotonic()
         while not self._stopping:
             self._send()
-            due += self._interval
+            # What was missed while this process was off the processor is not made up for: so many
+            # requests at once would not fit into the buffers on the way.
+            due = max(due + self._interval, time.monotonic())
             self._receive_until(due)
-        patience_ends = time.monotonic() + PATIENCE
-        while self._unanswered and time.monotonic() < patience_ends:
-            self._receive_until(time.monotonic() + self._interval)
+        self._counted = self._sent
+        self._close()
 
     def report(self) -> str:
         """Return the account as JSON."""
-        return json.dumps({"sent": self._sent, "lost": sorted(self._unanswered)})
+        return json.dumps({"sent": self._counted, "lost": sorted(self._missing())})
+
+    def _close(self) -> None:
+        patience_ends = time.monotonic() + PATIENCE
+        while self._missing() and not self._is_overtaken() and time.monotonic() < patience_ends:
+            self._send()
+            self._receive_until(time.monotonic() + CLOSING_INTERVAL)
+        if self._missing():
+            self._receive_until(time.monotonic() + OVERTAKEN)
+
+    def _missing(self) -> set[int]:
+        return {number for number in self._unanswered if number <= self._counted}
+
+    def _is_overtaken(self) -> bool:
+        """Tell whether a request that does not count has been answered."""
+        uncounted = set(range(self._counted + 1, self._sent + 1))
+        return not uncounted <= self._unanswered
 
     def _send(self) -> None:
         self._sent += 1
@@ -78,9 +99,8 @@ class Pinger:
         return HEADER.pack(*fields, checksum, *identity) + payload
 
     def _receive_until(self, due: float) -> None:
-        while (left := due - time.monotonic()) > 0:
-            if self._selector.select(left):
-                self._receive()
+        while self._selector.select(max(0.0, due - time.monotonic())):
+            self._receive()
 
     def _receive(self) -> None:
         packet = self._socket.recv(2048)

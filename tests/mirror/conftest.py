@@ -6,16 +6,22 @@ import pytest
 from support.postgres import PostgresServer, postgres
 
 from mirror.ordeal import Ordeal
-from mirror.stage import Stage
+from mirror.stage import BIND_TIMEOUT, BUDGET, Stage
 
 __all__ = ["postgres"]
 
 
 @pytest.fixture(scope="module")
-def stage(postgres: PostgresServer) -> Iterator[Stage]:
+def budget() -> float:
+    """Seconds that drivers have for a verdict."""
+    return BUDGET
+
+
+@pytest.fixture(scope="module")
+def stage(postgres: PostgresServer, budget: float) -> Iterator[Stage]:
     """Run a core with one good and two evil drivers, which behave."""
     database = postgres.create_database()
-    with Stage(database.url) as stage:
+    with Stage(database.url, budget, BIND_TIMEOUT) as stage:
         yield stage
     postgres.drop_database(database)
 

@@ -7,7 +7,7 @@ Well-behaved, it takes part in networks, before and after the commit, and binds 
 networks; and it remembers what it acknowledged. A line of JSON on the control socket,
 ``{"mode": "hangs", "on": ["Postcommit"]}``, makes it misbehave in one way, in the calls named or
 in all of them; the answer tells what it holds, how often it was called, for how many seconds at
-most, and which resources it heard of. Every command that
+most, which resources it heard of, and which process it is. Every command that
 says ``"reborn": true`` closes the server and opens another one, as a new process would.
 """
 
@@ -61,6 +61,8 @@ class Evil(grpc.GenericRpcHandler):
         self.instance_id = str(uuid.uuid4())
         self.epoch = "1"
         self.births = births
+        self.is_met = False
+        """Whether the core has been told who this is."""
         self.held: dict[str, int] = json.loads(memory.read_text()) if memory.exists() else {}
         self.known_ports: list[str] = []
         self.calls: Counter[str] = Counter()
@@ -83,6 +85,7 @@ class Evil(grpc.GenericRpcHandler):
             await self._server.stop(0)
         self.instance_id = str(uuid.uuid4())
         self.births += 1
+        self.is_met = False
         await self.start()
 
     async def obey(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +94,7 @@ class Evil(grpc.GenericRpcHandler):
             await self._turn(order)
         self.known_ports = order.get("ports", self.known_ports)
         heard = {"longest": self.longest, "heard_of": sorted(self.heard_of)}
-        return {"held": self.held, "calls": self.calls, "births": self.births, **heard}
+        return {"held": self.held, "calls": self.calls, "instance_id": self.instance_id, **heard}
 
     async def _turn(self, order: dict[str, Any]) -> None:
         self.mode, self.on = order["mode"], frozenset(order.get("on", ()))
@@ -99,18 +102,20 @@ class Evil(grpc.GenericRpcHandler):
         self.changed.set()
         self.changed = asyncio.Event()
         if self._rebirths is not None:
-            self._rebirths.cancel()
-            await asyncio.gather(self._rebirths, return_exceptions=True)
+            await self._rebirths
             self._rebirths = None
         if order.get("reborn"):
             await self.reborn()
         if order.get("every"):
-            self._rebirths = asyncio.create_task(self._reborn_every(order["every"]))
+            self._rebirths = asyncio.create_task(self._reborn_every(order["every"], self.changed))
 
-    async def _reborn_every(self, seconds: float) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            await self.reborn()
+    async def _reborn_every(self, seconds: float, changed: asyncio.Event) -> None:
+        """Be another process every so many seconds, if anybody has met the last one, until the manners have *changed*."""
+        while not changed.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), seconds)
+            if self.is_met and not changed.is_set():
+                await self.reborn()
 
     def die(self) -> None:
         """End this process at once, in the middle of a call; a supervisor starts it again, no better than before."""
@@ -136,6 +141,7 @@ class Evil(grpc.GenericRpcHandler):
 
     async def _answer(self, rpc: str, request: Any, context: Any) -> Any:
         self.calls[rpc] += 1
+        self.is_met |= rpc == "Handshake"
         self.longest[rpc] = max(self.longest.get(rpc, 0.0), context.time_remaining())
         self.heard_of.update(change.id for change in getattr(request, "changes", ()))
         self.heard_of.update(asked.port.id for asked in getattr(request, "requests", ()))

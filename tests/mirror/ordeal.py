@@ -18,14 +18,17 @@ from typing import Any, Self
 import httpx
 from support.waiting import wait_until
 
-from mirror.stage import BIND_TIMEOUT, BUDGET, PATIENCE, Stage
+from mirror.stage import PATIENCE, Stage, in_time
 
 ROUNDING = 1.01
 """gRPC rounds a time-out up when it writes it into a header, by one per cent at most."""
 LINES = 30
 LINES_PER_SECOND = 10.0
+REPEATED = 30.0
+"""Seconds after which the core says again that something goes on."""
 LONGEST_LINE = 8_000
 """Bytes of a line of the log."""
+_LATE = ("DEADLINE_EXCEEDED", "breaker-open", "does not answer", "it is connecting")
 
 
 class Ordeal:
@@ -39,21 +42,25 @@ class Ordeal:
         self.created: list[str] = []
 
     def __enter__(self) -> Self:
-        self._log_from = self.stage.log_size()
         self._started = time.monotonic()
+        self._log_from = self.stage.log_size()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         longest = self.evil.longest
-        self.evil.behave()
+        now = self.evil.behave()
+        # The core may take the process before it for this one, as long as it has not seen the end of that.
+        wait_until(
+            lambda: self.times("driver.ready", instance_id=now), what="the driver to serve again", timeout=PATIENCE
+        )
         self.stage.until_ready()
         if kind is not None:
             return
         self.stage.until_paid()
         held = self.evil.held
         assert not [id for id in self.created if id not in held], "the driver was never told"
-        assert longest.get("Precommit", 0.0) <= BUDGET * ROUNDING
-        assert longest.get("BindPorts", 0.0) <= BIND_TIMEOUT * ROUNDING
+        assert longest.get("Precommit", 0.0) <= self.stage.budget * ROUNDING
+        assert longest.get("BindPorts", 0.0) <= self.stage.bind_timeout * ROUNDING
         self._check_log()
 
     # What the driver does.
@@ -70,8 +77,8 @@ class Ordeal:
     # What users see.
 
     def create(self) -> httpx.Response:
-        """Create a network, of which the driver is asked and told."""
-        answer = self.stage.create_network()
+        """Create a network, of which the driver is asked and told; again if another driver was late."""
+        answer = in_time(self.stage.create_network, besides=self.evil.name)
         if answer.status_code == 201:
             self.created.append(answer.json()["network"]["id"])
         return answer
@@ -101,7 +108,7 @@ class Ordeal:
 
     def owed(self, *, because: str) -> str:
         """Create a network that the driver takes before the commit and not after it; return why it is owed."""
-        answer = self.create()
+        answer = in_time(self.create)
         assert answer.status_code == 201, answer.text
         id = answer.json()["network"]["id"]
 
@@ -122,9 +129,23 @@ class Ordeal:
 
     # What operators see.
 
+    @property
+    def seconds(self) -> float:
+        """How long it has lasted."""
+        return time.monotonic() - self._started
+
+    @property
+    def repeats(self) -> int:
+        """How often something that goes on may have been said until now."""
+        return 1 + int(self.seconds / REPEATED)
+
     def events(self) -> Counter[str]:
         """Return what the core logged of this driver, by name."""
-        return Counter(line["event"] for line in self._lines() if line.get("driver") == self.evil.name)
+        return Counter(line["event"] for line in self.lines())
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the lines of the core's log about this driver."""
+        return [line for line in self._lines() if line.get("driver") == self.evil.name]
 
     def times(self, event: str, **fields: str) -> int:
         """Return how often the core logged a fact about this driver."""
@@ -146,8 +167,7 @@ class Ordeal:
 
     def _check_log(self) -> None:
         lines = self._lines()
-        seconds = time.monotonic() - self._started
-        assert len(lines) < LINES + LINES_PER_SECOND * seconds, Counter(line["event"] for line in lines)
+        assert len(lines) < LINES + LINES_PER_SECOND * self.seconds, Counter(line["event"] for line in lines)
         tripped = [line for line in lines if "exception" in line]
         assert not tripped, f"the core tripped: {tripped[0]['event']} {tripped[0]['exception'][-2000:]}"
         for line in lines:
@@ -157,4 +177,4 @@ class Ordeal:
 
 
 def _is_late(reason: str) -> bool:
-    return "DEADLINE_EXCEEDED" in reason or "breaker-open" in reason
+    return any(words in reason for words in _LATE)

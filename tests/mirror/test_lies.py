@@ -1,5 +1,6 @@
 """Drivers that are not what they say, or never say the same."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -23,8 +24,9 @@ def test_unimplemented(ordeal: Callable[..., Ordeal], policy: str) -> None:
         hollow.others_do_not_notice()
         wait_until(lambda: hollow.events()["driver.watch_broken"], what="a line about the stream of events")
 
-    assert 1 <= hollow.times("delivery.no_outcome", code="UNIMPLEMENTED") <= 2
-    assert hollow.events()["driver.watch_broken"] == 1
+    assert 1 <= hollow.times("delivery.no_outcome", code="UNIMPLEMENTED") <= hollow.repeats
+    # Once for each connection, and the last one is good.
+    assert 1 <= hollow.events()["driver.watch_broken"] < hollow.events()["driver.ready"]
 
 
 def test_refuses(ordeal: Callable[..., Ordeal]) -> None:
@@ -46,12 +48,13 @@ def test_refuses(ordeal: Callable[..., Ordeal]) -> None:
 def test_in_progress(ordeal: Callable[..., Ordeal]) -> None:
     """A driver that never ends and wants to be asked again at once is asked again less and less often."""
     with ordeal() as busy:
+        earlier = busy.evil.calls["Postcommit"]
         busy.turn()
         busy.owed(because="in_progress")
         before = busy.evil.calls["Postcommit"]
         busy.others_do_not_notice()
         wait_until(lambda: busy.evil.calls["Postcommit"] > before, what="the driver to be asked again")
-        assert busy.evil.calls["Postcommit"] < 100
+        assert busy.evil.calls["Postcommit"] - earlier <= _most_calls(busy.seconds)
 
     assert not [event for event in busy.events() if event.startswith("delivery")]
 
@@ -63,9 +66,15 @@ def test_changes_instance(ordeal: Callable[..., Ordeal]) -> None:
         nobody.turn(reborn=True, every=1.0)
         nobody.others_do_not_notice()
         wait_until(lambda: _is_held_off(nobody), what="the core to lose patience")
-        nobody.refused_or_passed()
+        # In between it is somebody for a moment.
+        wait_until(lambda: nobody.create().status_code == 503, what="a network to be refused")
 
-    assert nobody.events()["driver.owed_all_again"] <= 6
+    assert nobody.events()["driver.owed_all_again"] <= 4 * (1 + nobody.seconds / 15)
+
+
+def _most_calls(seconds: float) -> float:
+    """Return how often a debt is asked for: every 50 ms at first, from 1 s on when it is a twentieth older."""
+    return 22 + math.log(max(seconds, 1.0), 1.05)
 
 
 def _is_held_off(nobody: Ordeal) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from jackfield_core.mechanism.endpoint import HealthChecks
 from jackfield_core.mechanism.entry import Condition
 from structlog.testing import capture_logs
 
@@ -11,12 +12,12 @@ from structlog.testing import capture_logs
 async def test_listing_that_goes_on_is_a_sign_of_life(scene: Any) -> None:
     """A driver that misses health checks and tells its resources meanwhile is not lost."""
     driver = await scene.driver()
-    core = await scene.core(driver)
+    core = await scene.core(driver, health=HealthChecks(0.1, timeout=1.0))
     await core.world()
 
     async def slowly() -> AsyncIterator[None]:
         driver.is_deaf, before = True, driver.checks
-        while driver.checks < before + 4:
+        while driver.checks < before + 3:
             yield
             await asyncio.sleep(0.02)
         driver.is_deaf = False
@@ -32,7 +33,7 @@ async def test_listing_that_goes_on_is_a_sign_of_life(scene: Any) -> None:
 async def test_listing_of_a_driver_that_seems_lost_is_heard_to_its_end(scene: Any) -> None:
     """Nobody calls a driver that answers no health check, but what it was telling it may go on to tell."""
     driver = await scene.driver()
-    core = await scene.core(driver)
+    core = await scene.core(driver, health=HealthChecks(0.1, timeout=0.3))
     _, (lost, *_) = await core.world()
     driver.lose(lost)
     entry = core.registry.entry("a")

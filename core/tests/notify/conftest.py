@@ -232,7 +232,7 @@ class Site:
     async def tell(self, compute: Compute, **options: Any) -> Notifiers:
         """Start a notifier."""
         dispatcher = {"poll_interval": 0.1, "backoff_first": 0.05, **options.pop("dispatcher", {})}
-        notifier = config.Notifier(**{"name": "nova", "url": compute.url, "timeout": 5.0, **options})
+        notifier = config.Notifier(**{"name": "nova", "url": compute.url, "timeout": 60.0, **options})
         settings = config.Settings(notifiers=[notifier], dispatcher=config.Dispatcher(**dispatcher))
         notifiers = Notifiers(self.database, settings)
         self.database.notifiers.wake = notifiers.wake

@@ -110,7 +110,7 @@ class Evil(grpc.GenericRpcHandler):
             self._rebirths = asyncio.create_task(self._reborn_every(order["every"], self.changed))
 
     async def _reborn_every(self, seconds: float, changed: asyncio.Event) -> None:
-        """Be another process every so many seconds, if anybody has met the last one, until the manners have *changed*."""
+        """Be another process every so many seconds, if anybody has met the last one, until manners have *changed*."""
         while not changed.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), seconds)

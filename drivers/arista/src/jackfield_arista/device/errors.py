@@ -143,6 +143,12 @@ class NotTaken(SwitchError):
     code = "CHANGE_NOT_TAKEN"
 
 
+class TrialOver(SwitchError):
+    """The switch answers so slowly that it ended a commit on trial before anybody could confirm it."""
+
+    code = "SWITCH_SLOW"
+
+
 class UnhealthyAfterCommit(SwitchError):
     """Something that worked before the change did not after it, so the change was taken back."""
 

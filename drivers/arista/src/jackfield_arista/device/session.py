@@ -98,8 +98,8 @@ class Session:
     def apply(self, edit: Edit, safety: Safety) -> Configuration:
         """Make an edit true, all of it, and return what the switch holds then.
 
-        LockHeld and RpcFailed: nothing has changed. UnhealthyAfterCommit and NotTaken: it was taken back,
-        where the switch can. CommitLost: the next look tells. NotSaved: it is true, and `save` is still due.
+        LockHeld and RpcFailed: nothing has changed. UnhealthyAfterCommit, NotTaken and TrialOver: it was taken
+        back, where the switch can. CommitLost: the next look tells. NotSaved: it is true, and `save` is still due.
         """
         if edit.is_empty:
             return self.read()

@@ -3,8 +3,10 @@
     look at the health ─ lock ─ edit (validated) ─ commit on trial ─ read back ─ look again ─ confirm ─ save ─ unlock
 
 A commit on trial ends by itself: if the session dies, if nobody confirms it in time, if what is read back
-is not what was asked, or if something that worked does not any more, the switch is as before. Candidates
-are one for all who edit a switch, so it is locked, and what somebody left in it is thrown away first.
+is not what was asked, or if something that worked does not any more, the switch is as before. One that is
+confirmed when it was over already is a commit of nothing, and the switch says yes to it: so a slow switch
+is asked again what it holds. Candidates are one for all who edit a switch, so it is locked, and what
+somebody left in it is thrown away first.
 
 Where a switch cannot commit on trial, or its candidate cannot be trusted (`datastore="running"`), the
 change is made at once, and taken back by its opposite if the look afterwards is bad.
@@ -31,6 +33,7 @@ from jackfield_arista.device.errors import (
     NotTaken,
     RpcFailed,
     SwitchError,
+    TrialOver,
     UnhealthyAfterCommit,
     Unreachable,
 )
@@ -41,6 +44,8 @@ from jackfield_arista.device.netconf import Datastore, Netconf
 log = structlog.get_logger(__name__)
 
 _LOOK_AGAIN_AFTER = 0.1
+# Seconds that a trial may be shorter than asked for: servers count whole ones.
+_GRAIN = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +103,12 @@ class Transaction:
 
     def _on_trial(self, edit: Edit, before: Health) -> Configuration:
         self._netconf.edit_candidate(self._payload(edit))
+        end = time.monotonic() + self._safety.confirm_timeout - _GRAIN
         self._netconf.commit(trial=self._safety.confirm_timeout)
         try:
             read = self._read_back(edit)
             self._stay_healthy(before)
-            self._netconf.commit()
+            self._confirm(edit, end)
         except (Unreachable, CommitLost) as error:
             fact = f"{error.fact}; the change was on trial, and ends by itself unless it was confirmed"
             raise CommitLost(self._switch, fact, effect=Effect.MAYBE) from error
@@ -110,6 +116,15 @@ class Transaction:
             self._take_back()
             raise
         return read
+
+    def _confirm(self, edit: Edit, end: float) -> None:
+        """Make a trial true for good. TrialOver if it had ended before."""
+        if time.monotonic() < end:
+            self._netconf.commit()
+            if time.monotonic() < end or not edit.missing_from(self._read()):
+                return
+        limit = f"the {self._safety.confirm_timeout} s that a commit is on trial (confirm_timeout)"
+        raise TrialOver(self._switch, f"takes longer to answer than {limit}, so the change was taken back")
 
     def _at_once(self, edit: Edit, before: Health, make: Callable[[Edit], None]) -> Configuration:
         make(edit)

@@ -6,13 +6,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from jackfield_core import config
 from jackfield_core.db.base import now
 from jackfield_core.db.engine import Database
 from jackfield_core.db.orphan import Orphan, OrphanTable
 from jackfield_core.db.unit_of_work import UnitOfWork
-from jackfield_core.mechanism.answers import Handshake
-from jackfield_core.mechanism.memory import change_record
-from jackfield_core.mechanism.record import introduced, quarantined
+from jackfield_core.mechanism.answers import Garbage, Handshake
+from jackfield_core.mechanism.memory import Memory, change_record
+from jackfield_core.mechanism.record import GARBAGE_LIMIT, introduced, quarantined
+from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Kind
 
 _LOCK = "SELECT 1 FROM delivery WHERE resource_id = %s FOR UPDATE"
@@ -44,3 +46,40 @@ async def test_a_quarantine_that_waits_in_a_circle_is_tried_again(
     assert record.quarantined_at is not None
     async with unit_of_work.reading() as tables:
         assert [debt.owed for debt in await tables.deliveries.list(owed=None)] == [False, False]
+
+
+class LateMemory(Memory):
+    """Reads what is known, and while that is on its way, garbage comes."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.meanwhile = lambda: None
+
+    async def recall(self) -> Any:
+        seen = await super().recall()
+        self.meanwhile()
+        if self._tasks:
+            # Long enough for whoever does not wait for what was read.
+            await asyncio.wait(self._tasks, timeout=0.5)
+        return seen
+
+
+async def test_a_look_at_what_was_before_does_not_end_a_quarantine(
+    database: Database, unit_of_work: UnitOfWork
+) -> None:
+    """What was read before the third answer of garbage is not believed after it."""
+    async with unit_of_work() as tx:
+        await tx.drivers.save(introduced("ovs", Handshake("1.0", "an-instance"), now(), None))
+    memory = LateMemory(database)
+    registry = Registry(config.Settings(drivers=[config.Driver(name="ovs", endpoint="unix:///nowhere")]), memory=memory)
+    await registry.refresh()
+
+    def babble() -> None:
+        for _ in range(GARBAGE_LIMIT):
+            registry.note_garbage(Garbage("ovs", "garbage"))
+
+    memory.meanwhile = babble
+    await registry.refresh()
+    await memory.stop()
+
+    assert registry.entry("ovs").is_quarantined

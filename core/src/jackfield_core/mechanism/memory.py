@@ -34,6 +34,8 @@ class Memory:
     def __init__(self, database: Database | None = None) -> None:
         self._database = database
         self._tasks: set[asyncio.Task[None]] = set()
+        self.turn = asyncio.Lock()
+        """Held from a look at the records until it is heeded: nobody heeds an older look after a newer one."""
 
     async def recall(self) -> Mapping[str, DriverRecord]:
         """Return what is known now, by driver; nothing if the database does not tell."""
@@ -70,16 +72,17 @@ class Memory:
         def change(known: DriverRecord) -> DriverRecord:
             return record.garbled(known, reason, now())
 
-        try:
-            known = await change_record(self._database, entry.name, change) if self._database else None
-        except Exception as error:
-            # Not even a database that is away lets a driver go on answering garbage.
-            log.warning("driver.garbage_not_noted", driver=entry.name, reason=str(error) or type(error).__name__)
-            known = None
-        if known is None and (before := entry.known()) is not None:
-            known = change(before)
-        if known is not None:
-            entry.recalled(known)
+        async with self.turn:
+            try:
+                known = await change_record(self._database, entry.name, change) if self._database else None
+            except Exception as error:
+                # Not even a database that is away lets a driver go on answering garbage.
+                log.warning("driver.garbage_not_noted", driver=entry.name, reason=str(error) or type(error).__name__)
+                known = None
+            if known is None and (before := entry.known()) is not None:
+                known = change(before)
+            if known is not None:
+                entry.recalled(known)
 
 
 @retried

@@ -144,10 +144,11 @@ class Registry:
 
     async def refresh(self) -> None:
         """Take note of what other processes of the core and operators have noted."""
-        records = await self._memory.recall()
-        for name, record in records.items():
-            if entry := self._by_name.get(name):
-                entry.recalled(record)
+        async with self._memory.turn:
+            records = await self._memory.recall()
+            for name, record in records.items():
+                if entry := self._by_name.get(name):
+                    entry.recalled(record)
         if any(self.attributes.digest(name) != record.schema_digest for name, record in records.items()):
             await self._memory.recall_declarations(self.attributes)
         self._know_strangers(records)

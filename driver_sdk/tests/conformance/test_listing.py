@@ -26,7 +26,7 @@ class Answers:
 
 def lister_of(*pages: reconcile_pb2.ListOwnedResponse) -> Lister:
     """Return a lister that is given these pages."""
-    return Lister(cast(Wire, Answers(*pages)))
+    return Lister(cast("Wire", Answers(*pages)))
 
 
 def page(*ports: tuple[str, int], away: tuple[str, ...] = ()) -> reconcile_pb2.ListOwnedResponse:

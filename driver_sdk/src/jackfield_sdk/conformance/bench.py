@@ -19,13 +19,15 @@ from jackfield_sdk.conformance.facts import ACTION_NUMBERS, FEATURES
 from jackfield_sdk.conformance.foreign import output_of
 from jackfield_sdk.conformance.model import Resource
 from jackfield_sdk.conformance.rules import KINDS, Rule
-from jackfield_sdk.conformance.supervisor import CommandFailed, Supervisor
+from jackfield_sdk.conformance.supervisor import START_WITHIN, CommandFailed, Supervisor
 from jackfield_sdk.conformance.transcript import Refusal
 from jackfield_sdk.conformance.verdict import Broken, NotJudged
 from jackfield_sdk.conformance.watcher import Watcher
 
-# Seconds that a driver may take to serve after the suite has started it.
-_START_WITHIN = 30.0
+# Seconds that a driver may take to answer which somebody else has started already.
+_ANSWER_WITHIN = 5.0
+# Seconds to delete what a case has left.
+_CLEAR_WITHIN = 30.0
 
 
 class Unreachable(Exception):
@@ -82,7 +84,7 @@ class Bench:
     async def _look_after(self, rule: Rule) -> None:
         """Start a driver again that does not answer after a failure; without the means, give the rest up."""
         core = self.core
-        if not isinstance(await core.wire.attempt("Handshake", core.greeting(), 5.0), Refusal):
+        if not isinstance(await core.wire.attempt("Handshake", core.greeting()), Refusal):
             return
         with contextlib.suppress(Broken, CommandFailed):
             if self.supervisor is not None and self.supervisor.can_stop:
@@ -93,8 +95,8 @@ class Bench:
 
     async def _open(self, options: Options) -> Core:
         core = Core(options, self.supervisor)
-        end = self.loop.time() + (_START_WITHIN if self.supervisor else 5.0)
-        while isinstance(answer := await core.wire.attempt("Handshake", core.greeting(), 10.0), Refusal):
+        end = self.loop.time() + (START_WITHIN if self.supervisor else _ANSWER_WITHIN)
+        while isinstance(answer := await core.wire.attempt("Handshake", core.greeting()), Refusal):
             failed = self.supervisor.failed() if self.supervisor else ""
             if failed or self.loop.time() > end:
                 await core.wire.close()
@@ -122,7 +124,7 @@ class Bench:
             gone = [each for each in left if each.kind == kind and each not in core.residents]
             sent = [each for each in gone if each.highest_sent and core.takes(kind)]
             with contextlib.suppress(Broken, grpc.aio.AioRpcError, TimeoutError):
-                await asyncio.wait_for(core.settle(*sent, delete=True), 10.0)
+                await asyncio.wait_for(core.settle(*sent, delete=True), _CLEAR_WITHIN)
                 sent = []
             for each in gone:
                 each.uncertain = each in sent

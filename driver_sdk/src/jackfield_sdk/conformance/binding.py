@@ -49,7 +49,7 @@ async def bind(
 ) -> dict[str, mechanism_pb2.BindResult]:
     """Make one BindPorts and return its answers by request id, each of them looked at."""
     message = mechanism_pb2.BindPortsRequest(host=host or core.mint.host(), requests=requests)
-    response = await core.wire.call("BindPorts", message, 10.0)
+    response = await core.wire.call("BindPorts", message)
     ids = [each.request_id for each in requests]
     answers = one_for_each(ids, [each.request_id for each in response.results], response.results, "D4")
     for request in requests:

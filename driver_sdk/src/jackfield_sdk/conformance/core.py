@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+import grpc
 from google.protobuf.duration_pb2 import Duration
 from jackfield.driver.v1 import change_pb2, driver_pb2, mechanism_pb2
 
@@ -29,7 +30,7 @@ from jackfield_sdk.conformance.model import Listing, Resource, differences, expe
 from jackfield_sdk.conformance.params import Params
 from jackfield_sdk.conformance.results import checked_results
 from jackfield_sdk.conformance.scrutiny import Scrutiny
-from jackfield_sdk.conformance.supervisor import Supervisor
+from jackfield_sdk.conformance.supervisor import START_WITHIN, Supervisor
 from jackfield_sdk.conformance.transcript import Refusal, Transcript
 from jackfield_sdk.conformance.vendor_attributes import values_for
 from jackfield_sdk.conformance.verdict import Broken, NotJudged, require
@@ -37,7 +38,11 @@ from jackfield_sdk.conformance.watcher import Watcher
 from jackfield_sdk.conformance.wire import Wire
 
 # Seconds within which a change that the driver takes on must be true.
-_SETTLE_WITHIN = 30.0
+_SETTLE_WITHIN = 60.0
+# Times that a change is sent whose answer comes too late: a core sends it again, too.
+_SENDS = 3
+# Seconds for a verdict where no rule is about its budget.
+_BUDGET = 10.0
 # Seconds to wait at most before a change is sent again, whatever the driver asks for.
 _LONGEST_WAIT = 2.0
 
@@ -100,9 +105,9 @@ class Core:
         }
         return driver_pb2.HandshakeRequest(**(told | changes))
 
-    async def introduce(self, timeout: float = 10.0) -> Facts:
+    async def introduce(self) -> Facts:
         """Handshake, and judge by what the driver says from now on."""
-        self.facts = Facts(await self.wire.call("Handshake", self.greeting(), timeout))
+        self.facts = Facts(await self.wire.call("Handshake", self.greeting()))
         self.mint = getattr(self, "mint", None) or Mint(self.facts, self.params, self.scrutiny.sentinel)
         self.scrutiny.driver = self.facts.driver
         self.wire.allow(self.facts.max_in_flight)
@@ -118,10 +123,10 @@ class Core:
         """Return values for the vendor's attributes of a kind, as users may set them."""
         return values_for(kind, self._schemas, self.params.attributes.get(kind, {}), self.scrutiny.sentinel)
 
-    async def introduce_again(self, within: float = 30.0) -> None:
+    async def introduce_again(self, within: float = START_WITHIN) -> None:
         """Wait until a driver that was stopped serves again; owe it everything if a backend lost its memory."""
         epochs, end = self.facts.epochs, time.monotonic() + within
-        while isinstance(answer := await self.wire.attempt("Handshake", self.greeting(), 2.0), Refusal):
+        while isinstance(answer := await self.wire.attempt("Handshake", self.greeting()), Refusal):
             require(time.monotonic() < end, f"no handshake {within:g} s after the start: {answer}", "a handshake")
             await asyncio.sleep(0.05)
         await self.introduce()
@@ -186,10 +191,24 @@ class Core:
     async def send(
         self, changes: Sequence[change_pb2.Change], *, wire: Wire | None = None, epoch: int = 0
     ) -> dict[str, mechanism_pb2.PostcommitResult]:
-        """Make one Postcommit and return its results by change id, taken apart."""
-        limit = min(10.0 + 0.02 * len(changes), 60.0)
-        response = await (wire or self.wire).call("Postcommit", self.request(changes, epoch), limit)
-        return checked_results(changes, response.results, "outcome", self)
+        """Make one Postcommit, again if it is late, and return its results by change id, taken apart."""
+        limit, request = min(10.0 + 0.02 * len(changes), 60.0), self.request(changes, epoch)
+        for _ in range(_SENDS):
+            answer = await (wire or self.wire).attempt("Postcommit", request, limit)
+            if not (isinstance(answer, Refusal) and answer.code is grpc.StatusCode.DEADLINE_EXCEEDED):
+                break
+        if isinstance(answer, Refusal):
+            raise Broken(f"Postcommit was refused: {answer}", "an answer")
+        return checked_results(changes, answer.results, "outcome", self)
+
+    async def final(self, change: change_pb2.Change) -> mechanism_pb2.PostcommitResult:
+        """Send one change until it is done, and return that; `Broken` if it cannot be made."""
+        end = time.monotonic() + _SETTLE_WITHIN
+        while (result := (await self.send([change]))[change.change_id]).WhichOneof("outcome") != "done":
+            wait = self._wait_for(result, change)
+            require(time.monotonic() + wait < end, f"not true {_SETTLE_WITHIN:g} s later", "done, in the end")
+            await asyncio.sleep(wait)
+        return result
 
     async def settle(
         self, *resources: Resource, delete: bool = False, as_orphan: bool = False, wire: Wire | None = None
@@ -218,11 +237,13 @@ class Core:
         self.made = [each for each in self.made if each not in resources]
 
     async def precommit(
-        self, changes: Sequence[change_pb2.Change], *, budget: float = 0.25, timeout: float = 5.0
+        self, changes: Sequence[change_pb2.Change], *, budget: float = _BUDGET
     ) -> dict[str, mechanism_pb2.PrecommitResult]:
         """Make one Precommit and return its verdicts by change id."""
-        request = mechanism_pb2.PrecommitRequest(changes=changes, budget=Duration(nanos=int(budget * 1e9)))
-        response = await self.wire.call("Precommit", request, timeout)
+        told = Duration()
+        told.FromMilliseconds(int(budget * 1_000))
+        request = mechanism_pb2.PrecommitRequest(changes=changes, budget=told)
+        response = await self.wire.call("Precommit", request)
         return checked_results(changes, response.results, "verdict", self)
 
     # What is compared.
@@ -275,14 +296,11 @@ class Core:
     def _take(self, open_ones: dict[str, Resource], change: change_pb2.Change, results: dict[str, Any]) -> float:
         """Close what is done, and return how long to wait for what is not."""
         result, resource = results[change.change_id], open_ones[change.id]
-        match result.WhichOneof("outcome"):
-            case "done":
-                self.acknowledge(resource, change, result)
-                del open_ones[change.id]
-                return 0.0
-            case "in_progress":
-                return float(min(result.in_progress.retry_after.ToTimedelta().total_seconds(), _LONGEST_WAIT))
-        return self._patience(result.failed, change)
+        if result.WhichOneof("outcome") != "done":
+            return self._wait_for(result, change)
+        self.acknowledge(resource, change, result)
+        del open_ones[change.id]
+        return 0.0
 
     def acknowledge(
         self, resource: Resource, change: change_pb2.Change, result: mechanism_pb2.PostcommitResult
@@ -295,8 +313,11 @@ class Core:
         if result.done.HasField("state"):
             resource.state = result.done.state
 
-    def _patience(self, failed: change_pb2.Error, change: change_pb2.Change) -> float:
-        final = change_pb2.DISPOSITION_INFEASIBLE, change_pb2.DISPOSITION_CONFLICT
+    def _wait_for(self, result: mechanism_pb2.PostcommitResult, change: change_pb2.Change) -> float:
+        """Return how long to wait before a change is sent again; `Broken` if it failed for good."""
+        if result.WhichOneof("outcome") == "in_progress":
+            return float(min(result.in_progress.retry_after.ToTimedelta().total_seconds(), _LONGEST_WAIT))
+        failed, final = result.failed, (change_pb2.DISPOSITION_INFEASIBLE, change_pb2.DISPOSITION_CONFLICT)
         what = f"{change_pb2.Disposition.Name(failed.disposition)} {failed.reason}: {failed.operator_message}"
         if failed.disposition in final:
             raise Broken(f"a change that can be made failed with {what}", "done; --params says what can be made")

@@ -88,7 +88,7 @@ def case(
     cites: str,
     *,
     needs: tuple[str, ...] = (),
-    within: float = 60.0,
+    within: float = 300.0,
     since: str = "1.0",
 ) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., None]]:
     """Make an async function the case of a rule; it fails if it takes more than `within` seconds.

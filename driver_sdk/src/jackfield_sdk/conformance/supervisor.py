@@ -20,6 +20,8 @@ from typing import Protocol
 
 # Seconds that a driver has to end after SIGTERM.
 STOP_WITHIN = 30.0
+# Seconds that it may take to serve after its start, on a host that is busy with other work.
+START_WITHIN = 60.0
 
 
 class CommandFailed(Exception):

@@ -36,6 +36,18 @@ class Watcher:
         """Tell whether the stream has ended."""
         return self._task.done()
 
+    def told(self) -> list[event_pb2.WatchResponse]:
+        """Return what has come, in order."""
+        return [event.message for event in self.events]
+
+    def waits_for_heartbeats(self) -> list[float]:
+        """Return the seconds without an event that went before each heartbeat."""
+        times = [self.began, *[event.at for event in self.events]]
+        beats = [event.message.WhichOneof("event") == "heartbeat" for event in self.events]
+        return [
+            later - earlier for (earlier, later), beat in zip(itertools.pairwise(times), beats, strict=True) if beat
+        ]
+
     def longest_silence(self) -> float:
         """Return the longest time in seconds without an event, up to now."""
         times = [self.began, *[event.at for event in self.events], time.monotonic()]

@@ -8,7 +8,8 @@ here, where all answers pass, and what is found stays on record until the rule's
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import grpc
@@ -47,6 +48,11 @@ METHODS: dict[str, tuple[str, type[Message]]] = {
 _STREAMED = {"ListOwned", "Diff", "Watch"}
 _COUNTED = {"Precommit", "Postcommit", "BindPorts"}
 
+# Seconds that a call may take where no rule is about time: enough for a host that is busy with other work.
+PATIENCE = 30.0
+# Seconds until the end of a listing, by the contract's limit for one message of it.
+_LISTED_WITHIN = 120.0
+
 
 class Wire:
     """Calls one endpoint."""
@@ -73,21 +79,21 @@ class Wire:
         """Close the connection, with all calls on it."""
         await self._channel.close()
 
-    async def call(self, method: str, request: Message | bytes, timeout: float = 10.0) -> Any:
+    async def call(self, method: str, request: Message | bytes, timeout: float = PATIENCE) -> Any:
         """Make a unary call; `Broken` if a status comes instead of an answer."""
         answer = await self.attempt(method, request, timeout)
         if isinstance(answer, Refusal):
             raise Broken(f"{method} was refused: {answer}", "an answer")
         return answer
 
-    async def attempt(self, method: str, request: Message | bytes, timeout: float = 10.0) -> Any:
+    async def attempt(self, method: str, request: Message | bytes, timeout: float = PATIENCE) -> Any:
         """Make a unary call and return the answer, or the `Refusal` that came instead."""
         if method in _COUNTED:
             async with self._turn:
                 return await self._attempt(method, request, timeout)
         return await self._attempt(method, request, timeout)
 
-    async def refused(self, method: str, request: Message | bytes, timeout: float = 10.0) -> Refusal:
+    async def refused(self, method: str, request: Message | bytes, timeout: float = PATIENCE) -> Refusal:
         """Make a call that must be refused; `Broken` if it is answered."""
         if method in _STREAMED:
             answer: Any = await self.listed_or_refused(method, request, timeout)
@@ -97,7 +103,7 @@ class Wire:
             raise Broken(f"{method} was answered", "a status with ErrorInfo")
         return answer
 
-    async def listed(self, method: str, request: Message | bytes, timeout: float = 30.0) -> list[Any]:
+    async def listed(self, method: str, request: Message | bytes, timeout: float = _LISTED_WITHIN) -> list[Any]:
         """Read a stream to its end; `Broken` if it breaks."""
         answer = await self.listed_or_refused(method, request, timeout)
         if isinstance(answer, Refusal):
@@ -105,7 +111,7 @@ class Wire:
         return answer
 
     async def listed_or_refused(
-        self, method: str, request: Message | bytes, timeout: float = 30.0
+        self, method: str, request: Message | bytes, timeout: float = _LISTED_WITHIN
     ) -> list[Any] | Refusal:
         """Read a stream to its end, or return the `Refusal` that it broke with."""
         found: list[Any] = []
@@ -118,6 +124,18 @@ class Wire:
 
         answer = await self._recorded(method, request, read)
         return answer if isinstance(answer, Refusal) else found
+
+    async def first_of(self, method: str, request: Message | bytes) -> Any:
+        """Open a stream, return its first message, or the `Refusal` that came instead, and leave it."""
+
+        async def read() -> Any:
+            async with aclosing(self._stream(method, request, PATIENCE)) as parts:
+                async for part in parts:
+                    self._scrutiny.answer(method, part)
+                    return part
+            return METHODS[method][1]()
+
+        return await self._recorded(method, request, read)
 
     async def stream(self, method: str, request: Message | bytes, timeout: float | None = None) -> AsyncIterator[Any]:
         """Read a stream that does not end by itself; AioRpcError if it breaks."""
@@ -151,11 +169,15 @@ class Wire:
         self._transcript.record(method, _for_record(request), answer)
         return answer
 
-    async def _stream(self, method: str, request: Message | bytes, timeout: float | None) -> AsyncIterator[Any]:
+    async def _stream(self, method: str, request: Message | bytes, timeout: float | None) -> AsyncGenerator[Any]:
         service, response = METHODS[method]
         stream: Any = self._channel.unary_stream(service + method, _to_bytes)
-        async for part in stream(request, timeout=timeout):
-            yield _parsed(response, part)
+        call = stream(request, timeout=timeout)
+        try:
+            async for part in call:
+                yield _parsed(response, part)
+        finally:
+            call.cancel()
 
 
 def _to_bytes(request: Message | bytes) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 import re
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from jackfield.driver.v1 import change_pb2, driver_pb2, event_pb2, reconcile_pb2
 
@@ -193,14 +194,11 @@ async def _on_a_new_connection(core: Core) -> driver_pb2.HandshakeResponse:
     return answer
 
 
-async def _is_there(core: Core, method: str, request: object) -> bool:
+async def _is_there(core: Core, method: str, request: Message) -> bool:
     streamed = METHODS[method][1] in (reconcile_pb2.ListOwnedResponse, reconcile_pb2.DiffResponse)
-    if method == "Watch":
-        answer = await core.wire.listed_or_refused(method, event_pb2.WatchRequest(), 0.5)
-        # A watch that works runs into the deadline.
-        return not (isinstance(answer, Refusal) and answer.code is grpc.StatusCode.UNIMPLEMENTED)
-    call = core.wire.listed_or_refused if streamed else core.wire.attempt
-    answer = await call(method, request)  # type: ignore[arg-type]
+    # A watch that works has no end.
+    call = core.wire.first_of if method == "Watch" else core.wire.listed_or_refused if streamed else core.wire.attempt
+    answer = await call(method, request)
     return not (isinstance(answer, Refusal) and answer.code is grpc.StatusCode.UNIMPLEMENTED)
 
 

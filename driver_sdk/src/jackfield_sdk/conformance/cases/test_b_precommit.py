@@ -80,7 +80,7 @@ async def test_within_budget(core: Core) -> None:
     lanes = min(core.facts.max_in_flight, 32)
 
     async def ask(times: int) -> list[float]:
-        return [await seconds_of(core.precommit([change])) for _ in range(times)]
+        return [await seconds_of(core.precommit([change], budget=_BUDGET)) for _ in range(times)]
 
     async def on_all_lanes() -> float:
         by_lane = await asyncio.gather(*[ask(200 // lanes) for _ in range(lanes)])
@@ -188,7 +188,7 @@ async def test_too_large(core: Core) -> None:
     """Send one change more than the handshake allows."""
     change = core.change(await core.stand(core.facts.kinds("precommit")[0]))
     changes = [_renamed(change, number) for number in range(core.facts.max_batch + 1)]
-    refusal = await core.wire.refused("Precommit", mechanism_pb2.PrecommitRequest(changes=changes), 20.0)
+    refusal = await core.wire.refused("Precommit", mechanism_pb2.PrecommitRequest(changes=changes))
     require_too_large(refusal, core)
 
 

@@ -12,7 +12,7 @@ from jackfield_sdk.conformance.model import Resource
 from jackfield_sdk.conformance.proxy import Fault, disturbed
 from jackfield_sdk.conformance.rules import case, each_kind
 from jackfield_sdk.conformance.verdict import Broken, require
-from jackfield_sdk.conformance.wire import Wire
+from jackfield_sdk.conformance.wire import PATIENCE, Wire
 
 _POSTCOMMIT = ("postcommit",)
 
@@ -99,10 +99,9 @@ async def test_lower_revision(core: Core, kind: str) -> None:
     await core.settle(resource)
     past = core.change(resource, delete=True, revision=3)
     for change in (older, old, past):
-        result = (await core.send([change]))[change.change_id]
-        wanted = f"done with revision {resource.revision}, the one held"
-        came = _said(result.WhichOneof("outcome"), result.done.revision)
-        require(came == _said("done", resource.revision), f"{came} to revision {change.revision}", wanted)
+        held = (await core.final(change)).done.revision
+        came = f"done with revision {held} to revision {change.revision}"
+        require(held == resource.revision, came, f"done with revision {resource.revision}, the one held")
         await core.expect_listing()
 
 
@@ -155,10 +154,7 @@ async def test_epochs_apart(core: Core) -> None:
 async def test_delete_unknown(core: Core, kind: str) -> None:
     """Delete what was never created."""
     resource = await core.stand(kind)
-    change = core.change(resource, delete=True)
-    result = (await core.send([change]))[change.change_id]
-    came = result.WhichOneof("outcome")
-    require(came == "done", f"{came} {result.failed.reason}", "done")
+    await core.final(core.change(resource, delete=True))
     await core.expect_listing()
 
 
@@ -231,10 +227,6 @@ async def _until_true(core: Core, resource: Resource, wire: Wire, *, delete: boo
     raise Broken("no answer in three tries", "done")
 
 
-async def _try(core: Core, change: change_pb2.Change, wire: Wire, *, timeout: float = 5.0) -> None:
+async def _try(core: Core, change: change_pb2.Change, wire: Wire, *, timeout: float = PATIENCE) -> None:
     """Send a change, and do not care for the answer."""
     await wire.attempt("Postcommit", core.request([change]), timeout)
-
-
-def _said(outcome: str | None, revision: int) -> str:
-    return f"{outcome} with revision {revision}" if outcome == "done" else str(outcome)

@@ -49,7 +49,6 @@ _STEPS = st.tuples(
     "After any sequence of changes, repetitions and losses the driver holds what was acknowledged last.",
     "Duties of a driver 2, 3, 4 and 6",
     needs=("postcommit",),
-    within=120.0,
 )
 async def test_random_run(core: Core) -> None:
     """Carry out random sequences; the seed of the run repeats them."""

@@ -20,8 +20,6 @@ _POSTCOMMIT = ("postcommit",)
     "Whatever a resource becomes is made true: unbound, moved, with other segments or addresses, of any name.",
     "MechanismService, Postcommit, and Values",
     needs=_POSTCOMMIT,
-    # A port has more than a dozen of them, and a switch takes its time for each.
-    within=180.0,
     since="1.1",
 )
 @each_kind

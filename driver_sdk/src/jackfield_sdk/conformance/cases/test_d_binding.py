@@ -159,7 +159,7 @@ async def test_too_large(core: Core) -> None:
     first = await a_request(core)
     wanted = [request_for(first.port, first.network, first.segments) for _ in range(core.facts.max_batch + 1)]
     message = mechanism_pb2.BindPortsRequest(host=core.mint.host(), requests=wanted)
-    require_too_large(await core.wire.refused("BindPorts", message, 20.0), core)
+    require_too_large(await core.wire.refused("BindPorts", message), core)
 
 
 @case(

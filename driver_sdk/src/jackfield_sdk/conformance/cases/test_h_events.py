@@ -9,14 +9,23 @@ from collections.abc import Sequence
 from jackfield.driver.v1 import change_pb2, event_pb2
 
 from jackfield_sdk.conformance.core import Core, not_judged_without
+from jackfield_sdk.conformance.model import Resource
 from jackfield_sdk.conformance.residents import listing_after
 from jackfield_sdk.conformance.rules import case
 from jackfield_sdk.conformance.verdict import Broken, require
+from jackfield_sdk.conformance.watcher import Watcher
 
 _WATCH = ("watch",)
+# Seconds of silence after which a heartbeat is due, with some for the way.
 _HEARTBEAT_WITHIN = 12.0
+# Heartbeats that may come late, one after the other, because this host has other work as well.
+_LATE_ONES = 3
+# Seconds of silence after which a core gives the stream up.
+_GIVEN_UP_AFTER = 30.0
 # Seconds that a snapshot may take.
-_SNAPSHOT_WITHIN = 5.0
+_SNAPSHOT_WITHIN = 30.0
+# Seconds to wait for what a snapshot told on a stream that is open already.
+_ON_ITS_WAY = 20.0
 
 
 @case(
@@ -46,7 +55,7 @@ async def test_snapshot(core: Core) -> None:
 )
 async def test_sequence(core: Core) -> None:
     """Read the numbers of a snapshot, and of the stream that is open since the beginning."""
-    since = [event.message for event in core.watcher.events] if core.watcher else []
+    since = core.watcher.told() if core.watcher else []
     for events in (await _snapshot(core), since):
         numbers = [each.sequence for each in events]
         if not numbers:
@@ -91,12 +100,17 @@ async def test_observed_revision(core: Core) -> None:
     for _ in range(3):
         await core.settle(port)
         port.edit()
-    await asyncio.sleep(0.3)
-    told = [event.message.port_status for event in watcher.events if event.message.port_status.port_id == port.id]
-    not_judged_without(told, "the driver told nothing of a port")
-    revisions = [status.observed_revision for status in told]
-    require(max(revisions) <= port.highest_sent, f"revision {max(revisions)}", f"at most {port.highest_sent}")
-    require(revisions == sorted(revisions), f"revisions {revisions}", "none that goes back")
+    # What the driver knows of the port by now is in a new snapshot, and on its way in the open stream.
+    known, end = _revisions_of(port, await _snapshot(core)), time.monotonic() + _ON_ITS_WAY
+    while (told := _revisions_of(port, watcher.told()))[-1:] < known[-1:]:
+        if time.monotonic() > end:
+            break
+        await asyncio.sleep(0.05)
+    not_judged_without(known or told, "the driver told nothing of a port")
+    for revisions in (known, told):
+        highest = max(revisions, default=0)
+        require(highest <= port.highest_sent, f"revision {highest}", f"at most {port.highest_sent}")
+        require(revisions == sorted(revisions), f"revisions {revisions}", "none that goes back")
 
 
 @case(
@@ -107,18 +121,29 @@ async def test_observed_revision(core: Core) -> None:
     needs=_WATCH,
 )
 async def test_heartbeat(core: Core) -> None:
-    """Look at the longest silence of the stream that is open since the beginning; wait for one heartbeat."""
+    """Look at the longest silence of the stream that is open since the beginning; wait for a heartbeat in time."""
     watcher = core.watcher
     assert watcher is not None
-    while not any(event.message.WhichOneof("event") == "heartbeat" for event in watcher.events):
+    while not (waits := watcher.waits_for_heartbeats()) or min(waits) >= _HEARTBEAT_WITHIN:
         require(not watcher.broken, "the stream ended by itself", "a stream that stays open")
-        silence = time.monotonic() - (watcher.events[-1].at if watcher.events else watcher.began)
-        require(silence < _HEARTBEAT_WITHIN, f"silence for {silence:.0f} s", "a heartbeat every 10 s")
+        late = f"{len(waits)} heartbeats, the quickest after {min(waits, default=0.0):.0f} s of silence"
+        require(len(waits) < _LATE_ONES, late, "a heartbeat every 10 s")
+        _require_no_silence(watcher)
         await asyncio.sleep(0.1)
-    require(watcher.longest_silence() < _HEARTBEAT_WITHIN, f"silence for {watcher.longest_silence():.0f} s", "10 s")
+    _require_no_silence(watcher)
 
 
 test_listing = listing_after("H")
+
+
+def _require_no_silence(watcher: Watcher) -> None:
+    silence = watcher.longest_silence()
+    require(silence < _GIVEN_UP_AFTER, f"silence for {silence:.0f} s", "a heartbeat every 10 s")
+
+
+def _revisions_of(port: Resource, events: Sequence[event_pb2.WatchResponse]) -> list[int]:
+    """Return the revisions that a port was told at, in order."""
+    return [each.port_status.observed_revision for each in events if each.port_status.port_id == port.id]
 
 
 async def _snapshot(

@@ -21,7 +21,7 @@ from jackfield_sdk.conformance.supervisor import STOP_WITHIN
 from jackfield_sdk.conformance.transcript import Refusal
 from jackfield_sdk.conformance.verdict import require
 
-_DRAIN = driver_pb2.DrainRequest(grace=Duration(seconds=2))
+_DRAIN = driver_pb2.DrainRequest(grace=Duration(seconds=20))
 _KILLS = 3
 
 
@@ -39,7 +39,7 @@ async def test_drain(core: Core) -> None:
         for _ in range(2):
             answer = await core.wire.call("Drain", _DRAIN)
             require(answer.in_flight == 0, f"in_flight {answer.in_flight}, and nothing was", "0")
-        health = await core.wire.call("Check", health_pb2.HealthCheckRequest(), 1.0)
+        health = await core.wire.call("Check", health_pb2.HealthCheckRequest())
         word = health_pb2.HealthCheckResponse.ServingStatus.Name(health.status)
         require(word == "NOT_SERVING", word, "NOT_SERVING")
         await _require_drained(core, changes)
@@ -61,7 +61,7 @@ async def test_drain_finishes(core: Core) -> None:
     resources = [first, *[core.sibling(first) for _ in range(number - 1)]]
     changes = [core.change(each) for each in resources]
     try:
-        working = asyncio.create_task(core.wire.attempt("Postcommit", core.request(changes), 10.0))
+        working = asyncio.create_task(core.wire.attempt("Postcommit", core.request(changes)))
         await asyncio.sleep(0.002)
         await core.wire.call("Drain", _DRAIN)
         answer = await working
@@ -133,7 +133,6 @@ async def test_stale_socket(core: Core) -> None:
     "A driver that is killed in the middle of a call converges after its start, and holds nothing twice.",
     "Duties of a driver 2 and 11",
     needs=("kill", "postcommit"),
-    within=120.0,
 )
 async def test_killed(core: Core) -> None:
     """Kill the driver at random moments of a batch, start it, and send what is owed."""
@@ -143,7 +142,7 @@ async def test_killed(core: Core) -> None:
     resources = [first, *[core.sibling(first) for _ in range(min(core.facts.batch, 20) - 1)]]
     for number in range(_KILLS):
         changes = [core.change(each) for each in resources]
-        working = asyncio.create_task(core.wire.attempt("Postcommit", core.request(changes), 5.0))
+        working = asyncio.create_task(core.wire.attempt("Postcommit", core.request(changes)))
         await asyncio.sleep(chance.uniform(0.0, 0.008))
         await core.supervisor.kill()
         await working
@@ -161,7 +160,6 @@ async def test_killed(core: Core) -> None:
     "What was answered with done is true when the answer comes, whatever becomes of the driver right after it.",
     "MechanismService, Postcommit, and Duties of a driver 11",
     needs=("kill", "postcommit"),
-    within=120.0,
     since="1.1",
 )
 async def test_done_is_true(core: Core) -> None:

@@ -140,11 +140,11 @@ async def _overfill(core: Core) -> None:
     too_many = core.facts.max_batch + 1
     if kinds := core.facts.kinds("postcommit"):
         change = core.change(await core.stand(kinds[0]))
-        await core.wire.attempt("Postcommit", core.request([change] * too_many), 30.0)
+        await core.wire.attempt("Postcommit", core.request([change] * too_many))
     if core.facts.message.HasField("bind"):
         wanted = await a_request(core)
         message = mechanism_pb2.BindPortsRequest(host=core.mint.host(), requests=[wanted] * too_many)
-        await core.wire.attempt("BindPorts", message, 30.0)
+        await core.wire.attempt("BindPorts", message)
 
 
 async def _damaged(core: Core, kind: str, secret: bytes) -> list[change_pb2.Change]:

@@ -29,8 +29,11 @@ PROGRAMS = {"ovs": "jackfield-ovs", "linuxbridge": "jackfield-linuxbridge"}
 VIF_TYPES = {"ovs": "ovs", "linuxbridge": "tap"}
 PATIENCE = 60.0
 """Seconds until something else has gone wrong."""
-LIMITS = config.Mechanism(precommit_budget=10, bind_timeout=2, bind_budget=3, rebind_interval=0.5, release_interval=0.3)
-"""Short enough that an unused segment goes soon; a binding that takes longer on a busy machine is tried again."""
+# Who is late is passed over for the next driver, which binds the port in another way.
+LIMITS = config.Mechanism(
+    precommit_budget=10, bind_timeout=10, bind_budget=10, rebind_interval=0.5, release_interval=0.3
+)
+"""A segment that nobody uses goes when a binding could not take it any more."""
 
 
 class HostPlan(NamedTuple):

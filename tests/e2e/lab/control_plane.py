@@ -31,6 +31,7 @@ listen = "{nodes}"
 agent_down_time = {agent_down_time}
 [mechanism]
 # A machine that runs all tests at once is slow, and no driver is at fault.
+precommit_budget = 10
 bind_timeout = 10
 bind_budget = 20
 [segments]

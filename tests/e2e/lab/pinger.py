@@ -2,10 +2,11 @@
 
 ``python -I pinger.py ADDRESS SECONDS``, inside the namespace that pings. The system's ``ping``
 rounds an interval of 10 ms up to the kernel's tick, so it may send at 16 ms, and its count at
-the end takes requests under way for lost ones. This one keeps the beat until SIGTERM. What it
-sends from then on does not count: it is sent because its reply comes after those to all requests
-before it, however slow the way is just then. Then it writes one line of JSON: how many were sent
-and the numbers, from 1, of those never answered. It writes "replied" after the first reply.
+the end takes requests under way for lost ones. This one keeps the beat until SIGTERM, or until it
+has sent `LEAST` if that is later. What it sends from then on does not count: it is sent because
+its reply comes after those to all requests before it, however slow the way is just then. Then it
+writes one line of JSON: how many were sent and the numbers, from 1, of those never answered. It
+writes "replied" after the first reply.
 
 Runs as a script of its own, so it imports nothing of ours. Messages: RFC 792, RFC 4443.
 """
@@ -20,6 +21,7 @@ import sys
 import time
 from contextlib import suppress
 
+LEAST = 30
 PATIENCE = 60.0  # Seconds after which a way that answers nothing any more counts as cut.
 CLOSING_INTERVAL = 0.1  # Seconds between two requests that do not count.
 OVERTAKEN = 1.0  # Seconds that a reply may come later than one to a later request.
@@ -54,7 +56,7 @@ class Pinger:
     def run(self) -> None:
         """Ping until `stop`, then wait for what is under way."""
         due = time.monotonic()
-        while not self._stopping:
+        while not self._stopping or self._sent < LEAST:
             self._send()
             # What was missed while this process was off the processor is not made up for: so many
             # requests at once would not fit into the buffers on the way.

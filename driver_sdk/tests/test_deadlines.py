@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future
 
 import grpc
 import pytest
@@ -97,23 +98,38 @@ async def test_an_async_hook_is_cancelled_when_nobody_waits_for_it(tmp_path, eve
 def test_a_pool_has_no_more_threads_than_it_may_and_no_more_than_it_needs():
     """One after the other needs one; many at once share what is allowed."""
     threads, inside, most, gate = Threads(3, "test"), [], [], threading.Event()
-    assert [threads.submit(pow, 2, n).result(5) for n in range(4)] == [1, 2, 4, 8]
+    assert [threads.submit(pow, 2, n).result(60) for n in range(4)] == [1, 2, 4, 8]
     assert len(threads._threads) == 1
 
     def work():
         inside.append(None)
         most.append(len(inside))
-        gate.wait(5)
+        gate.wait(60)
         inside.pop()
 
     futures = [threads.submit(work) for _ in range(9)]
     gate.set()
     for future in futures:
-        future.result(5)
+        future.result(60)
     threads.close()
 
     assert max(most) <= 3
     assert len(threads._threads) == 3
+
+
+def test_a_thread_is_free_as_soon_as_its_answer_is_there(monkeypatch):
+    """Whoever asks again at once needs no second thread, however slow the first one is to come back."""
+    threads, go_on, call_back = Threads(3, "test"), threading.Event(), Future._invoke_callbacks
+    monkeypatch.setattr(Future, "_invoke_callbacks", lambda future: go_on.wait(60) and call_back(future))
+    first = threads.submit(pow, 2, 3)
+    assert first.result(60) == 8
+
+    second = threads.submit(pow, 2, 4)
+    assert len(threads._threads) == 1
+
+    go_on.set()
+    assert second.result(60) == 16
+    threads.close()
 
 
 HANGING = """

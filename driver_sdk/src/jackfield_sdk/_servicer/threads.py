@@ -35,7 +35,7 @@ class Threads:
             self._busy += 1
             if self._busy > len(self._threads) < self._limit:
                 self._start_one()
-        future.add_done_callback(self._freed)
+        future.add_done_callback(self._given_up)
         self._queue.put((future, function, arguments))
         return future
 
@@ -50,7 +50,11 @@ class Threads:
         self._threads.append(thread)
         thread.start()
 
-    def _freed(self, _future: Future[Any]) -> None:
+    def _given_up(self, future: Future[Any]) -> None:
+        if future.cancelled():
+            self._free()
+
+    def _free(self) -> None:
         with self._lock:
             self._busy -= 1
 
@@ -59,9 +63,20 @@ class Threads:
             future, function, arguments = work
             if not future.set_running_or_notify_cancel():
                 continue
-            try:
-                future.set_result(function(*arguments))
-            except BaseException as error:  # The caller decides what it means.
-                future.set_exception(error)
+            _answer(future, function, arguments, before=self._free)
             # An idle thread must not keep the last context alive.
             del work, future, function, arguments
+
+
+def _answer(
+    future: Future[Any], function: Callable[..., Any], arguments: tuple[object, ...], *, before: Callable[[], None]
+) -> None:
+    # Whoever has the answer may ask again at once, and is to find this thread free.
+    try:
+        answer = function(*arguments)
+    except BaseException as error:  # The caller decides what it means.
+        before()
+        future.set_exception(error)
+    else:
+        before()
+        future.set_result(answer)

@@ -24,9 +24,9 @@ def _quiet_logs():
 
 @pytest.fixture
 def eventually():
-    """Wait until a condition holds; fail after ten seconds."""
+    """Wait until a condition holds; fail after a minute."""
 
-    async def wait(condition: Callable[[], object], within: float = 10.0) -> None:
+    async def wait(condition: Callable[[], object], within: float = 60.0) -> None:
         end = time.monotonic() + within
         while not condition():
             assert time.monotonic() < end, "the condition did not come true in time"

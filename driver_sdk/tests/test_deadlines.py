@@ -28,16 +28,18 @@ async def test_every_hook_knows_how_much_time_is_left(tmp_path):
     for hook in ("create_network_precommit", "create_network_postcommit", "bind_port"):
         driver.script.answer(hook, remember)
     network = a_network()
-    async with running(driver, tmp_path, timeout=5.0) as core:
-        await core.precommit(Action.CREATE, network, budget=0.2)
+    async with running(driver, tmp_path, timeout=600.0) as core:
+        await core.precommit(Action.CREATE, network, budget=200.0)
         await core.postcommit(Action.CREATE, network)
         await core.bind(a_port(network), network, a_host())
-        (context,) = driver.script.called("create_network_precommit")
+        await core.precommit(Action.CREATE, network, budget=0.1)
+        context = driver.script.called("create_network_precommit")[-1]
         await asyncio.sleep(context.remaining() + 0.01)
 
-    assert 0 < left[0] <= 0.2
-    assert 4 < left[1] < 5.1
-    assert 4 < left[2] < 5.1
+    # gRPC rounds a time-out up when it writes it into a header, by one per cent at most.
+    assert 100 < left[0] <= 200
+    assert 500 < left[1] <= 606
+    assert 500 < left[2] <= 606
     assert context.remaining() == 0
 
 
@@ -48,8 +50,8 @@ class Blocking(MechanismDriver):
         self.began, self.go_on = [], threading.Event()
 
     def create_network_postcommit(self, context):
-        self.began.append((context.current.id, context.remaining()))
-        assert self.go_on.wait(20)
+        self.began.append(context.current.id)
+        assert self.go_on.wait(120)
 
 
 async def test_work_that_is_given_up_before_a_thread_is_free_never_begins(tmp_path, eventually):
@@ -58,21 +60,20 @@ async def test_work_that_is_given_up_before_a_thread_is_free_never_begins(tmp_pa
     async with running(driver, tmp_path, threads=1) as core:
         at_work = asyncio.create_task(core.postcommit(Action.CREATE, first))
         await eventually(lambda: driver.began)
-        impatient = Core(core.channel, timeout=0.1)
-        with pytest.raises(grpc.aio.AioRpcError) as over:
-            await impatient.postcommit(Action.CREATE, abandoned)
+        given_up = asyncio.create_task(core.postcommit(Action.CREATE, abandoned))
+        await eventually(lambda: core.server._process.in_flight == 2)
+        given_up.cancel()
         # The driver hears a moment later than the caller that nobody waits any more.
         await eventually(lambda: core.server._process.in_flight == 1)
         driver.go_on.set()
 
         assert await at_work == Done(revision=1)
         assert await core.postcommit(Action.CREATE, last) == Done(revision=1)
-        began = [id for id, _ in driver.began]
+        began = list(driver.began)
         assert await core.postcommit(Action.CREATE, abandoned) == Done(revision=1)
 
-    assert over.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert given_up.cancelled()
     assert began == [first.id, last.id]
-    assert 0 < driver.began[0][1] < 11
 
 
 async def test_an_async_hook_is_cancelled_when_nobody_waits_for_it(tmp_path, eventually):
@@ -88,8 +89,9 @@ async def test_an_async_hook_is_cancelled_when_nobody_waits_for_it(tmp_path, eve
 
     driver.script.answer("create_network_postcommit", wait)
     async with running(driver, tmp_path) as core:
-        with pytest.raises(grpc.aio.AioRpcError):
-            await Core(core.channel, timeout=0.1).postcommit(Action.CREATE, network)
+        given_up = asyncio.create_task(core.postcommit(Action.CREATE, network))
+        await eventually(lambda: driver.script.calls)
+        given_up.cancel()
         await eventually(lambda: stopped)
 
         assert await core.postcommit(Action.CREATE, network) == Done(revision=1)
@@ -161,7 +163,7 @@ async def test_a_thread_that_hangs_does_not_keep_the_process_after_sigterm(tmp_p
     )
     try:
         async with grpc.aio.insecure_channel(address, options=[("grpc.default_authority", "localhost")]) as channel:
-            await asyncio.wait_for(channel.channel_ready(), 20)
+            await asyncio.wait_for(channel.channel_ready(), 60)
             call = asyncio.create_task(Core(channel).postcommit(Action.CREATE, a_network()))
             assert await asyncio.to_thread(process.stdout.readline) == "began\n"
             process.send_signal(signal.SIGTERM)

@@ -166,18 +166,24 @@ async def test_backends_may_block_and_run_beside_the_loop(tmp_path):
         assert set(seen) == {isinstance(driver, OnLoop)}
 
 
-async def test_a_driver_that_is_late_with_its_backends_still_shakes_hands(tmp_path):
+async def test_a_driver_that_is_late_with_its_backends_still_shakes_hands(tmp_path, monkeypatch):
     """In time, with what it said the last time; the question stays open, and nobody asks it twice."""
     go_on, asked = threading.Event(), []
 
     class Late(Small):
         def backends(self):
             asked.append(None)
-            assert len(asked) == 1 or go_on.wait(20)
+            assert len(asked) == 1 or go_on.wait(120)
             return [Backend("leaf1", str(len(asked)), BackendHealth.DEGRADED)]
 
-    async with running(Late(), tmp_path, timeout=2.0) as core:
+    def wait(seconds):
+        monkeypatch.setattr("jackfield_sdk._servicer.backends._WITHIN", seconds)
+
+    wait(40)
+    async with running(Late(), tmp_path) as core:
+        wait(0.05)
         late = [await core.handshake() for _ in range(2)]
+        wait(40)
         go_on.set()
         (told,) = (await core.handshake()).backends
 

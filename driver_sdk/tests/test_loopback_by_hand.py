@@ -234,7 +234,7 @@ async def test_hands_work_from_a_shell(core, path):
 
     def hands(*arguments):
         command = [sys.executable, "-m", "jackfield_sdk.examples.loopback.hands"]
-        ended = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True, timeout=30)
+        ended = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True, timeout=120)
         return ended.stdout.strip()
 
     foreign = hands("add", str(path), "network", network.id, "--owner", "somebody")

@@ -33,7 +33,7 @@ def process(tmp_path):
             f"unix:{tmp_path}/{name}.sock", options=[("grpc.default_authority", "localhost")]
         )
         started.append(channel)
-        await asyncio.wait_for(channel.channel_ready(), 20)
+        await asyncio.wait_for(channel.channel_ready(), 60)
         return Core(channel), child
 
     yield start

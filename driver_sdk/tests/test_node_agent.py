@@ -149,13 +149,13 @@ async def test_a_newer_view_takes_the_place_of_one_that_is_being_retried(core, r
     """Otherwise the old one would come back over the new one."""
     agent = RecordingAgent()
     agent.script.answer("apply_port", RetryLater("not yet"))
-    await run(agent, retry_max=0.2)
+    await run(agent)
     session = await core.session()
     old = a_port_view(a_network_view(), "1")
     new = replace(old, version="2")
 
-    await session.push(old)
-    await session.push(new)
+    # In one push, so that the first repetition of the old one cannot come between.
+    await session.push(old, new)
     agent.script.answer("apply_port", RetryLater("not yet"))
     await session.push(a_port_view(a_network_view(), "1"))
     await eventually(lambda: len(agent.ports) == 2)
@@ -312,11 +312,11 @@ async def test_sigterm_ends_an_agent_process_and_leaves_the_host_alone(core, tmp
         text=True,
     )
     try:
-        session = await core.session(within=20)
+        session = await core.session()
         assert session.hello.host == "host-9"
         await session.push(a_network_view(), in_sync=True)
         process.send_signal(signal.SIGTERM)
-        out, _ = await asyncio.to_thread(process.communicate, None, 10)
+        out, _ = await asyncio.to_thread(process.communicate, None, 60)
     finally:
         process.kill()
         process.wait()

@@ -114,9 +114,9 @@ async def test_a_dry_run_may_be_a_generator_that_blocks_and_knows_its_deadline(t
 
         def diff(self, context):
             yield f"{threading.current_thread() is threading.main_thread()}"
-            yield f"{4 < context.remaining() < 5.1}"
+            yield f"{500 < context.remaining() < 607}"
 
-    async with running(Comparing(), tmp_path, timeout=5.0) as core:
+    async with running(Comparing(), tmp_path, timeout=600.0) as core:
         assert await core.diff(Action.CREATE, a_network()) == ["False", "True"]
 
 

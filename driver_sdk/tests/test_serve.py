@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -45,34 +44,55 @@ def loopback(tmp_path):
 async def connected(address):
     """Wait until somebody serves on an address, and return a channel."""
     channel = grpc.aio.insecure_channel(address, options=[("grpc.default_authority", "localhost")])
-    await asyncio.wait_for(channel.channel_ready(), 20)
+    await asyncio.wait_for(channel.channel_ready(), 60)
     return channel
 
 
-async def in_flight(core):
-    """Wait until a driver says that it works on a change."""
-    async with asyncio.timeout(30):
-        async for event in core.watch():
-            if event.heartbeat.queue_depth:
-                return
+WORKING = """
+import sys
+from jackfield_sdk import MechanismDriver, ServerSettings, serve
+
+class Working(MechanismDriver):
+    name = "working"
+
+    def create_network_postcommit(self, context):
+        print("began", flush=True)
+        sys.stdin.readline()
+
+serve(Working(), ServerSettings(listen=sys.argv[1], drain_grace=24))
+"""
 
 
-async def test_sigterm_lets_a_call_in_flight_finish(loopback, tmp_path):
+async def serves(channel):
+    """Tell whether a driver still takes calls."""
+    try:
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=""), timeout=60)
+    except grpc.aio.AioRpcError:
+        return False
+    return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_sigterm_lets_a_call_in_flight_finish(tmp_path):
     """The process ends with status 0, its answer given, its socket gone."""
-    script, path = tmp_path / "script.json", tmp_path / "d.sock"
-    script.write_text(json.dumps({"delay": {"postcommit": 0.7}}))
-    options = ("--listen", f"unix://{path}", "--script", str(script))
-    process = loopback(*options, JACKFIELD_DRIVER_HEARTBEAT_INTERVAL="0.05")
-    async with await connected(f"unix:{path}") as channel:
-        core = Core(channel)
-        call = asyncio.create_task(core.postcommit(Action.CREATE, a_network()))
-        await in_flight(core)
-        process.send_signal(signal.SIGTERM)
+    path = tmp_path / "d.sock"
+    command = [sys.executable, "-c", WORKING, f"unix://{path}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            async with await connected(f"unix:{path}") as channel:
+                call = asyncio.create_task(Core(channel).postcommit(Action.CREATE, a_network()))
+                assert await asyncio.to_thread(process.stdout.readline) == "began\n"
+                process.send_signal(signal.SIGTERM)
+                while await serves(channel):
+                    await asyncio.sleep(0.01)
+                process.stdin.write("go on\n")
+                process.stdin.flush()
 
-        assert await call == Done(revision=1)
+                assert await call == Done(revision=1)
 
-    assert await asyncio.to_thread(process.wait, 10) == 0
-    assert not path.exists()
+            assert await asyncio.to_thread(process.wait, 60) == 0
+            assert not path.exists()
+        finally:
+            process.kill()
 
 
 async def test_a_second_driver_on_the_same_socket_is_refused_with_a_sentence(loopback, tmp_path):
@@ -81,7 +101,7 @@ async def test_a_second_driver_on_the_same_socket_is_refused_with_a_sentence(loo
     loopback("--listen", f"unix://{path}")
     async with await connected(f"unix:{path}") as channel:
         second = loopback("--listen", f"unix://{path}")
-        _, stderr = await asyncio.to_thread(second.communicate, None, 20)
+        _, stderr = await asyncio.to_thread(second.communicate, None, 60)
 
         assert second.returncode == 1
         assert f"another process serves on {path}" in stderr
@@ -95,7 +115,7 @@ async def test_a_killed_driver_leaves_a_socket_that_its_successor_removes(loopba
     first = loopback("--listen", f"unix://{path}")
     async with await connected(f"unix:{path}"):
         first.kill()
-        first.wait(10)
+        first.wait(60)
     assert path.exists()
 
     loopback("--listen", f"unix://{path}")

@@ -55,7 +55,7 @@ def grpc_server(grpc_addr, grpc_add_to_server, grpc_servicer):
     thread.start()
 
     def on_loop(coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(60)
 
     async def start():
         server = grpc.aio.server()
@@ -68,7 +68,7 @@ def grpc_server(grpc_addr, grpc_add_to_server, grpc_servicer):
     yield server
     on_loop(server.stop(None))
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(60)
     loop.close()
 
 
@@ -77,7 +77,7 @@ def test_a_synchronous_core_gets_a_verdict_for_each_change(grpc_stub, driver):
     driver.script.answer("create_network_precommit", None, Rejected("VLAN 7 is reserved", reason="VLAN_RESERVED"))
     changes = [change(id, Wanted(Action.CREATE, a_network(a_segment("vlan", 7)))) for id in ("a", "b")]
 
-    response = grpc_stub.Precommit(mechanism_pb2.PrecommitRequest(changes=changes), timeout=10)
+    response = grpc_stub.Precommit(mechanism_pb2.PrecommitRequest(changes=changes), timeout=60)
 
     assert [(result.change_id, result.WhichOneof("verdict")) for result in response.results] == [
         ("a", "accept"),
@@ -90,7 +90,7 @@ def test_a_postcommit_is_acknowledged_with_its_revision(grpc_stub):
     """Ten times the same call, ten times the same answer."""
     request = mechanism_pb2.PostcommitRequest(changes=[change("a", Wanted(Action.CREATE, a_network(), 5))], epoch=1)
 
-    responses = [grpc_stub.Postcommit(request, timeout=10) for _ in range(10)]
+    responses = [grpc_stub.Postcommit(request, timeout=60) for _ in range(10)]
 
     assert {response.results[0].done.revision for response in responses} == {5}
 
@@ -100,7 +100,7 @@ def test_a_batch_beyond_the_limit_gets_a_status_and_not_a_result(grpc_stub):
     changes = [change_pb2.Change(change_id=str(number)) for number in range(501)]
 
     with pytest.raises(grpc.RpcError) as refused:
-        grpc_stub.Postcommit(mechanism_pb2.PostcommitRequest(changes=changes), timeout=10)
+        grpc_stub.Postcommit(mechanism_pb2.PostcommitRequest(changes=changes), timeout=60)
 
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "grpc-status-details-bin" in dict(refused.value.trailing_metadata())

@@ -47,7 +47,7 @@ class Core:
     """Calls one driver. `epoch` is sent with every postcommit; `timeout` is every call's deadline in seconds."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, server: RunningServer | None = None, *, timeout: float = 10.0
+        self, channel: grpc.aio.Channel, server: RunningServer | None = None, *, timeout: float = 60.0
     ) -> None:
         """Call through `channel`; `server` is the driver, if it runs in this process."""
         self.channel = channel
@@ -192,7 +192,7 @@ class Core:
 
 @asynccontextmanager
 async def running(
-    driver: MechanismDriver, directory: Path, *, timeout: float = 10.0, **settings: Any
+    driver: MechanismDriver, directory: Path, *, timeout: float = 60.0, **settings: Any
 ) -> AsyncIterator[Core]:
     """Serve a driver on a socket in `directory` and introduce a core to it.
 

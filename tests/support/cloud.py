@@ -30,6 +30,7 @@ PATIENCE = """
 precommit_budget = 10
 bind_timeout = 10
 bind_budget = 20
+handshake_timeout = 20
 """
 HURRIED = "[mechanism]\n"
 """Settings for tests of the deadlines that the core has by default."""

@@ -56,7 +56,12 @@ class Site:
 
     def until_delivered(self) -> None:
         """Wait until nothing is owed."""
-        wait_until(lambda: ledger.owed(self.url) == 0, what="everything to be delivered", timeout=60)
+        wait_until(lambda: ledger.owed(self.url) == 0, what="everything to be delivered", timeout=120)
+
+    def until_audited(self) -> None:
+        """Wait for the first audit, so that none is due by itself for ten minutes."""
+        audits = "SELECT outcome FROM driver_audit"
+        wait_until(lambda: ledger.rows(self.url, audits) == [("complete",)], what="the first audit", timeout=120)
 
     def names(self) -> dict[str, str]:
         """Return the name of each network and port in the database, by id."""
@@ -89,6 +94,7 @@ def test_devices_follow_a_database_that_was_restored_from_an_older_copy(site: Si
     site.create("subnet", network_id=network, cidr="192.0.2.0/24", ip_version=4)
     ports = [site.create("port", network_id=network, name="old") for _ in range(PORTS)]
     site.until_delivered()
+    site.until_audited()
     site.back_up()
     for name in ("newer", "newest"):
         site.rename("network", network, name)

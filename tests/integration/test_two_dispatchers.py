@@ -10,7 +10,7 @@ from support.cloud import Cloud
 from support.waiting import wait_until
 
 ROLES = (["api"], ["dispatcher"], ["dispatcher"])
-SETTINGS = "[dispatcher]\nlease = 1.0\npoll_interval = 0.2\n"
+SETTINGS = "[dispatcher]\nlease = 5.0\npoll_interval = 0.2\n"
 PORTS = 20
 
 
@@ -19,7 +19,7 @@ def test_dispatcher_that_slept_through_its_lease_has_no_say(postgres_database: A
     url, orders = postgres_database.url, tmp_path / "orders.json"
     with (
         Cloud(url, roles=ROLES, settings=SETTINGS, options=["--script", str(orders)]) as cloud,
-        httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=30) as api,
+        httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=60) as api,
     ):
         _, sleeper, successor = cloud.cores
         network = api.post("/networks", json={"network": {}}).json()["network"]["id"]
@@ -29,7 +29,7 @@ def test_dispatcher_that_slept_through_its_lease_has_no_say(postgres_database: A
 
         successor.suspend()
         sleeper.suspend()
-        orders.write_text(json.dumps({"delay": {"postcommit": 1.0}}))
+        orders.write_text(json.dumps({"delay": {"postcommit": 5.0}}))
         _rename(api, ports, "first")
         sleeper.resume()
         wait_until(lambda: _claimed(url) == PORTS, what="one batch of all ports to be on its way")
@@ -67,6 +67,6 @@ def _acknowledged(url: str) -> dict[str, int]:
 
 def _lost(url: str) -> float:
     """Return how many outcomes a process could not write down, by its own count."""
-    numbers = httpx.get(f"{url}/metrics", timeout=30).text.splitlines()
+    numbers = httpx.get(f"{url}/metrics", timeout=60).text.splitlines()
     name = 'jackfield_delivery_lease_lost_total{driver="fabric"} '
     return sum(float(line.removeprefix(name)) for line in numbers if line.startswith(name))

@@ -63,12 +63,14 @@ def test_compute_service_that_was_away_is_told(postgres_database: Any, tmp_path:
     token.write_text(TOKEN)
     settings = (
         "[dispatcher]\nbackoff_max = 1.0\n"
-        f'[[notifiers]]\nname = "nova"\nurl = "http://127.0.0.1:{port}/v2.1"\ntoken_file = "{token}"\ntimeout = 1.0\n'
+        f'[[notifiers]]\nname = "nova"\nurl = "http://127.0.0.1:{port}/v2.1"\ntoken_file = "{token}"\n'
+        # Whoever has an answer too late tells it once more.
+        "timeout = 60.0\n"
     )
     roles = (["api", "nodes"], ["dispatcher"])
     with (
         Cloud(postgres_database.url, roles=roles, settings=settings, options=["--no-wired"]) as cloud,
-        httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=30) as api,
+        httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=60) as api,
     ):
         server = str(uuid.uuid4())
         network = api.post("/networks", json={"network": {}}).json()["network"]["id"]
@@ -79,7 +81,7 @@ def test_compute_service_that_was_away_is_told(postgres_database: Any, tmp_path:
         assert [driver["name"] for driver in api.get("/drivers").json()["drivers"]] == ["fabric"]
         (debt,) = json.loads(cloud.command("delivery", "list", "--driver", "nova", "--json"))
         assert (debt["driver"], debt["reason"]) == ("nova", "unreachable")
-        assert 'jackfield_delivery_owed{driver="nova"} 1.0' in httpx.get(f"{cloud.url}/metrics").text
+        assert 'jackfield_delivery_owed{driver="nova"} 1.0' in httpx.get(f"{cloud.url}/metrics", timeout=60).text
 
         cloud.cores[1].kill()
         cloud.cores[1].start()

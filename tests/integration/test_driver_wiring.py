@@ -11,7 +11,7 @@ def test_port_of_a_driver_without_agents_becomes_active(tmp_path: Path) -> None:
     """A port that no agent plugs is ACTIVE once its driver reports it up, and still after the driver was restarted."""
     with (
         Cloud(f"sqlite:///{tmp_path}/core.sqlite", options=["--no-wired"]) as cloud,
-        httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=30) as client,
+        httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=60) as client,
     ):
         network = client.post("/networks", json={"network": {}}).json()["network"]["id"]
 
@@ -24,8 +24,12 @@ def test_port_of_a_driver_without_agents_becomes_active(tmp_path: Path) -> None:
             return str(client.get(f"/ports/{port['id']}").json()["port"]["status"])
 
         assert port_status() == "ACTIVE"
+
+        def is_ready() -> bool:
+            return httpx.get(f"{cloud.url}/readyz?drivers=all", timeout=60).status_code == 200
+
         cloud.drivers["fabric"].kill()
+        wait_until(lambda: not is_ready(), what="the core to lose the driver")
         cloud.drivers["fabric"].start()
-        ready = f"{cloud.url}/readyz?drivers=all"
-        wait_until(lambda: httpx.get(ready).status_code == 200, what="the driver to be back")
+        wait_until(is_ready, what="the driver to be back")
         assert port_status() == "ACTIVE"

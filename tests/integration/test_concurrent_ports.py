@@ -17,7 +17,7 @@ PORTS = 2000
 async def test_concurrent_creates_never_share_an_address(postgres_database: Any) -> None:
     """32 clients create 2,000 ports through two API processes: all answers are 201, nothing is given twice or lost."""
     with Cloud(postgres_database.url, cores=2, keep_state=False) as cloud:
-        async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=CLIENTS)) as client:
+        async with httpx.AsyncClient(timeout=120, limits=httpx.Limits(max_connections=CLIENTS)) as client:
             network = await _network(client, cloud.url, "10.0.0.0/20")
             bodies = {"port": {"network_id": network, "binding:host_id": "host-1"}}
             todo = iter(range(PORTS))
@@ -36,7 +36,7 @@ async def test_concurrent_creates_never_share_an_address(postgres_database: Any)
         assert len({port["mac_address"] for port in created}) == PORTS
         assert all(ipaddress.ip_address(address) in ipaddress.ip_network("10.0.0.0/20") for address in addresses)
         assert {port["id"] for port in listed} == {port["id"] for port in created}
-        wait_until(lambda: ledger.owed(postgres_database.url) == 0, what="all debts to be paid", timeout=60)
+        wait_until(lambda: ledger.owed(postgres_database.url) == 0, what="all debts to be paid", timeout=120)
         assert ledger.problems(postgres_database.url, {}) == []
 
 

@@ -35,8 +35,8 @@ def _check(cloud: Cloud, database_url: str, what: str) -> None:
     def problems() -> list[str]:
         return ledger.problems(database_url, {name: cloud.fabric(name) for name in cloud.drivers})
 
-    wait_until(lambda: ledger.owed(database_url) == 0, what=f"debts to be paid after {what}", timeout=30)
-    wait_until(lambda: not problems(), what=lambda: f"{what}: {problems()[:5]}", timeout=60)
+    wait_until(lambda: ledger.owed(database_url) == 0, what=f"debts to be paid after {what}", timeout=120)
+    wait_until(lambda: not problems(), what=lambda: f"{what}: {problems()[:5]}", timeout=120)
 
 
 async def _load_until_killed(cloud: Cloud, chance: random.Random, delay: float) -> None:

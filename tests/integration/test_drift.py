@@ -75,8 +75,8 @@ class Site:
             for kind, id, change in changes:
                 api.put(f"/{kind}s/{id}", json={kind: change}).raise_for_status()
             api.delete(f"/ports/{ports[9]['id']}").raise_for_status()
-        wait_until(lambda: ledger.owed(self.url) == 0, what="everything to be delivered", timeout=60)
-        wait_until(self._is_audited, what="the first audit to be over", timeout=60)
+        wait_until(lambda: ledger.owed(self.url) == 0, what="everything to be delivered", timeout=120)
+        wait_until(self._is_audited, what="the first audit to be over", timeout=120)
 
     def drift(self, seed: int) -> Drift:
         """Change 50 resources by hand, remove 50, add 50 with our mark, and some with another deployment's."""
@@ -163,13 +163,13 @@ def test_dry_run_names_what_differs_and_resync_repairs_exactly_that(site: Site) 
     # Fifty orphans are too many to be removed unasked.
     code, report = site.command("resync", "fabric", "--yes")
     assert (code, report["audit"]["held_orphans"]) == (1, 50)
-    wait_until(lambda: ledger.owed(site.url) == 0, what="the repairs", timeout=60)
+    wait_until(lambda: ledger.owed(site.url) == 0, what="the repairs", timeout=120)
     assert {key: value for key, value in site.held().items() if key not in drift.added} == site.wanted()
     assert drift.added <= site.held().keys()
 
     code, report = site.command("resync", "fabric", "--remove-orphans", "--yes")
     assert code == 0, report
-    wait_until(lambda: ledger.owed(site.url) == 0, what="the orphans to go", timeout=60)
+    wait_until(lambda: ledger.owed(site.url) == 0, what="the orphans to go", timeout=120)
     assert site.held() == site.wanted()
     assert (site.foreign(), len(foreign)) == (foreign, 10)
     assert sorted(site.done()[done:]) == sorted(

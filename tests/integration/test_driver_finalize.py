@@ -28,7 +28,7 @@ class Load:
 
     async def run(self) -> None:
         """Create ports."""
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             while not self._is_over:
                 url = self._urls[self.answers.total() % len(self._urls)]
                 port = {"network_id": self._network, "binding:host_id": "host-1"}
@@ -51,7 +51,7 @@ async def test_finalisation_under_load_costs_nothing(postgres_database: Any) -> 
         creating = asyncio.create_task(load.run())
         new = ("--version", "2", "--state-version", "2")
         await asyncio.to_thread(cloud.release, "fabric", *new, at_spare=True)
-        await asyncio.to_thread(wait_until, lambda: _serving(cloud) == "2", what="the new version", timeout=30)
+        await asyncio.to_thread(wait_until, lambda: _serving(cloud) == "2", what="the new version", timeout=120)
         await asyncio.to_thread(cloud.drivers["fabric"].stop)
 
         outcome = json.loads(await asyncio.to_thread(cloud.command, "driver", "finalize", "fabric", "--json"))
@@ -63,7 +63,7 @@ async def test_finalisation_under_load_costs_nothing(postgres_database: Any) -> 
         assert (outcome["before"], outcome["version"], outcome["kept"]) == (1, 2, [])
         assert outcome["rewritten"] > 0
         url = postgres_database.url
-        wait_until(lambda: ledger.owed(url) == 0, what="all debts to be paid", timeout=60)
+        wait_until(lambda: ledger.owed(url) == 0, what="all debts to be paid", timeout=120)
         await asyncio.to_thread(cloud.command, "driver", "finalize", "fabric")
         assert ledger.state_versions(url) == {2}
         assert not [core for core in cloud.cores if "driver.garbage" in core.output()]
@@ -76,7 +76,7 @@ def _serving(cloud: Cloud) -> str:
 
 
 async def _network(url: str) -> str:
-    async with httpx.AsyncClient(timeout=30, base_url=f"{url}/v2.0") as client:
+    async with httpx.AsyncClient(timeout=60, base_url=f"{url}/v2.0") as client:
         network = (await client.post("/networks", json={"network": {}})).raise_for_status().json()["network"]["id"]
         subnet = {"subnet": {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/16"}}
         (await client.post("/subnets", json=subnet)).raise_for_status()

@@ -23,8 +23,10 @@ from support.waiting import wait_until
 # A busy machine is no reason for a driver to have no say.
 SETTINGS = """
 [mechanism]
-precommit_budget = 5.0
-bind_timeout = 5.0
+precommit_budget = 20.0
+bind_timeout = 20.0
+bind_budget = 60.0
+handshake_timeout = 20.0
 [segments.vlan]
 ranges = ["leaf1:1:4000"]
 [[drivers]]
@@ -54,7 +56,7 @@ def cloud(driver: Process, tmp_path: Path) -> Iterator[Cloud]:
 @pytest.fixture
 def api(cloud: Cloud) -> Iterator[httpx.Client]:
     """Talk to the core."""
-    with httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=30) as client:
+    with httpx.Client(base_url=f"{cloud.url}/v2.0", timeout=90) as client:
         yield client
 
 
@@ -155,7 +157,7 @@ def test_secrets_stay_out_of_the_log(tmp_path: Path) -> None:
     with nodejs.driver(socket, "--log-level", "debug", log=tmp_path / "nodejs.log") as driver:
         channel = grpc.insecure_channel(f"unix://{socket}", [("grpc.default_authority", "localhost")])
         with channel:
-            [result] = MechanismServiceStub(channel).Postcommit(request, timeout=5).results
+            [result] = MechanismServiceStub(channel).Postcommit(request, timeout=60).results
         logged = driver.output()
 
     assert result.failed.reason == "STATE_UNREADABLE"
@@ -175,9 +177,9 @@ def test_driver_that_cannot_load_says_why_and_does_nothing(tmp_path: Path) -> No
         grpc.insecure_channel(f"unix://{socket}", [("grpc.default_authority", "localhost")]) as channel,
     ):
         request = driver_pb2.HandshakeRequest(contract_majors=[1])
-        hello = DriverServiceStub(channel).Handshake(request, timeout=5)
+        hello = DriverServiceStub(channel).Handshake(request, timeout=60)
         with pytest.raises(grpc.RpcError) as refused:
-            MechanismServiceStub(channel).Postcommit(mechanism_pb2.PostcommitRequest(), timeout=5)
+            MechanismServiceStub(channel).Postcommit(mechanism_pb2.PostcommitRequest(), timeout=60)
 
     assert "state.json cannot be read" in hello.load_error
     assert (list(hello.interests), list(hello.features)) == ([], [])
@@ -218,8 +220,8 @@ def _settle(cloud: Cloud, tmp_path: Path) -> None:
     def problems() -> list[str]:
         return ledger.problems(database, {"nodejs": _fabric(tmp_path), "fabric": cloud.fabric("fabric")})
 
-    wait_until(lambda: ledger.owed(database) == 0, what="all debts to be paid", timeout=20)
-    wait_until(lambda: not problems(), what=lambda: f"{problems()}", timeout=30)
+    wait_until(lambda: ledger.owed(database) == 0, what="all debts to be paid")
+    wait_until(lambda: not problems(), what=lambda: f"{problems()}")
 
 
 def _fabric(tmp_path: Path) -> dict[str, dict[str, int]]:

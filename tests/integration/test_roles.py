@@ -37,7 +37,7 @@ async def test_roles_wake_each_other(postgres_database: Any) -> None:
         settings = AgentSettings(core=f"unix://{cloud.folder}/nodes-2.sock", host="host-1", reconnect_max=0.2)
         running = await start_agent(agent, settings)
         try:
-            async with httpx.AsyncClient(base_url=f"{cloud.url}/v2.0", timeout=30) as api:
+            async with httpx.AsyncClient(base_url=f"{cloud.url}/v2.0", timeout=60) as api:
                 network = (await api.post("/networks", json={"network": {}})).json()["network"]["id"]
                 await _create_port(api, network, agent, url)
                 cut = ledger.rows(url, CUT)
@@ -47,8 +47,8 @@ async def test_roles_wake_each_other(postgres_database: Any) -> None:
         finally:
             await running.stop()
 
-        assert httpx.get(f"{cloud.urls[1]}/v2.0/networks").status_code == 404
-        assert httpx.get(f"{cloud.urls[2]}/healthz").status_code == 200
+        assert httpx.get(f"{cloud.urls[1]}/v2.0/networks", timeout=60).status_code == 404
+        assert httpx.get(f"{cloud.urls[2]}/healthz", timeout=60).status_code == 200
 
 
 def test_second_dispatcher_on_sqlite_ends_with_a_sentence(tmp_path: Path) -> None:
@@ -56,11 +56,11 @@ def test_second_dispatcher_on_sqlite_ends_with_a_sentence(tmp_path: Path) -> Non
     with Cloud(f"sqlite:///{tmp_path}/core.sqlite") as cloud:
         command = [BIN / "jackfield", "serve", "--role", "dispatcher", "--config", cloud.configs[0]]
         environment = os.environ | {"JACKFIELD_API__LISTEN": f"127.0.0.1:{free_port()}"}
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
         assert ended.returncode == 2
         assert f"cannot serve: process {cloud.core.pid} delivers from {tmp_path}/core.sqlite already" in ended.stderr
-        assert httpx.get(f"{cloud.url}/readyz").status_code == 200
+        assert httpx.get(f"{cloud.url}/readyz", timeout=60).status_code == 200
 
 
 async def _create_port(api: httpx.AsyncClient, network: str, agent: Agent, url: str) -> None:
@@ -80,7 +80,7 @@ def _bells(url: str) -> int:
 async def _until(condition: Callable[[], object], what: str) -> None:
     """Wait, and let the agent of this process go on meanwhile."""
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.02)
     except TimeoutError:

@@ -43,7 +43,6 @@ class Cloud:
             [BIN / "jackfield", "serve", "--migrate", "--config", self.config],
             log=folder / "core.log",
             ready=answers(f"{self.url}/readyz?drivers=all"),
-            timeout=60,
         )
 
     @contextlib.contextmanager
@@ -72,12 +71,12 @@ class Cloud:
 
     def state_of_driver(self) -> str:
         """Return what the core says of the driver."""
-        return str(httpx.get(f"{self.url}/readyz", timeout=30).json()["drivers"]["fabric"])
+        return str(httpx.get(f"{self.url}/readyz", timeout=60).json()["drivers"]["fabric"])
 
     def command(self, *arguments: str) -> str:
         """Run ``jackfield`` with the settings of the core; return what it prints."""
         command = [BIN / "jackfield", *arguments, "--config", self.config]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
 
     def _address(self, name: str) -> str:
         return f"127.0.0.1:{self._ports[name]}"
@@ -106,7 +105,6 @@ class Cloud:
             [BIN / "jackfield-loopback", "--name", "fabric", "--listen", self._address("driver"), "--no-wired"],
             log=self.folder / "fabric.log",
             ready=logs("driver.serving"),
-            timeout=60,
             environment=variables,
         )
 
@@ -166,7 +164,7 @@ async def wire(cloud: Cloud, agent: Agent, host: str) -> None:
         async def is_active() -> bool:
             return bool((await api.get(f"/ports/{port}")).json()["port"]["status"] == "ACTIVE")
 
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not await is_active():
                 await asyncio.sleep(0.02)
 
@@ -174,7 +172,7 @@ async def wire(cloud: Cloud, agent: Agent, host: str) -> None:
 async def until(condition: Callable[[], object], what: str) -> None:
     """Wait, and let the agents of this process go on meanwhile."""
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not await asyncio.to_thread(condition):
                 await asyncio.sleep(0.02)
     except TimeoutError:

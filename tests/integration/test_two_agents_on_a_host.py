@@ -100,7 +100,7 @@ async def cloud(*order: str) -> AsyncIterator[Cloud]:
         application = Application(settings)
         stack.push_async_callback(application.stop)
         await application.start()
-        await application.drivers_ready(30)
+        await application.drivers_ready(60)
         agents = {name: Agent(name) for name in order}
         for agent in agents.values():
             link = AgentSettings(core=f"unix://{folder}/nodes.sock", host=HOST, reconnect_max=0.2)
@@ -114,7 +114,7 @@ async def cloud(*order: str) -> AsyncIterator[Cloud]:
 
 async def eventually(condition: Callable[[], Awaitable[Any]]) -> None:
     """Return when *condition* holds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await condition():
             await asyncio.sleep(0.02)
 

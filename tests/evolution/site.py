@@ -23,9 +23,10 @@ url = "sqlite:///{folder}/jackfield.sqlite"
 [nodes]
 listen = "unix://{folder}/nodes.sock"
 [mechanism]
-precommit_budget = 5.0
-bind_timeout = 5.0
-bind_budget = 10.0
+precommit_budget = 20.0
+bind_timeout = 20.0
+bind_budget = 60.0
+handshake_timeout = 20.0
 [segments.vlan]
 ranges = ["leaf1:1:4000"]
 [[drivers]]
@@ -54,7 +55,6 @@ class Site:
             [*command, "serve", "--migrate", "--config", config],
             log=self.folder / "core.log",
             ready=answers(f"{self.url}/readyz?drivers=all"),
-            timeout=30,
             environment=environment,
         )
 

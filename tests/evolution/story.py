@@ -70,7 +70,7 @@ class Story:
 
     async def _end_of_step(self, step: str, answer: httpx.Response) -> None:
         self.answers[step] = answer.status_code
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self._site.rows("SELECT * FROM delivery WHERE owed"):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"debts are left after {step!r}:\n{self._site.log()[-4000:]}")
@@ -79,7 +79,7 @@ class Story:
 
 async def tell(subject: Subject, site: Site) -> dict[str, Any]:
     """Tell the story to a running core; return the answers of the API and the end of the database."""
-    async with _agent(subject, site), httpx.AsyncClient(base_url=f"{site.url}/v2.0", timeout=20) as api:
+    async with _agent(subject, site), httpx.AsyncClient(base_url=f"{site.url}/v2.0", timeout=90) as api:
         story = Story(subject, site, api)
         await story.tell()
         return {"answers": story.answers, **site.end(story.names)}
@@ -119,7 +119,7 @@ async def _agent(subject: Subject, site: Site) -> AsyncIterator[None]:
         return
     running = await start_agent(_Agent(subject.name), AgentSettings(core=site.nodes, host=HOST))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not site.rows("SELECT * FROM agent"):
                 await asyncio.sleep(0.02)
         yield

@@ -127,5 +127,5 @@ def _edit(path: Path, before: str, after: str) -> None:
 def _proto(folder: Path, option: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"HOME": str(folder), "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}"}
     return subprocess.run(
-        [folder / "tools/proto", option], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
+        [folder / "tools/proto", option], cwd=folder, env=environment, capture_output=True, text=True, timeout=240
     )

@@ -125,7 +125,7 @@ async def _ask(socket: Path, rpc: str, request: bytes) -> Any:
     options = [("grpc.default_authority", "localhost")]
     channel: Any = grpc.aio.insecure_channel(f"unix://{socket}", options)
     async with channel:
-        return MESSAGES[rpc][1].FromString(await channel.unary_unary(PATHS[rpc])(request, timeout=10))
+        return MESSAGES[rpc][1].FromString(await channel.unary_unary(PATHS[rpc])(request, timeout=60))
 
 
 def _meanings(recording: Recording, responses: list[Any]) -> list[Any]:

@@ -5,6 +5,7 @@ The login is read from its reference at every call, so one that was rotated coun
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 
 import structlog
@@ -13,6 +14,7 @@ from jackfield_arista.configuration.edit import Edit
 from jackfield_arista.configuration.model import Configuration
 from jackfield_arista.device.errors import AuthenticationFailed, RpcFailed
 from jackfield_arista.device.health import Neighbour
+from jackfield_arista.device.lost import LostSessions
 from jackfield_arista.device.session import Safety, Session, Timeouts, connect
 from jackfield_arista.device.trust import Trust
 from jackfield_arista.inventory.credentials import CredentialUnreadable
@@ -30,6 +32,8 @@ class Dialler:
         """Call nobody yet."""
         self._known_hosts = settings.known_hosts
         self._timeouts = Timeouts(settings.connect_timeout, settings.rpc_timeout)
+        # By address, because a switch that is exchanged keeps its name.
+        self._lost: defaultdict[tuple[str, int], LostSessions] = defaultdict(LostSessions)
 
     def __call__(self, inventory: Inventory, switch: Switch) -> SwitchSession:
         """Return an open session; `SwitchError` if there is none."""
@@ -45,11 +49,8 @@ class Dialler:
         except CredentialUnreadable as error:
             raise AuthenticationFailed(switch.name, error.reason) from error
         trust = Trust(switch.host_key, self._known_hosts)
-
-        def call() -> Session:
-            return connect(switch.address, switch.port, credentials, trust, self._timeouts, switch=switch.name)
-
-        return call
+        where, lost = (switch.address, switch.port), self._lost[switch.address, switch.port]
+        return lambda: connect(*where, credentials, trust, self._timeouts, switch=switch.name, lost=lost)
 
 
 class SwitchSession:

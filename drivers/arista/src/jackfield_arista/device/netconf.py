@@ -23,6 +23,7 @@ from ncclient.operations.rpc import RPCError
 from ncclient.transport import SSHSession
 
 from jackfield_arista.device.errors import CommitLost, LockHeld, Refusal, RpcFailed, Unreachable
+from jackfield_arista.device.lost import LostSessions
 from jackfield_arista.device.namespaces import ARISTA_CLI, NC, child
 
 log = structlog.get_logger(__name__)
@@ -38,12 +39,15 @@ _CAPABILITY: Final = "urn:ietf:params:netconf:capability:"
 class Netconf:
     """One session's requests. For one thread."""
 
-    def __init__(self, switch: str, manager: Manager, transport: SSHSession) -> None:
-        """Speak through an open session."""
+    def __init__(self, switch: str, manager: Manager, transport: SSHSession, lost: LostSessions) -> None:
+        """Speak through an open session; it is added to `lost` if it ends without a goodbye."""
         self._switch = switch
         self._manager = manager
         self._transport = transport
+        self._lost_ones = lost
+        self._number = str(manager.session_id)
         self._capabilities = frozenset(manager.server_capabilities)
+        lost.meet(self._number)
 
     @property
     def alive(self) -> bool:
@@ -72,6 +76,21 @@ class Netconf:
         """Lock a datastore. LockHeld if somebody else holds it."""
         with self._asking(f"to lock its {datastore} configuration", datastore=datastore):
             self._manager.lock(datastore)
+        self._lost_ones.clear()
+
+    def end_lost(self, number: str) -> bool:
+        """End a session at the switch if it is one of ours that was lost; return whether it was."""
+        if number not in self._lost_ones:
+            return False
+        try:
+            with self._asking(f"to end session {number}, which was ours"):
+                self._manager.kill_session(number)
+        except RpcFailed as refusal:
+            log.warning("switch.lost_session_stays", switch=self._switch, reason=refusal.reason)
+            return False
+        self._lost_ones.discard(number)
+        log.info("switch.lost_session_ended", switch=self._switch, session=number)
+        return True
 
     def unlock(self, datastore: Datastore) -> None:
         """Give a lock back."""
@@ -132,7 +151,8 @@ class Netconf:
             self.drop()
 
     def drop(self) -> None:
-        """End the session without a word: the switch gives up what was on trial, and the locks."""
+        """End the session without a word: the switch gives up what was on trial, and the locks, if it hears of it."""
+        self._lost_ones.add(self._number)
         try:
             self._transport.close()
         except (NCClientError, paramiko.SSHException, OSError, EOFError) as error:

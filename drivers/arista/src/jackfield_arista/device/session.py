@@ -20,6 +20,7 @@ from jackfield_arista.device import parsing
 from jackfield_arista.device.connection import Endpoint, Timeouts, knock, open_session
 from jackfield_arista.device.errors import RpcFailed
 from jackfield_arista.device.health import Health, Neighbour
+from jackfield_arista.device.lost import LostSessions
 from jackfield_arista.device.namespaces import ARISTA_VXLAN
 from jackfield_arista.device.netconf import Netconf
 from jackfield_arista.device.payload import payload
@@ -39,8 +40,9 @@ def connect(
     timeouts: Timeouts | None = None,
     *,
     switch: str = "",
+    lost: LostSessions | None = None,
 ) -> Session:
-    """Open a session; `switch` is the name that errors use.
+    """Open a session; `switch` is the name that errors use, `lost` are sessions with it that may live on there.
 
     Unreachable, HostKeyUnknown, HostKeyChanged or AuthenticationFailed if there is none.
     """
@@ -48,7 +50,8 @@ def connect(
     timeouts = timeouts or Timeouts()
     with often():
         manager, transport = open_session(endpoint, credentials, trust, timeouts)
-    return Session(endpoint, Netconf(endpoint.switch, manager, transport), timeouts)
+    netconf = Netconf(endpoint.switch, manager, transport, LostSessions() if lost is None else lost)
+    return Session(endpoint, netconf, timeouts)
 
 
 class Session:

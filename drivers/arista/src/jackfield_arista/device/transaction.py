@@ -206,7 +206,10 @@ def lock(netconf: Netconf, datastore: Datastore) -> None:
     try:
         netconf.lock(datastore)
     except (LockHeld, RpcFailed) as error:
-        if datastore == "running" or (isinstance(error, LockHeld) and error.session_id):
+        holder = error.session_id if isinstance(error, LockHeld) else ""
+        if holder and netconf.end_lost(holder):
+            return lock(netconf, datastore)
+        if datastore == "running" or holder:
             raise
         # Nobody holds it, but somebody who is gone has left changes in it (RFC 6241, 7.5).
         netconf.discard()

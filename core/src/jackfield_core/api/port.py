@@ -12,6 +12,7 @@ from jackfield_core.api.resource import Deliveries, Resource, expected_revision,
 from jackfield_core.api.schemas import delivery
 from jackfield_core.api.schemas import port as schema
 from jackfield_core.api.schemas.envelope import Envelope
+from jackfield_core.api.schemas.port_values import merged_options
 from jackfield_core.api.view import View
 from jackfield_core.db.port import Port, PortTable, table
 from jackfield_core.errors import RevisionMismatch
@@ -61,7 +62,7 @@ class Ports(Resource[PortCreate, PortUpdate, Port]):
             return await self._one(request, 200, await self._service.update(request.ctx, id, spec, if_match))
         for attempt in range(ATTEMPTS):
             before = await self._service.get(request.ctx, id)
-            options = schema.merged_options(before.extra_dhcp_opts, body.extra_dhcp_opts)
+            options = merged_options(before.extra_dhcp_opts, body.extra_dhcp_opts)
             expected = before.revision_number if if_match is None else if_match
             try:
                 after = await self._service.update(request.ctx, id, replace(spec, extra_dhcp_opts=options), expected)

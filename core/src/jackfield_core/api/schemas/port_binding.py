@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from jackfield_core.api.schemas.port import read_profile, read_vnic_type
+from jackfield_core.api.schemas.port_values import read_profile, read_vnic_type
 from jackfield_core.api.schemas.values import Text, host_name, refuse
 from jackfield_core.services.port_binding import BindingSpec, PortBinding
 

@@ -9,7 +9,6 @@ verdict. Whatever fails leaves nothing behind.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import sqlalchemy.exc
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -24,7 +23,7 @@ from jackfield_core.db.vendor_attribute import Values
 from jackfield_core.errors import NotFound
 from jackfield_core.ipam.allocator import Allocator
 from jackfield_core.mechanism.manager import MechanismManager
-from jackfield_core.services import draft, policy, port_addresses, revision
+from jackfield_core.services import draft, policy, port_addresses, port_row, revision
 from jackfield_core.services.attribute import differing
 from jackfield_core.services.spec import PortCreate, PortUpdate
 from jackfield_core.services.trees import NetworkTrees
@@ -152,7 +151,7 @@ class PortService:
                 return before
             former = (await tx.ports.levels([after.id])).get(after.id, ())
             levels = former if after.binding is before.binding else _levels(after, outcomes)
-            await _write(tx, before, after, levels)
+            await port_row.write(tx, before, after, levels)
             change = _updated(before, after, tree, former, levels, attributes)
             await self._mechanism.precommit(tx.record(await tx.recall(change)))
         return after
@@ -163,12 +162,12 @@ class PortService:
             # Whoever takes the address that is left waits here, and sees then that it is not free yet.
             await tx.networks.find_for_update(after.network_id)
         await self._trees.hold(tx, trees)
-        await _expect(tx, before)
+        await port_row.expect(tx, before)
 
     async def _note_failures(self, before: Port, failed: Binding) -> None:
         """Keep why a binding fails now; neither users nor drivers have to hear of that."""
         async with self._unit_of_work() as tx:
-            await _expect(tx, before)
+            await port_row.expect(tx, before)
             await tx.ports.update_binding(replace(before, binding=failed), ())
 
     async def _bind(self, ports: Sequence[Port], trees: Mapping[str, NetworkTree]) -> Outcomes:
@@ -242,37 +241,3 @@ def _updated(
         original_levels=former,
         new_attributes=attributes,
     )
-
-
-async def _expect(tx: Transaction, before: Port) -> None:
-    """Keep the port from changing, if it still is as it was read.
-
-    Raises:
-        NotFound: The port is gone.
-        Stale: The port has changed.
-    """
-    port = await tx.ports.find_for_update(before.id)
-    if port is None:
-        raise NotFound.of("port", before.id)
-    # The revision counts what users change; what hosts report changes the rest.
-    if port != before:
-        raise Stale(port.id)
-
-
-async def _write(tx: Transaction, before: Port, after: Port, levels: Sequence[BindingLevel]) -> None:
-    """Update the row of a port, and its binding if that is another one.
-
-    Raises:
-        Conflict: Another port of the network has the new MAC address, or has not let go of it on all devices.
-    """
-    if after.mac_address != before.mac_address:
-        await port_addresses.exchange_mac(tx, before, after)
-    try:
-        await tx.ports.update(after)
-    except sqlalchemy.exc.IntegrityError as error:
-        if after.mac_address != before.mac_address:
-            raise port_addresses.mac_in_use(after) from error
-        raise
-    if after.binding is not before.binding:
-        await tx.ports.update_binding(after, levels)
-        await tx.inactive_bindings.remove(after.id, after.binding.host)

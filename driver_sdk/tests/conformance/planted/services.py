@@ -23,6 +23,7 @@ from jackfield_sdk._servicer.held import Held
 from jackfield_sdk._servicer.hooks import Hooks
 from jackfield_sdk._servicer.mechanism_service import MechanismService
 from jackfield_sdk._servicer.process import Process
+from jackfield_sdk._servicer.reconcile_service import ReconcileService
 from jackfield_sdk._servicer.refusal import RpcContext
 from jackfield_sdk.examples.loopback.states import revision_in, write_state
 
@@ -34,6 +35,7 @@ class Services:
     driver: type[DriverService] = DriverService
     mechanism: type[MechanismService] = MechanismService
     events: type[EventService] = EventService
+    reconcile: type[ReconcileService] = ReconcileService
     process: type[Process] = Process
     custody: type[Custody] = Custody
 
@@ -45,6 +47,7 @@ class Services:
                 ("jackfield_sdk._servicer.DriverService", self.driver),
                 ("jackfield_sdk._servicer.MechanismService", self.mechanism),
                 ("jackfield_sdk._servicer.EventService", self.events),
+                ("jackfield_sdk._servicer.ReconcileService", self.reconcile),
                 ("jackfield_sdk.serve.Process", self.process),
                 ("jackfield_sdk._servicer.process.Custody", self.custody),
             ):

@@ -153,6 +153,19 @@ async def test_the_marked_switch_of_the_readme_sees_what_hands_do(programs, tmp_
     assert (switch / "foreign.json").exists()
 
 
+async def test_the_marked_switch_of_the_readme_knows_what_a_process_before_it_made(programs, tmp_path, monkeypatch):
+    """A revision that comes late finds a later one on the device, and that one stays."""
+    monkeypatch.syspath_prepend(programs)
+    switch = tmp_path / "switch"
+    switch.mkdir()
+    network = a_network()
+    for revision in (5, 1):
+        driver = importlib.import_module("marked_switch").MarkedSwitch(switch)
+        async with running(driver, tmp_path) as core:
+            assert await core.postcommit(Action.CREATE, network, revision) == Done(revision=5)
+            assert [each.revision for each in await core.list_owned()] == [5]
+
+
 @pytest.mark.parametrize("settings", [ServerSettings, AgentSettings])
 def test_every_setting_is_in_a_table_with_its_default_and_its_meaning(settings):
     """The page is where an operator looks."""

@@ -135,25 +135,30 @@ _RANGES_OF_NETWORK = Statement(_of_type.where(range_table.c.physical_network == 
 
 
 def _first_gap() -> sa.Select[int | None]:
-    """Return the statement that finds the lowest free number of a range."""
+    """Return the statement that finds the lowest free number of a range.
+
+    Numbers in use are read in their order, each beside the next one, until the next one does not follow. Asking
+    for each whether it has a follower would be a join, for which a database that has not counted the rows lately
+    may read all of them for each.
+    """
+    number = allocation.c.segmentation_id
     here = (allocation.c.network_type == sa.bindparam("network_type")) & (
         allocation.c.physical_network == sa.bindparam("physical_network")
     )
-    follower = allocation.alias()
-    taken = sa.exists().where(
-        follower.c.network_type == allocation.c.network_type,
-        follower.c.physical_network == allocation.c.physical_network,
-        follower.c.segmentation_id == allocation.c.segmentation_id + 1,
-    )
     low, high = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("high", type_=sa.BigInteger)
-    low_is_taken = sa.exists().where(here, allocation.c.segmentation_id == low)
+    in_use = (
+        sa.select(number.label("number"), sa.func.lead(number).over(order_by=number).label("next"))
+        .where(here, number >= low, number <= high)
+        .subquery()
+    )
     behind = (
-        sa.select(allocation.c.segmentation_id + 1)
-        .where(here, allocation.c.segmentation_id >= low, allocation.c.segmentation_id < high, ~taken)
-        .order_by(allocation.c.segmentation_id)
+        sa.select(in_use.c.number + 1)
+        .where(in_use.c.number < high, in_use.c.next.is_distinct_from(in_use.c.number + 1))
+        .order_by(in_use.c.number)
         .limit(1)
         .scalar_subquery()
     )
+    low_is_taken = sa.exists().where(here, number == low)
     return sa.select(sa.case((~low_is_taken, low), else_=behind))
 
 

@@ -56,29 +56,31 @@ _RESERVE = Insert(
 def _gaps() -> sa.Select[int, int]:
     """Return the statement for ranges of free positions.
 
-    A gap begins at the low end, or behind a position in use whose follower is
-    free, and ends before the next one in use. All of it goes along the index,
-    and stops at the limit.
+    Positions in use are read along the index, each beside the next one, up to
+    the limit: a gap begins at the low end, or behind one whose next one does
+    not follow. Asking for each whether it has a follower would be a join, for
+    which a database that has not counted the rows lately may read all of them
+    for each.
     """
     low, high = sa.bindparam("low", type_=sa.BigInteger), sa.bindparam("high", type_=sa.BigInteger)
-    subnet_id = sa.bindparam("subnet_id", type_=Id)
-    follower, behind = table.alias("follower"), table.alias("behind")
-    taken = sa.exists().where(follower.c.subnet_id == subnet_id, follower.c.position == table.c.position + 1)
+    position = table.c.position
+    here = (table.c.subnet_id == sa.bindparam("subnet_id", type_=Id)) & (position >= low) & (position <= high)
+    in_use = (
+        sa.select(position, sa.func.lead(position).over(order_by=position).label("next")).where(here).subquery("in_use")
+    )
     inside = (
-        sa.select((table.c.position + 1).label("first"))
-        .where(table.c.subnet_id == subnet_id, table.c.position >= low, table.c.position < high, ~taken)
-        .order_by(table.c.position)
+        sa.select((in_use.c.position + 1).label("first"), sa.func.coalesce(in_use.c.next - 1, high).label("last"))
+        .where(in_use.c.position < high, in_use.c.next.is_distinct_from(in_use.c.position + 1))
+        .order_by(in_use.c.position)
         .limit(sa.bindparam("limit"))
-        .subquery()
+        .subquery("inside")
     )
-    low_taken = sa.exists().where(follower.c.subnet_id == subnet_id, follower.c.position == low)
-    starts = sa.union_all(sa.select(low.label("first")).where(~low_taken), sa.select(inside.c.first)).subquery("starts")
-    end = (
-        sa.select(sa.func.min(behind.c.position) - 1)
-        .where(behind.c.subnet_id == subnet_id, behind.c.position > starts.c.first, behind.c.position <= high)
-        .scalar_subquery()
+    lowest = sa.select(sa.func.min(position).label("position")).where(here).subquery("lowest")
+    before = sa.select(low.label("first"), sa.func.coalesce(lowest.c.position - 1, high).label("last")).where(
+        lowest.c.position.is_distinct_from(low)
     )
-    return sa.select(starts.c.first, sa.func.coalesce(end, high)).order_by(starts.c.first).limit(sa.bindparam("limit"))
+    gaps = sa.union_all(before, sa.select(inside.c.first, inside.c.last)).subquery("gaps")
+    return sa.select(gaps.c.first, gaps.c.last).order_by(gaps.c.first).limit(sa.bindparam("limit"))
 
 
 _GAPS = Statement(_gaps())

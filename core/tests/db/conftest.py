@@ -67,7 +67,7 @@ def ledger(unit_of_work):
 
             return call
 
-        async def claim(self, driver="ovs", *, name="c1", limit=100, lease=60.0, earlier=(), later=(), hold=1.0):
+        async def claim(self, driver="ovs", *, name="c1", limit=100, lease=60.0, earlier=(), later=(), hold=3600.0):
             async with unit_of_work() as tx:
                 return await tx.claims.claim(
                     driver, name=name, limit=limit, lease=lease, earlier=earlier, later=later, hold=hold

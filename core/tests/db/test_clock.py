@@ -21,7 +21,7 @@ async def test_host_that_is_an_hour_ahead_takes_the_time_of_the_database(databas
     else:
         await clock.read()
 
-    assert abs(clock.now() - now()) < timedelta(seconds=1)
+    assert abs(clock.now() - now()) < timedelta(minutes=1)
 
 
 def test_small_differences_are_no_jump() -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import sqlalchemy.exc
 from jackfield_core import config
 from jackfield_core.db import engine
-from jackfield_core.db.engine import Database, sweep
+from jackfield_core.db.engine import SWEEP, Database, sweep
 from jackfield_core.db.query import ListQuery
 from jackfield_core.db.statement import driver_connection
 from sqlalchemy.engine import make_url
@@ -224,12 +224,13 @@ async def test_a_shared_lock_is_shared_and_keeps_writers_out(database, unit_of_w
     network = rows.network()
     async with unit_of_work() as tx:
         await tx.networks.add(network)
-    holding, done = asyncio.Barrier(2), asyncio.Event()
+    holding, held, done = asyncio.Barrier(2), asyncio.Event(), asyncio.Event()
 
     async def make_port():
         async with unit_of_work() as tx:
             assert await tx.networks.lock(network.id) == 1
             await holding.wait()  # both are inside at once
+            held.set()
             await asyncio.sleep(0.05)
             assert not done.is_set()
 
@@ -239,7 +240,7 @@ async def test_a_shared_lock_is_shared_and_keeps_writers_out(database, unit_of_w
             done.set()
 
     makers = [asyncio.create_task(make_port()) for _ in range(2)]
-    await asyncio.sleep(0.01)
+    await asyncio.wait_for(held.wait(), 30)
     await asyncio.wait_for(asyncio.gather(*makers, change()), 30)
 
 
@@ -255,15 +256,18 @@ async def test_a_statement_that_takes_too_long_is_ended(database_url):
 
 async def test_a_sweep_may_take_longer_than_other_statements(database_url):
     """What has to go through all ports there are is not ended by the limit of what users wait for."""
-    database = Database(config.Database(url=database_url, statement_timeout=1.0))
+    database = Database(config.Database(url=database_url, statement_timeout=7.0))
     if database.is_postgresql:
         async with database.writing() as connection:
             await sweep(connection)
-            await connection.execute(sa.text("SELECT pg_sleep(1.5)"))
-        with pytest.raises(sqlalchemy.exc.DBAPIError, match="statement timeout"):
-            async with database.writing() as connection:
-                await connection.execute(sa.text("SELECT pg_sleep(60)"))
+            swept = await _limit(connection)
+        async with database.writing() as connection:
+            assert (swept, await _limit(connection)) == (SWEEP, "7s")
     await database.close()
+
+
+async def _limit(connection):
+    return (await connection.execute(sa.text("SHOW statement_timeout"))).scalar_one()
 
 
 async def test_connections_that_the_server_closed_are_replaced(database, unit_of_work, rows):

@@ -16,7 +16,7 @@ CORE = "[dispatcher]\nlease = 15.0\nbatch = 50\nbackoff_max = 8.0\n[mechanism]\n
 @pytest.mark.parametrize(("backend", "seconds"), [("postgresql", 10.0), ("sqlite", 5.0)])
 async def test_nothing_diverges_under_chaos(backend: str, seconds: float) -> None:
     """Whatever was killed, stopped, cut or set wrong: soon after, devices, hosts, database and promises agree."""
-    settings = Settings(seed=SEED, seconds=seconds, backend=backend, gap=0.8, core=CORE)
+    settings = Settings(seed=SEED, seconds=seconds, backend=backend, gap=0.8, quiet=240.0, core=CORE)
 
     report = await run(settings, print)
 

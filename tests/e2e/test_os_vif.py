@@ -35,7 +35,7 @@ class ComputeNode:
             params={"host": self._host.name},
             headers={"X-Roles": "service"},
             trust_env=False,
-            timeout=30,
+            timeout=60,
         )
         answer.raise_for_status()
         return answer.json()["port_implementation_details"]
@@ -54,7 +54,7 @@ class ComputeNode:
 
     def _act(self, action: str, port_id: str) -> None:
         arguments = [action, str(self._host.directory / port_id), str(self.settings)]
-        self._host.namespace.run(str(PYTHON), str(PROGRAM), *arguments, timeout=60)
+        self._host.namespace.run(str(PYTHON), str(PROGRAM), *arguments)
 
 
 def test_port_that_os_vif_plugs_is_wired(cloud: Cloud) -> None:

@@ -214,7 +214,7 @@ class AgentProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         end()
-        self._process.wait(20)
+        self._process.wait(120)
         self._reader.join()
         self._process.stdin.close()
         self._process.stdout.close()

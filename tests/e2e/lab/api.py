@@ -29,7 +29,7 @@ class Api:
     def __init__(self, url: str) -> None:
         """Talk to the core at *url*, ``http://127.0.0.1:9696``."""
         # The proxy settings of the environment are not meant for this machine's loopback.
-        self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
+        self._client = httpx.Client(base_url=url, timeout=60, trust_env=False)
 
     def create(self, kind: str, **attributes: Any) -> Resource:
         """Create a resource; names with a colon come as ``**{"binding:host_id": "host-1"}``."""

@@ -8,7 +8,7 @@ class CommandFailed(RuntimeError):
     """A command ended with a status other than zero."""
 
 
-def run(command: Sequence[str], *, timeout: float = 30.0) -> str:
+def run(command: Sequence[str], *, timeout: float = 120.0) -> str:
     """Run *command* (no shell) and return its standard output; *timeout* in seconds.
 
     Raises:

@@ -4,6 +4,7 @@ The interface gets what a guest would get from its port: MAC address, fixed IPs,
 machine only the computer is missing.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -78,7 +79,9 @@ class Machine:
 
         """
         what = f"a ping of {size} bytes from {self.name} to {address}"
-        wait_until(lambda: self.ping(address, size=size, timeout=0.5), what=what, timeout=timeout)
+        # First the way may be missing, and then it may be slow.
+        patience = itertools.chain(itertools.repeat(0.5, 10), itertools.repeat(5.0))
+        wait_until(lambda: self.ping(address, size=size, timeout=next(patience)), what=what, timeout=timeout)
 
     def wait_for_silence(self, address: str, *, timeout: float = 60.0) -> None:
         """Ping until three in a row get no reply.

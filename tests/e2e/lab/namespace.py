@@ -17,7 +17,7 @@ class Namespace:
         """Run ``ip`` on the namespace."""
         return run(["ip", "-n", self.name, *arguments])
 
-    def run(self, *command: str, timeout: float = 30.0) -> str:
+    def run(self, *command: str, timeout: float = 120.0) -> str:
         """Run a command inside the namespace; see `e2e.lab.commands.run`."""
         return run(self.inside(command), timeout=timeout)
 

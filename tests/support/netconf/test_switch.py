@@ -157,7 +157,7 @@ def test_commit_on_trial_ends_with_its_session_unless_it_persists(switch: AnySwi
     for number, persist in ((106, None), (107, "token")):
         session = Somebody(switch.port, switch.user, switch.key_file)
         session.ask("edit_config", target="candidate", config=session.config(vlan(number, f"vlan {number}")))
-        session.ask("commit", confirmed=True, timeout="60", persist=persist)
+        session.ask("commit", confirmed=True, timeout="600", persist=persist)
         assert f"vlan {number}".encode() in switch.running()
         switch.cut()
         with pytest.raises(TransportError):

@@ -46,7 +46,8 @@ def heard(fleet: Fleet, host: Hypervisor) -> list[dict[str, str]]:
 
 
 def neighbours(fleet: Fleet, host: Hypervisor) -> list[dict[str, Any]]:
-    """Return what the core shows of a host."""
-    (agent,) = fleet.cloud.api.list("agent", host=host.name)
+    """Return what the core shows of a host, by the agent that has its uplink: others have come and gone there."""
+    agents = fleet.cloud.api.list("agent", host=host.name)
+    (agent,) = [agent for agent in agents if agent["binary"] == f"jackfield-{host.kind}"]
     told: list[dict[str, Any]] = agent["configurations"]["lldp_neighbours"]
     return told

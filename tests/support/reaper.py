@@ -28,7 +28,7 @@ from pathlib import Path
 MARKER = "JFTEST_OWNER"
 ROOT = Path("/tmp")  # Not TMPDIR: a Unix socket's name has room for 107 bytes.
 _OWNED = re.compile(r"jf[a-z]+-(\d+)-.+")
-_PATIENCE = 30.0  # Seconds until processes that do not end are left alone.
+_PATIENCE = 120.0  # Seconds until processes that do not end are left alone.
 _reapers: list[subprocess.Popen[bytes]] = []
 """Keeps the pipe open as long as this process lives."""
 

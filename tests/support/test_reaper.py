@@ -65,15 +65,16 @@ def test_killed_run_leaves_nothing(run: Process, told: Told) -> None:
     """Processes and their children, servers, namespaces and folders of a run that is killed are removed at once."""
     run.kill()
 
-    wait_until(lambda: not left(told), what=lambda: f"{left(told)} to be gone", timeout=60)
+    wait_until(lambda: not left(told), what=lambda: f"{left(told)} to be gone")
 
 
 def test_next_run_removes_what_a_killed_one_left(run: Process, told: Told) -> None:
     """Where nobody was left to clean up, whoever starts something next does it first."""
     os.kill(told["reaper"], signal.SIGKILL)
+    wait_until(lambda: not runs(told["reaper"]), what="the end of the reaper")
     run.kill()
-    assert left(told)
 
     subprocess.run([sys.executable, "-c", WATCH], check=True, timeout=120, env=os.environ | PATHS)
 
-    assert left(told) == []
+    # Somebody else may have been at it already, and be there still.
+    wait_until(lambda: not left(told), what=lambda: f"{left(told)} to be gone")

@@ -32,7 +32,7 @@ def test_looks_at_the_ledger_load_no_server(command: str) -> None:
     """The operator's commands need neither the application nor what serves or migrates."""
     found = loaded(f"jackfield_core.cli.{command}")
 
-    assert found & {"alembic", "httpx", "uvicorn"} == set()
+    assert found & {"alembic", "cryptography", "httpx", "uvicorn"} == set()
     assert found & {f"jackfield_core.{one}" for one in ("app", "api.server", "dispatch", "nodes", "notify")} == set()
 
 

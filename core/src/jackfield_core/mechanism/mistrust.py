@@ -9,7 +9,6 @@ it, and it is made only where a connection has just failed.
 import asyncio
 import ssl
 
-from jackfield_core import certificates
 from jackfield_core.mechanism.answers import NoVerdict
 from jackfield_core.setting import Tls
 
@@ -55,6 +54,9 @@ async def _speaks_tls(endpoint: str) -> str:
 
 async def _trouble(endpoint: str, tls: Tls) -> str:
     """Return what is wrong with our files, with its certificate, or with ours in its eyes."""
+    # A command that lists drivers seldom gets here, and what reads certificates would be loaded in vain.
+    from jackfield_core import certificates
+
     if wrong := await asyncio.to_thread(certificates.unusable, tls):
         return "; ".join(wrong)
     said = await _try(endpoint, tls)

@@ -19,11 +19,11 @@ switches:
 BAD = GOOD.replace("rack1}}", "rack1, vlans: 7}}")
 
 
-def a_file(directory: Path, *switches: str) -> Path:
-    """Write an inventory with these switches, as a whole."""
+def a_file(directory: Path, *switches: str, head: str = GOOD) -> Path:
+    """Write an inventory with these switches, as a whole: half of a file would be read as well."""
     file, beside = directory / "inventory.yaml", directory / "inventory.new"
     lines = [f"  {name}: {{address: {name}.example.org, credential: leafs, group: rack1}}\n" for name in switches]
-    beside.write_text(GOOD + "".join(lines))
+    beside.write_text(head + "".join(lines))
     beside.replace(file)
     return file
 
@@ -65,7 +65,7 @@ def test_a_bad_file_keeps_the_last_good_one_and_says_so(tmp_path, follow):
     file = a_file(tmp_path, "leaf1")
     with structlog.testing.capture_logs() as logs:
         inventories = follow(file)
-        file.write_text(BAD + "  leaf2: {address: leaf2.example.org, credential: leafs, group: rack1}\n")
+        a_file(tmp_path, "leaf2", head=BAD)
         wait_until(lambda: inventories.fault, what="the fault")
 
         assert names(inventories) == {"leaf1"}

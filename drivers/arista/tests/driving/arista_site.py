@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
+from jackfield.driver.v1.event_pb2 import WatchResponse
 from jackfield_arista.configuration import ownership
 from jackfield_arista.configuration.edit import Edit, VlanChange
 from jackfield_arista.configuration.model import Configuration
@@ -30,7 +31,7 @@ Switch = FakeSwitch | NetconfSwitch
 
 DEPLOYMENT = "test"
 """What `jackfield_sdk.testing` introduces itself with."""
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Site:
@@ -130,7 +131,9 @@ class Site:
             "retry_min": 0.1,
             "retry_max": 0.5,
             "reload_interval": 0.05,
-            "connect_timeout": 5.0,
+            # Where no test is about them, these are longer than a busy machine needs.
+            "connect_timeout": 60.0,
+            "patience": 30.0,
         }
         return AristaSettings(**(told | more))
 
@@ -248,6 +251,23 @@ async def until(look: Callable[[], Awaitable[Any]], kind: type | None = None) ->
             return found
         assert time.monotonic() < end, found
         await asyncio.sleep(0.05)
+
+
+async def watching(core: Core) -> AsyncIterator[WatchResponse]:
+    """Watch from now on: what happens after this has returned is not missed."""
+    events = core.watch()
+    async for event in events:
+        if event.WhichOneof("event") == "in_sync":
+            return events
+    raise AssertionError("the stream ended before in_sync")
+
+
+async def drift_in(events: AsyncIterator[WatchResponse]) -> str:
+    """Wait until something is told to be other than it was made, and return its id."""
+    async for event in events:
+        if event.WhichOneof("event") == "drift":
+            return event.drift.id
+    raise AssertionError("the stream ended without drift")
 
 
 async def epoch_of(core: Core, switch: str) -> str:

@@ -38,7 +38,7 @@ def ports_on(names: tuple[str, ...], number: int) -> list[Wanted]:
 async def test_the_living_half_is_true_in_one_edit_for_a_batch(rack: Site):
     """The dead ones answer for themselves, and do not hold the batch up."""
     changes = ports_on((*LIVING, *DEAD), 10)
-    async with rack.driver(connect_timeout=20.0) as core:
+    async with rack.driver(connect_timeout=20.0, patience=2.0) as core:
         await core.postcommit_all(changes)
         await until_done(core, *(change for change in changes if change.network.segments[0].physical_network in LIVING))
         edits = [len(rack.switches[name].payloads) for name in LIVING]
@@ -50,7 +50,7 @@ async def test_the_living_half_is_true_in_one_edit_for_a_batch(rack: Site):
 
 async def test_the_status_tells_for_each_switch_how_it_is(rack: Site):
     """Those that answer are up; the others are down since when and why."""
-    async with rack.driver(connect_timeout=0.5) as core:
+    async with rack.driver(connect_timeout=5.0, patience=1.0) as core:
         await core.postcommit_all(ports_on((*LIVING, *DEAD), 1))
         told = await until(lambda: _all_known(core))
 
@@ -66,8 +66,7 @@ async def test_the_status_tells_for_each_switch_how_it_is(rack: Site):
 async def test_a_batch_of_one_switch_is_one_edit_however_long_it_is(rack: Site):
     """Five hundred VLANs come and are there."""
     changes = [plugged(a_vlan(2 + index, "leaf0"), "host-leaf0") for index in range(500)]
-    async with rack.driver(connect_timeout=0.5) as core:
-        core.timeout = 60.0
+    async with rack.driver(connect_timeout=5.0) as core:
         answers = await core.postcommit_all(changes)
         if not all(isinstance(answer, Done) for answer in answers):
             await until_done(core, *changes)

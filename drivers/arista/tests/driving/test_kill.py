@@ -78,7 +78,7 @@ async def kill_in_the_middle(core: Core, switch: Switch, driver: Process, edits:
     """Stop the switch when it has the edit, and kill the driver then; raises what the call ends with."""
 
     async def watch() -> None:
-        await asyncio.to_thread(wait_until, lambda: len(switch.payloads) > edits, what="an edit", timeout=30.0)
+        await asyncio.to_thread(wait_until, lambda: len(switch.payloads) > edits, what="an edit")
         switch.pause()
         driver.kill()
 
@@ -110,6 +110,6 @@ async def introduced(site: Site) -> AsyncIterator[Core]:
     # A channel of its own connections: that the last process did not answer says nothing of the next one.
     options = [("grpc.default_authority", "localhost"), ("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(f"unix:{site.folder}/driver.sock", options=options) as channel:
-        core = Core(channel, timeout=30.0)
+        core = Core(channel)
         await core.handshake()
         yield core

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from arista_site import Site, a_vlan, by_hand, deleted, plugged, until_done
+from arista_site import Site, a_vlan, by_hand, deleted, drift_in, plugged, until_done, watching
 from jackfield_arista.configuration.edit import Edit, PortChange
 from jackfield_arista.configuration.model import Mode, SwitchPort, vlans_of
 from jackfield_sdk.testing import Core, Wanted
@@ -112,13 +112,10 @@ async def remembering_nothing_of(site: Site, change: Wanted) -> AsyncIterator[Co
 
 async def is_drift(site: Site, core: Core, change: Wanted) -> None:
     """Empty the list that a change is on by hand, and see that it is told and made again."""
-    events = core.watch()
+    events = await watching(core)
     made = site.configuration().port("Ethernet1")
     write(site, replace(made, trunk_vlans=frozenset(), entries=()))
-    async for event in events:
-        if event.WhichOneof("event") == "drift":
-            break
-    assert event.drift.id == change.current.id
+    assert await drift_in(events) == change.current.id
     await until_done(core, change)
 
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arista_site import Site, a_machine, a_vlan, deleted, failure, named, plugged, until, until_done
+from arista_site import (
+    Site,
+    a_machine,
+    a_vlan,
+    deleted,
+    drift_in,
+    failure,
+    named,
+    plugged,
+    until,
+    until_done,
+    watching,
+)
 from jackfield_arista.configuration.model import Mode
 from jackfield_sdk import Action, Bound, NextLevel, Skip
 from jackfield_sdk.errors import Rejected
@@ -161,14 +173,11 @@ async def test_a_cable_that_moves_in_the_inventory_moves_the_vlan(site: Site):
     change = plugged(a_vlan(7))
     async with site.driver() as core:
         await until_done(core, change)
-        events = core.watch()
+        events = await watching(core)
         site.detach("host-1")
         site.attach("host-1", "leaf1", "Ethernet2")
         site.write()
-        async for event in events:
-            if event.WhichOneof("event") == "drift":
-                break
-        assert event.drift.id == change.current.id
+        assert await drift_in(events) == change.current.id
         await until_done(core, change)
         await until(lambda: _is_on(site, "Ethernet2"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arista_site import Site, a_machine, a_vlan, by_hand, deleted, plugged, until, until_done
+from arista_site import Site, a_machine, a_vlan, by_hand, deleted, drift_in, plugged, until, until_done, watching
 from jackfield_arista.configuration.edit import Edit, PortChange
 from jackfield_arista.configuration.model import Mode, SwitchPort
 from jackfield_sdk import Action
@@ -116,11 +116,8 @@ async def test_what_moved_to_another_vlan_while_the_inventory_had_no_switch_is_t
         with site.without("leaf1"):
             await until(lambda: _knows(core, "leaf1", False))
             await until_done(core, moved)
-            events = core.watch()
-        async for event in events:
-            if event.WhichOneof("event") == "drift":
-                break
-        assert event.drift.id == change.current.id
+            events = await watching(core)
+        assert await drift_in(events) == change.current.id
         await until_done(core, moved)
 
     assert site.configuration().port("Ethernet1").trunk_vlans == {8}

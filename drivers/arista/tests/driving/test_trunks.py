@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from arista_site import Site, a_vlan, by_hand, deleted, named, plugged, until_done
+from arista_site import Site, a_vlan, by_hand, deleted, drift_in, named, plugged, until_done, watching
 from jackfield_arista.configuration.edit import Edit, PortChange
 from jackfield_arista.configuration.model import Mode, SwitchPort
 
@@ -54,14 +54,11 @@ async def test_a_list_that_is_emptied_by_hand_is_drift_and_made_again(site: Site
     untouched, change = switch.running(), plugged(a_vlan(7))
     async with site.driver(poll_interval=0.2) as core:
         await until_done(core, change)
-        events = core.watch()
+        events = await watching(core)
         made = site.configuration().port("Ethernet1")
         emptied = replace(made, trunk_vlans=frozenset(), entries=())
         by_hand(site, Edit(ports={"Ethernet1": PortChange(made, emptied)}))
-        async for event in events:
-            if event.WhichOneof("event") == "drift":
-                break
-        assert event.drift.id == change.current.id
+        assert await drift_in(events) == change.current.id
         await until_done(core, change)
         assert site.configuration().port("Ethernet1").trunk_vlans == {7, *before}
         await until_done(core, deleted(change))

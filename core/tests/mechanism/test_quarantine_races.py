@@ -68,18 +68,49 @@ async def test_a_look_at_what_was_before_does_not_end_a_quarantine(
     database: Database, unit_of_work: UnitOfWork
 ) -> None:
     """What was read before the third answer of garbage is not believed after it."""
-    async with unit_of_work() as tx:
-        await tx.drivers.save(introduced("ovs", Handshake("1.0", "an-instance"), now(), None))
+    await meet(unit_of_work, "1.0")
     memory = LateMemory(database)
-    registry = Registry(config.Settings(drivers=[config.Driver(name="ovs", endpoint="unix:///nowhere")]), memory=memory)
+    registry = registry_with(memory)
     await registry.refresh()
 
-    def babble() -> None:
-        for _ in range(GARBAGE_LIMIT):
-            registry.note_garbage(Garbage("ovs", "garbage"))
-
-    memory.meanwhile = babble
+    memory.meanwhile = lambda: babble(registry)
     await registry.refresh()
     await memory.stop()
 
     assert registry.entry("ovs").is_quarantined
+
+
+async def test_garbage_of_a_version_that_has_gone_is_not_held_against_the_next(
+    database: Database, unit_of_work: UnitOfWork
+) -> None:
+    """What is noted when another version has introduced itself already is not counted."""
+    await meet(unit_of_work, "1.0")
+    memory = Memory(database)
+    registry = registry_with(memory)
+    registry.entry("ovs").introduced(Handshake("1.0", "an-instance"))
+
+    async with memory.turn:
+        babble(registry)
+        await meet(unit_of_work, "1.1")
+    await memory.stop()
+
+    assert not registry.entry("ovs").is_quarantined
+    async with unit_of_work.reading() as tables:
+        assert (await tables.drivers.list())["ovs"].garbage_at == ()
+
+
+async def meet(unit_of_work: UnitOfWork, version: str) -> None:
+    """Note that a version of the driver has introduced itself."""
+    async with unit_of_work() as tx:
+        await tx.drivers.save(introduced("ovs", Handshake(version, "an-instance"), now(), None))
+
+
+def registry_with(memory: Memory) -> Registry:
+    """Return what knows of one driver."""
+    return Registry(config.Settings(drivers=[config.Driver(name="ovs", endpoint="unix:///nowhere")]), memory=memory)
+
+
+def babble(registry: Registry) -> None:
+    """Note as much garbage as means quarantine."""
+    for _ in range(GARBAGE_LIMIT):
+        registry.note_garbage(Garbage("ovs", "garbage"))

@@ -60,7 +60,8 @@ class Memory:
 
     def garbled(self, entry: DriverEntry, error: Garbage) -> None:
         """Count an answer that breaks the contract, without keeping anybody waiting."""
-        task = asyncio.ensure_future(self._garbled(entry, error.text))
+        version = entry.handshake.version if entry.handshake else None
+        task = asyncio.ensure_future(self._garbled(entry, error.text, version))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -68,9 +69,10 @@ class Memory:
         """Wait until everything is noted."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _garbled(self, entry: DriverEntry, reason: str) -> None:
+    async def _garbled(self, entry: DriverEntry, reason: str, version: str | None) -> None:
         def change(known: DriverRecord) -> DriverRecord:
-            return record.garbled(known, reason, now())
+            # By now another version may serve, which is not to blame.
+            return record.garbled(known, reason, now()) if version in (None, known.version) else known
 
         async with self.turn:
             try:

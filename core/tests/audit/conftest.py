@@ -1,7 +1,6 @@
 """A core that audits, and a driver on a socket whose devices a test holds in its hand."""
 
 import contextlib
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,14 @@ from jackfield_core.db.engine import Database
 from jackfield_core.db.network import Network
 from jackfield_core.db.orphan import OrphanTable
 from jackfield_core.db.tree import NetworkTree, load_trees
-from jackfield_core.db.unit_of_work import Change, UnitOfWork
-from jackfield_core.dispatch.dispatcher import Dispatcher
-from jackfield_core.mechanism import translate
+from jackfield_core.db.unit_of_work import Change
 from jackfield_core.mechanism.endpoint import HealthChecks
-from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.memory import Memory
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Action, Kind
 from msgspec.structs import replace
+from support import carrying
+from support.carrying import CarryingCore
 from support.owner import Owner
 from support.waiting import eventually
 
@@ -37,34 +35,20 @@ PATIENT = HealthChecks(0.3, timeout=30.0)
 """How health is looked after where nobody is deaf: on a busy machine no driver is at fault."""
 
 
-class Core:
+class Core(CarryingCore):
     """One core process: registry, dispatcher, auditor if it is started, and what services do to rows."""
 
     def __init__(self, database: Database, rows: Any, settings: config.Settings, health: HealthChecks) -> None:
-        self.database = database
-        self.rows = rows
-        self.settings = settings
-        self.registry = Registry(settings, memory=Memory(database), health=health)
-        self.manager = MechanismManager(self.registry, settings.mechanism)
-        self.dispatcher = Dispatcher(self.registry, self.manager, database, settings)
+        registry = Registry(settings, memory=Memory(database), health=health)
+        super().__init__(database, rows, settings, registry)
         self.garbage: list[Any] = []
         self.auditor = Auditor(
-            self.registry, database, settings, self.dispatcher.wake, self.garbage.append, poll_interval=0.02
+            registry, database, settings, self.dispatcher.wake, self.garbage.append, poll_interval=0.02
         )
-        self.unit_of_work = UnitOfWork(
-            database, self.registry, translate.encode_original, lambda drivers: self.dispatcher.wake(drivers)
-        )
-
-    async def start(self) -> None:
-        async with self.unit_of_work.reading() as tables:
-            await self.registry.load(tables)
-        await self.registry.start()
-        await self.dispatcher.start()
 
     async def stop(self) -> None:
         await self.auditor.stop()
-        await self.dispatcher.stop(grace=1)
-        await self.registry.stop()
+        await super().stop()
 
     def subject(self, name: str = "a") -> Subject:
         """Return the process of a driver that is asked."""
@@ -101,25 +85,6 @@ class Core:
         """Return what is stored of the last audit."""
         async with self.unit_of_work.reading() as tables:
             return await tables.audits.find("a") or DriverAudit("a")
-
-    async def network(self, **columns: Any) -> NetworkTree:
-        """Create a network with a segment."""
-        network = self.rows.network(**columns)
-        tree = NetworkTree(network, (self.rows.segment(network),))
-        async with self.unit_of_work() as tx:
-            await tx.networks.add(network)
-            await tx.segments.add(tree.segments[0])
-            tx.record(Change(Kind.NETWORK, Action.CREATE, network, None, tree))
-        return tree
-
-    async def subnet(self, tree: NetworkTree, cidr: str = "192.0.2.0/24") -> NetworkTree:
-        """Create a subnet; return the network with it."""
-        subnet = self.rows.subnet(tree.network, cidr)
-        tree = replace(tree, subnets=(*tree.subnets, subnet))
-        async with self.unit_of_work() as tx:
-            await tx.subnets.add(subnet)
-            tx.record(Change(Kind.SUBNET, Action.CREATE, subnet, None, tree))
-        return tree
 
     async def ports(self, tree: NetworkTree, count: int) -> list[str]:
         """Create ports; return their ids."""
@@ -177,21 +142,12 @@ class Core:
         return tree, created
 
 
-class Scene:
+class Scene(carrying.Scene):
     """Cores and drivers of one test."""
-
-    eventually = staticmethod(eventually)
-
-    def __init__(self, database: Database, rows: Any, folder: Path, stack: contextlib.AsyncExitStack) -> None:
-        self.database = database
-        self.rows = rows
-        self._folder = folder
-        self._stack = stack
-        self._numbers = itertools.count(1)
 
     async def driver(self, name: str = "a", **attributes: Any) -> Owner:
         """Return a driver that listens."""
-        driver = Owner(name, self._folder / f"{next(self._numbers)}.sock")
+        driver = Owner(name, self.path())
         for attribute, value in attributes.items():
             setattr(driver, attribute, value)
         self._stack.push_async_callback(driver.down)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,16 @@ from jackfield_core.db.network import Network
 from jackfield_core.db.port import Binding, Port
 from jackfield_core.db.redelivery import retry
 from jackfield_core.db.tree import NetworkTree, load_trees
-from jackfield_core.db.unit_of_work import Change, UnitOfWork
-from jackfield_core.dispatch.dispatcher import Dispatcher
-from jackfield_core.mechanism import translate
+from jackfield_core.db.unit_of_work import Change
 from jackfield_core.mechanism.endpoint import HealthChecks
-from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.memory import Memory
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Action, BindingLevel, Kind
 from jackfield_sdk import Backend, ServerSettings, start_server
 from jackfield_sdk.testing import RecordingDriver
 from msgspec.structs import replace
+from support import carrying
+from support.carrying import CarryingCore
 from support.raw_driver import RawDriver
 from support.waiting import eventually
 
@@ -73,56 +71,20 @@ class Driver(RecordingDriver):
         return [call.hook.removesuffix("_postcommit").replace("_", " ") for call in self.script.calls]
 
 
-class Core:
+class Core(CarryingCore):
     """One core process: registry, manager, dispatcher, and what services do to rows."""
 
     def __init__(
         self, database: Database, rows: Any, settings: config.Settings, timeout: float | None, *, remembers: bool
     ) -> None:
-        self.database = database
-        self.settings = settings
-        self.rows = rows
         memory = Memory(database) if remembers else None
-        self.registry = Registry(settings, memory=memory, health=HealthChecks(0.3, timeout=DEADLINE))
-        self.manager = MechanismManager(self.registry, settings.mechanism)
+        registry = Registry(settings, memory=memory, health=HealthChecks(0.3, timeout=DEADLINE))
         limits = {} if timeout is None else {"timeout": lambda _changes: timeout}
-        self.dispatcher = Dispatcher(self.registry, self.manager, database, settings, **limits)
-        self.unit_of_work = UnitOfWork(
-            database, self.registry, translate.encode_original, lambda drivers: self.dispatcher.wake(drivers)
-        )
-
-    async def start(self) -> None:
-        async with self.unit_of_work.reading() as tables:
-            await self.registry.load(tables)
-        await self.registry.start()
-        await self.dispatcher.start()
-
-    async def stop(self) -> None:
-        await self.dispatcher.stop(grace=1)
-        await self.registry.stop()
+        super().__init__(database, rows, settings, registry, **limits)
 
     async def until_ready(self, *names: str) -> None:
         for name in names:
             await asyncio.wait_for(self.registry.entry(name).ready.wait(), DEADLINE)
-
-    async def network(self, **columns: Any) -> NetworkTree:
-        """Create a network with a segment."""
-        network = self.rows.network(**columns)
-        tree = NetworkTree(network, (self.rows.segment(network),))
-        async with self.unit_of_work() as tx:
-            await tx.networks.add(network)
-            await tx.segments.add(tree.segments[0])
-            tx.record(Change(Kind.NETWORK, Action.CREATE, network, None, tree))
-        return tree
-
-    async def subnet(self, tree: NetworkTree, cidr: str = "192.0.2.0/24") -> NetworkTree:
-        """Create a subnet; return the network with it."""
-        subnet = self.rows.subnet(tree.network, cidr)
-        tree = replace(tree, subnets=(*tree.subnets, subnet))
-        async with self.unit_of_work() as tx:
-            await tx.subnets.add(subnet)
-            tx.record(Change(Kind.SUBNET, Action.CREATE, subnet, None, tree))
-        return tree
 
     async def port(self, tree: NetworkTree, **columns: Any) -> Port:
         """Create a port."""
@@ -215,20 +177,8 @@ class Core:
             return len((await connection.execute(table.select())).all())
 
 
-class Scene:
+class Scene(carrying.Scene):
     """Cores and drivers of one test."""
-
-    eventually = staticmethod(eventually)
-
-    def __init__(self, database: Database, rows: Any, folder: Path, stack: contextlib.AsyncExitStack) -> None:
-        self.database = database
-        self.rows = rows
-        self._folder = folder
-        self._stack = stack
-        self._numbers = itertools.count(1)
-
-    def path(self) -> Path:
-        return self._folder / f"{next(self._numbers)}.sock"
 
     async def driver(self, name: str = "a", *, up: bool = True, **limits: int) -> Driver:
         """Return a driver of the SDK."""

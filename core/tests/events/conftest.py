@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,13 @@ from jackfield_core.db.delivery import Debt
 from jackfield_core.db.engine import Database
 from jackfield_core.db.port import Binding, Port
 from jackfield_core.db.tree import NetworkTree
-from jackfield_core.db.unit_of_work import Change, UnitOfWork
-from jackfield_core.dispatch.dispatcher import Dispatcher
+from jackfield_core.db.unit_of_work import Change
 from jackfield_core.events.watch import EventWatch
-from jackfield_core.mechanism import translate
 from jackfield_core.mechanism.endpoint import HealthChecks
-from jackfield_core.mechanism.manager import MechanismManager
 from jackfield_core.mechanism.registry import Registry
 from jackfield_core.types import Action, BindingLevel, Kind
+from support import carrying
+from support.carrying import CarryingCore
 from support.waiting import eventually
 
 _METHODS = {
@@ -158,44 +156,24 @@ def drift(kind: str, id: str) -> Any:
     return event_pb2.WatchResponse(drift=event_pb2.Drift(kind=number, id=id, message="it is gone"))
 
 
-class Core:
+class Core(CarryingCore):
     """One core process: registry, dispatcher, event watch, and what services do to rows."""
 
     def __init__(self, database: Database, rows: Any, settings: config.Settings, repair_interval: float) -> None:
-        self.database = database
-        self.rows = rows
-        self.registry = Registry(settings, health=HealthChecks(0.3, timeout=30.0))
-        self.manager = MechanismManager(self.registry, settings.mechanism)
-        self.dispatcher = Dispatcher(self.registry, self.manager, database, settings)
+        registry = Registry(settings, health=HealthChecks(0.3, timeout=30.0))
+        super().__init__(database, rows, settings, registry)
         self.garbage: list[Any] = []
         self.events = EventWatch(
-            self.registry, database, self.dispatcher.wake, self.garbage.append, repair_interval=repair_interval
-        )
-        self.unit_of_work = UnitOfWork(
-            database, self.registry, translate.encode_original, lambda drivers: self.dispatcher.wake(drivers)
+            registry, database, self.dispatcher.wake, self.garbage.append, repair_interval=repair_interval
         )
 
     async def start(self) -> None:
-        async with self.unit_of_work.reading() as tables:
-            await self.registry.load(tables)
-        await self.registry.start()
-        await self.dispatcher.start()
+        await super().start()
         self.events.start()
 
     async def stop(self) -> None:
         await self.events.stop()
-        await self.dispatcher.stop(grace=1)
-        await self.registry.stop()
-
-    async def network(self) -> NetworkTree:
-        """Create a network with a segment."""
-        network = self.rows.network()
-        tree = NetworkTree(network, (self.rows.segment(network),))
-        async with self.unit_of_work() as tx:
-            await tx.networks.add(network)
-            await tx.segments.add(tree.segments[0])
-            tx.record(Change(Kind.NETWORK, Action.CREATE, network, None, tree))
-        return tree
+        await super().stop()
 
     async def port(self, tree: NetworkTree, *drivers: str, revision: int = 1) -> Port:
         """Create a port that *drivers* bound, level by level."""
@@ -237,21 +215,12 @@ class Core:
         return found
 
 
-class Scene:
+class Scene(carrying.Scene):
     """Cores and drivers of one test."""
-
-    eventually = staticmethod(eventually)
-
-    def __init__(self, database: Database, rows: Any, folder: Path, stack: contextlib.AsyncExitStack) -> None:
-        self.database = database
-        self.rows = rows
-        self._folder = folder
-        self._stack = stack
-        self._numbers = itertools.count(1)
 
     async def driver(self, name: str = "a", *, up: bool = True, **attributes: Any) -> Teller:
         """Return a driver, which listens unless it is not *up*."""
-        driver = Teller(name, self._folder / f"{next(self._numbers)}.sock")
+        driver = Teller(name, self.path())
         for attribute, value in attributes.items():
             setattr(driver, attribute, value)
         self._stack.push_async_callback(driver.down)

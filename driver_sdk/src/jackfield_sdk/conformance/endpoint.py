@@ -28,7 +28,8 @@ class Endpoint:
     def open(self, max_message_bytes: int = MAX_MESSAGE_BYTES) -> grpc.aio.Channel:
         """Open a channel that shares its connection with no other, and sends messages of that size."""
         options = [
-            *channel_options(keepalive_seconds=20),
+            # Every call has a deadline; a ping would cost a driver that is held up its connection.
+            *channel_options(keepalive_seconds=3600),
             ("grpc.max_send_message_length", max_message_bytes),
             ("grpc.use_local_subchannel_pool", 1),
             # A driver that was restarted is found again at once. The first of these is, against
@@ -46,10 +47,15 @@ class Endpoint:
 def with_certificates(address: str, ca: str, certificate: str, key: str) -> Endpoint:
     """Read the PEM files; without an authority there is no TLS.
 
-    OSError if one cannot be read, ValueError if the address is none.
+    OSError if one cannot be read, ValueError if the address is none, or what goes with a file is missing.
     """
     if fault := fault_in(address):
         raise ValueError(fault)
+    if bool(key) != bool(certificate):
+        told, missing = ("--tls-key", "--tls-certificate") if key else ("--tls-certificate", "--tls-key")
+        raise ValueError(f"{told} needs {missing}")
+    if certificate and not ca:
+        raise ValueError("--tls-certificate needs --tls-ca, without which there is no TLS")
     if not ca:
         return Endpoint(address)
     credentials = grpc.ssl_channel_credentials(

@@ -81,7 +81,8 @@ def test_compute_service_that_was_away_is_told(postgres_database: Any, tmp_path:
         assert [driver["name"] for driver in api.get("/drivers").json()["drivers"]] == ["fabric"]
         (debt,) = json.loads(cloud.command("delivery", "list", "--driver", "nova", "--json"))
         assert (debt["driver"], debt["reason"]) == ("nova", "unreachable")
-        assert 'jackfield_delivery_owed{driver="nova"} 1.0' in httpx.get(f"{cloud.url}/metrics", timeout=60).text
+        # A database that takes its time is not waited for, and then there are no such numbers.
+        wait_until(lambda: 'jackfield_delivery_owed{driver="nova"} 1.0' in _numbers(cloud), what="the debt in numbers")
 
         cloud.cores[1].kill()
         cloud.cores[1].start()
@@ -95,6 +96,10 @@ def test_compute_service_that_was_away_is_told(postgres_database: Any, tmp_path:
         logs = "".join(path.read_text() for path in cloud.folder.glob("*.log"))
         assert "notifier.no_answer" in logs
         assert TOKEN not in logs
+
+
+def _numbers(cloud: Cloud) -> str:
+    return httpx.get(f"{cloud.url}/metrics", timeout=60).text
 
 
 def _states(api: httpx.Client) -> list[str]:

@@ -173,7 +173,9 @@ class Site:
         path = self.folder / name
         path.write_text(
             f'[database]\nurl = "{self.database_url}"\n[nodes]\nlisten = "unix://{self.folder}/n.sock"\n'
-            "[mechanism]\nhandshake_timeout = 1.0\n[dispatcher]\nbackoff_first = 60.0\n"
+            # On a busy machine no driver is at fault.
+            "[mechanism]\nhandshake_timeout = 30\nprecommit_budget = 30\nbind_timeout = 30\nbind_budget = 60\n"
+            "[dispatcher]\nbackoff_first = 60.0\n"
             + "".join(
                 f'[[drivers]]\nname = "{name}"\npolicy = "advisory"\nendpoint = "unix://{self.folder}/{name}.sock"\n'
                 for name in drivers

@@ -17,7 +17,7 @@ def config_file(tmp_path: Path, empty_database_url: str) -> Path:
     """Write settings for a database without tables and a driver that is not there."""
     path = tmp_path / "jackfield.toml"
     path.write_text(
-        f'[database]\nurl = "{empty_database_url}"\n[mechanism]\nhandshake_timeout = 0.2\n'
+        f'[database]\nurl = "{empty_database_url}"\n[mechanism]\nhandshake_timeout = 30\n'
         f'[[drivers]]\nname = "ovs"\nendpoint = "unix://{tmp_path}/ovs.sock"\n'
     )
     return path

@@ -26,7 +26,7 @@ def config_file(tmp_path: Path) -> Path:
         f'[[drivers]]\nname = "{name}"\nendpoints = ["unix://{tmp_path}/a", "unix://{tmp_path}/b"]\n'
         for name in ("good", "bad")
     )
-    path.write_text(f'[database]\nurl = "{url}"\n[mechanism]\nhandshake_timeout = 0.2\n{drivers}')
+    path.write_text(f'[database]\nurl = "{url}"\n[mechanism]\nhandshake_timeout = 30\n{drivers}')
     return path
 
 
@@ -45,7 +45,7 @@ def run(*arguments: str | Path) -> tuple[int, str]:
     """Run ``jackfield driver``; return its status and all that it printed."""
     command = [sys.executable, "-m", "jackfield_core", "driver", *arguments]
     result = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=180
     )
     return result.returncode, result.stdout
 

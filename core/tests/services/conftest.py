@@ -53,7 +53,7 @@ def settings(database_url: str, sockets: Path) -> config.Settings:
     return config.Settings(
         database=config.Database(url=database_url),
         drivers=[config.Driver(name="loopback", endpoint=f"unix://{sockets}/loopback.sock")],
-        mechanism=config.Mechanism(precommit_budget=10, bind_timeout=10, bind_budget=20),
+        mechanism=config.Mechanism(handshake_timeout=30, precommit_budget=30, bind_timeout=30, bind_budget=60),
         segments=config.Segments(
             vlan=config.TypeDriverSettings(ranges=["physnet1:100:102"]),
             vxlan=config.TypeDriverSettings(ranges=["1000:1999"]),

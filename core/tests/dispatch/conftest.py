@@ -229,6 +229,16 @@ class Scene(carrying.Scene):
 
 
 @pytest.fixture
+async def other_database(database: Database, database_url: str) -> AsyncIterator[Database]:
+    """Open the same PostgreSQL as another process would."""
+    if not database.is_postgresql:
+        pytest.skip("SQLite belongs to one process")
+    other = Database(config.Database(url=database_url))
+    yield other
+    await other.close()
+
+
+@pytest.fixture
 async def scene(database: Database, rows: Any, tmp_path: Path) -> AsyncIterator[Scene]:
     """Give cores and drivers over one empty database."""
     async with contextlib.AsyncExitStack() as stack:

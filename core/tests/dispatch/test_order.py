@@ -3,8 +3,6 @@
 from collections import defaultdict
 from typing import Any
 
-import pytest
-from jackfield_core import config
 from jackfield_core.db.address import table as addresses
 from jackfield_core.db.engine import Database
 from jackfield_core.db.network import table as networks
@@ -14,16 +12,6 @@ from jackfield_core.db.subnet import table as subnets
 NETWORKS = 8
 MADE = ["create network", "create subnet", "create port"]
 ENDED = ["delete port", "delete subnet", "delete network"]
-
-
-@pytest.fixture
-async def other_database(database: Database, database_url: str) -> Any:
-    """Open the same PostgreSQL as another process would."""
-    if not database.is_postgresql:
-        pytest.skip("SQLite belongs to one process")
-    other = Database(config.Database(url=database_url))
-    yield other
-    await other.close()
 
 
 async def test_two_dispatchers_keep_the_order(other_database: Database, scene: Any) -> None:

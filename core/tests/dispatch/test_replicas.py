@@ -4,21 +4,9 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-import pytest
-from jackfield_core import config
 from jackfield_core.db.engine import Database
 from jackfield_core.db.network import table as networks
 from jackfield_core.db.port import table as ports
-
-
-@pytest.fixture
-async def other_database(database: Database, database_url: str) -> Any:
-    """Open the same PostgreSQL as another process would."""
-    if not database.is_postgresql:
-        pytest.skip("SQLite belongs to one process")
-    other = Database(config.Database(url=database_url))
-    yield other
-    await other.close()
 
 
 async def test_two_dispatchers_never_send_the_same_debt_twice(other_database: Database, scene: Any) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-import jackfield_sdk
 import pytest
 from conformance_runs import ENVIRONMENT, Judged, planted_drivers
 from jackfield_sdk.conformance.rulebook import all_rules
@@ -38,19 +37,6 @@ def test_a_driver_that_is_away_cannot_be_judged(judge: Judge, tmp_path: Path) ->
     assert "Traceback" not in judged.output
 
 
-def test_what_lies_around_the_suite_is_not_loaded(tmp_path: Path) -> None:
-    """A vendor who has the SDK in his own tree has a `conftest.py` above it, which is none of the suite's."""
-    (tmp_path / "conftest.py").write_text("raise SystemExit('this is no part of the suite')\n")
-    (tmp_path / "jackfield_sdk").symlink_to(Path(jackfield_sdk.__file__).parent)
-    command = [sys.executable, "-m", "jackfield_sdk.conformance", "--endpoint", f"unix://{tmp_path}/nobody.sock"]
-
-    ended = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
-
-    assert ended.returncode == 2
-    assert "no handshake at" in ended.stderr
-    assert "no part of the suite" not in ended.stderr
-
-
 def test_a_driver_that_ends_at_once_is_told_by_its_last_words(judge: Judge, tmp_path: Path) -> None:
     """Nobody waits for a process that is gone, and its own words say why."""
     command = f"{sys.executable} -c 'raise SystemExit(\"no licence\")'"
@@ -59,38 +45,6 @@ def test_a_driver_that_ends_at_once_is_told_by_its_last_words(judge: Judge, tmp_
 
     assert judged.code == 2
     assert "the driver's command ended with 1: no licence" in judged.output
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ((), "--endpoint is needed"),
-        (("--endpoint", "/run/acme.sock"), "write unix:///run/acme.sock"),
-        (("--endpoint", "acme"), "neither unix:///path nor host:port"),
-        (("--endpoint", "unix:///nobody", "--command", "no-such-program"), "no-such-program"),
-        (("--endpoint", "unix:///nobody", "--params", "PARAMS"), "vlan_rnage"),
-        (("--endpoint", "unix:///nobody", "--expected-failures", "PARAMS"), "expected-failures"),
-        (("--endpoint", "unix:///nobody", "--expected-failures", "LIST"), "no such rule"),
-        (("--endpoint", "unix:///nobody", "--expected-failures", "CASE"), "lists C4[subnt], and there is no such"),
-        (("--endpoint", "unix:///nobody", "--only", "c99,Q"), "--only c99, Q chooses no rule"),
-        (("--endpoint", "unix:///nobody", "--junit", "/nowhere/j.xml"), "/nowhere/j.xml cannot be written"),
-        (("--endpoint", "unix:///nobody", "--kill-command", "true"), "goes with --restart-command"),
-        (("--endpoint", "unix:///nobody", "--command", "true", "--restart-command", "true"), "give one"),
-    ],
-)
-def test_a_wrong_argument_is_told_in_a_sentence(
-    judge: Judge, tmp_path: Path, arguments: tuple[str, ...], said: str
-) -> None:
-    """Exit code 2, and the word that is wrong."""
-    (tmp_path / "PARAMS").write_text("vlan_rnage = [1, 2]\n")
-    (tmp_path / "LIST").write_text('[expected-failures]\nC99 = "is not ours"\n')
-    (tmp_path / "CASE").write_text('[expected-failures]\n"C4[subnt]" = "fixed in 4.2"\n')
-
-    judged = judge(*[str(tmp_path / each) if each.isupper() else each for each in arguments])
-
-    assert judged.code == 2
-    assert said in judged.output
-    assert "Traceback" not in judged.output
 
 
 def test_no_other_driver_is_judged_in_place_of_the_command(judge: Judge, addresses: dict[str, str]) -> None:

@@ -202,15 +202,16 @@ def _introduce(run: Run, bench: Bench) -> None:
 
 
 def _supervisor(config: pytest.Config) -> Supervisor | None:
-    command, log_file = _option(config, "--command"), _option(config, "--driver-log")
+    command, told = _option(config, "--command"), _option(config, "--driver-log")
+    log_file = Path(told) if told else None
     if command:
         if is_served(address := _option(config, "--endpoint")):
             raise ValueError(f"somebody serves at {address} already; end that, or leave --command out")
-        return OwnProcess(command)
+        return OwnProcess(command, log_file)
+    if log_file is not None and not log_file.is_file():
+        raise ValueError(f"--driver-log {log_file} is not there")
     restart, kill = _option(config, "--restart-command"), _option(config, "--kill-command")
-    if restart or log_file:
-        return Commands(restart, kill, Path(log_file) if log_file else None)
-    return None
+    return Commands(restart, kill, log_file) if restart or log_file else None
 
 
 def _read_expectations(path: str) -> Expectations:

@@ -56,22 +56,23 @@ class Supervisor(Protocol):
 
 
 class OwnProcess:
-    """Runs the driver as a child; its output goes to a file."""
+    """Runs the driver as a child; its output goes to a file, and it may write a log of its own beside that."""
 
     can_stop = can_kill = owns = True
 
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, log_file: Path | None = None) -> None:
         """Start `command` at once, without a shell."""
         self._command = shlex.split(command)
+        self._log_file = log_file
         self._output = tempfile.NamedTemporaryFile(prefix="jackfield-driver-", suffix=".log")  # noqa: SIM115
         self._process = self._run()
 
     def log(self) -> str:
-        return Path(self._output.name).read_text(errors="replace")
+        return self._said() + _text_of(self._log_file)
 
     def failed(self) -> str:
         code = self._process.poll()
-        return f"the driver's command ended with {code}: {self.log().strip()[-500:]}" if code else ""
+        return f"the driver's command ended with {code}: {self._said().strip()[-500:]}" if code else ""
 
     async def stop(self) -> float:
         started = time.monotonic()
@@ -97,6 +98,9 @@ class OwnProcess:
             self._process.kill()
             self._process.wait()
         self._output.close()
+
+    def _said(self) -> str:
+        return _text_of(Path(self._output.name))
 
     def _run(self) -> subprocess.Popen[bytes]:
         # A child that reads the terminal or dies with its keyboard would be no daemon.
@@ -124,7 +128,7 @@ class Commands:
         self.can_kill = bool(restart and kill)
 
     def log(self) -> str:
-        return self._log_file.read_text(errors="replace") if self._log_file else ""
+        return _text_of(self._log_file)
 
     def failed(self) -> str:
         # Whether it runs is for whoever runs it to know.
@@ -153,3 +157,8 @@ class Commands:
                 output.seek(0)
                 said = output.read().decode(errors="replace")[-500:]
                 raise CommandFailed(f"{command!r} ended with {process.returncode}: {said}")
+
+
+def _text_of(path: Path | None) -> str:
+    """Return what a file holds; nothing while it is not there, as a log before its first line."""
+    return path.read_text(errors="replace") if path is not None and path.exists() else ""

@@ -61,7 +61,7 @@ def settings(settings: config.Settings, fabric: Fabric) -> config.Settings:
         update={
             "roles": ["api", "dispatcher"],
             "drivers": [config.Driver(name="fabric", endpoint=fabric.endpoint)],
-            "mechanism": config.Mechanism(precommit_budget=5, reconnect_interval=0.1),
+            "mechanism": config.Mechanism(handshake_timeout=30, precommit_budget=30, reconnect_interval=0.1),
         }
     )
 
@@ -79,7 +79,7 @@ async def other(settings: config.Settings) -> AsyncIterator[Application]:
 @pytest.fixture
 async def application(application: Application) -> Application:
     """Wait for the driver."""
-    await application.drivers_ready(10)
+    await application.drivers_ready(30)
     return application
 
 
@@ -89,7 +89,7 @@ async def test_driver_judges_and_sets_attributes(api: Any, application: Applicat
     network = await api.create("network", **{"fabric:colour": "red"})
 
     assert (network["fabric:colour"], network["fabric:rack"], network["revision_number"]) == ("red", 7, 1)
-    await application.settled(10)
+    await application.settled(60)
     (judged,) = fabric.script.called("create_network_precommit")
     (told,) = fabric.script.called("create_network_postcommit")
     assert (judged.attributes, told.attributes) == ({"colour": "red"}, {"colour": "red", "rack": 7})
@@ -116,17 +116,17 @@ async def test_refused_change_leaves_no_attribute(api: Any, application: Applica
 async def test_driver_that_goes_away_leaves_its_schemas(api: Any, application: Application, fabric: Fabric) -> None:
     """Users go on setting its attributes, and it hears of them when it is back."""
     network = await api.create("network")
-    await application.settled(10)
+    await application.settled(60)
     await fabric.down()
     await eventually(lambda: not application.registry.entry("fabric").is_ready)
     status, _, message = await api.refused("PUT", f"networks/{network['id']}", json={"network": {"fabric:colour": 1}})
     assert (status, "fabric:colour" in message) == (400, True)
 
     await fabric.up()
-    await application.drivers_ready(10)
+    await application.drivers_ready(30)
     fabric.script.answer("update_network_postcommit", Done(attributes={"rack": 8}))
     await api.update("network", network["id"], **{"fabric:colour": "red"})
-    await application.settled(10)
+    await application.settled(60)
     shown = (await api.get(f"networks/{network['id']}"))["network"]
     assert (shown["fabric:colour"], shown["fabric:rack"]) == ("red", 8)
 
@@ -160,7 +160,7 @@ async def test_secrets_reach_the_driver_and_no_log(
     """The driver gets the value as it is; in answers and in what is logged, even of failures, it is not found."""
     fabric.script.answer("create_network_postcommit", RuntimeError("a fault"))
     network = await api.create("network", **{"fabric:login": {"user": "u", "password": SECRET}})
-    await application.settled(20)
+    await application.settled(60)
 
     assert network["fabric:login"] == {"user": "u", "password": "***"}
     told = fabric.script.called("create_network_postcommit")

@@ -62,7 +62,7 @@ def settings(settings: config.Settings, fabric: Fabric) -> config.Settings:
                 config.Driver(name="fabric", endpoint=fabric.endpoint),
                 config.Driver(name="absent", endpoint="unix:///nowhere/a.sock", policy="advisory"),
             ],
-            "mechanism": config.Mechanism(precommit_budget=5, reconnect_interval=0.1),
+            "mechanism": config.Mechanism(handshake_timeout=30, precommit_budget=30, reconnect_interval=0.1),
             "dispatcher": config.Dispatcher(order_hold=0.05),
         }
     )

@@ -41,7 +41,7 @@ def settings(database_url: str, fabric: tuple[Fabric, str], tmp_path: Path) -> c
     return config.Settings(
         roles=["api", "dispatcher"],
         database=config.Database(url=database_url),
-        mechanism=config.Mechanism(handshake_timeout=1.0),
+        mechanism=config.Mechanism(handshake_timeout=30, precommit_budget=30),
         drivers=[
             config.Driver(name="fabric", endpoint=fabric[1], policy="advisory"),
             config.Driver(name="leaf", endpoint="127.0.0.1:9", policy="advisory"),

@@ -78,7 +78,7 @@ def settings(database_url: str, release: Release) -> config.Settings:
     return config.Settings(
         roles=["api", "dispatcher"],
         database=config.Database(url=database_url),
-        mechanism=config.Mechanism(handshake_timeout=5.0, reconnect_interval=0.1),
+        mechanism=config.Mechanism(handshake_timeout=30, precommit_budget=30, reconnect_interval=0.1),
         drivers=[config.Driver(name="fabric", endpoint=release.endpoint, policy="advisory")],
         notifiers=[config.Notifier(name="nova", url="http://127.0.0.1:9")],
     )

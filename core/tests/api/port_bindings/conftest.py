@@ -24,14 +24,14 @@ async def fabric(tmp_path: Path) -> AsyncIterator[Fabric]:
 def settings(settings: config.Settings, fabric: Fabric, tmp_path: Path) -> config.Settings:
     """Configure the driver, and deliver to it."""
     driver = config.Driver(name="fabric", endpoint=f"unix://{tmp_path}/f.sock")
-    patient = config.Mechanism(precommit_budget=10, bind_timeout=10, bind_budget=20)
+    patient = config.Mechanism(handshake_timeout=30, precommit_budget=30, bind_timeout=30, bind_budget=60)
     return settings.model_copy(update={"roles": ["api", "dispatcher"], "drivers": [driver], "mechanism": patient})
 
 
 @pytest.fixture
 async def application(application: Application) -> Application:
     """Wait until the driver takes calls."""
-    await application.drivers_ready(20)
+    await application.drivers_ready(30)
     return application
 
 

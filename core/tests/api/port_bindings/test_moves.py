@@ -35,7 +35,7 @@ async def test_second_binding_waits(api: Any, port: Any) -> None:
 async def test_activation_moves_the_port(api: Any, port: Any, fabric: Fabric, application: Application) -> None:
     """The port is on the new host, drivers are told from where to where, and hosts of both have to look."""
     binding = await bind(api, port, "target")
-    await application.settled(20)
+    await application.settled(60)
     async with application.unit_of_work.reading() as tables:
         seen = await tables.feed.last()
 
@@ -50,7 +50,7 @@ async def test_activation_moves_the_port(api: Any, port: Any, fabric: Fabric, ap
         assert {entry.host for entry in await tables.feed.after(seen)} == {"source", "target"}
         ((level,),) = (await tables.ports.levels([port["id"]])).values()
     assert level.driver == "fabric"
-    await application.settled(20)
+    await application.settled(60)
     assert fabric.moves() == [("source", "target")]
     (told,) = fabric.script.called("update_port_precommit")
     assert (told.original.binding.levels, told.current.binding.levels[0].driver) == (

@@ -39,6 +39,18 @@ def test_a_trial_that_ends_before_it_is_confirmed_is_not_taken_for_true(
         assert 100 in make(session, PORT).vlans
 
 
+def test_a_trial_that_ends_before_it_is_looked_at_is_no_lie_of_the_switch(fake_switch: FakeSwitch) -> None:
+    """What is missing then was there, and was taken back: the reason is the time, not what the switch shows."""
+
+    def is_over() -> bool:
+        return not fake_switch.datastores.is_on_trial
+
+    with open_session(fake_switch) as session:
+        fake_switch.after_next_change(lambda: wait_until(is_over, what="the trial to end"))
+        with pytest.raises(TrialOver, match=r"confirm_timeout"):
+            make(session, PORT, safety=replace(SAFETY, confirm_timeout=2))
+
+
 def test_a_confirmation_that_comes_too_late_is_not_taken_for_true(fake_switch: FakeSwitch) -> None:
     """It was sent in time, and looked at when the trial was over."""
     before = fake_switch.running()

@@ -112,8 +112,10 @@ class Transaction:
         except (Unreachable, CommitLost) as error:
             fact = f"{error.fact}; the change was on trial, and ends by itself unless it was confirmed"
             raise CommitLost(self._switch, fact, effect=Effect.MAYBE) from error
-        except SwitchError:
+        except SwitchError as error:
             self._take_back()
+            if isinstance(error, NotTaken) and time.monotonic() >= end:
+                raise self._over() from error
             raise
         return read
 
@@ -123,8 +125,11 @@ class Transaction:
             self._netconf.commit()
             if time.monotonic() < end or not edit.missing_from(self._read()):
                 return
+        raise self._over()
+
+    def _over(self) -> TrialOver:
         limit = f"the {self._safety.confirm_timeout} s that a commit is on trial (confirm_timeout)"
-        raise TrialOver(self._switch, f"takes longer to answer than {limit}, so the change was taken back")
+        return TrialOver(self._switch, f"takes longer to answer than {limit}, so the change was taken back")
 
     def _at_once(self, edit: Edit, before: Health, make: Callable[[Edit], None]) -> Configuration:
         make(edit)

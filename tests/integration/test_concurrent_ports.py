@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import httpx
+import pytest
 from support import ledger
 from support.cloud import Cloud
 from support.waiting import wait_until
@@ -14,6 +15,7 @@ CLIENTS = 32
 PORTS = 2000
 
 
+@pytest.mark.timeout(900)
 async def test_concurrent_creates_never_share_an_address(postgres_database: Any) -> None:
     """32 clients create 2,000 ports through two API processes: all answers are 201, nothing is given twice or lost."""
     with Cloud(postgres_database.url, cores=2, keep_state=False) as cloud:

@@ -130,7 +130,7 @@ class Host(Namespace):
         return subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     def vsctl(self, *arguments: str) -> str:
-        return run("ovs-vsctl", f"--db={self.ovsdb}", "--timeout=10", *arguments).strip()
+        return run("ovs-vsctl", f"--db={self.ovsdb}", "--timeout=50", *arguments).strip()
 
     def ofctl(self, verb: str, bridge: str, *arguments: str, check: bool = True) -> str:
         address = f"unix:{self.directory}/{bridge}.mgmt"

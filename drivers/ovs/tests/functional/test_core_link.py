@@ -41,7 +41,7 @@ async def test_a_port_becomes_up_and_stays_while_the_core_is_away(lab: Any, tmp_
             for guest in guests:
                 guest.plug()
                 await session.state_of(guest.port.id, PortState.UP, PATIENT)
-            assert guests[0].pings("192.168.7.2")
+            eventually(lambda: guests[0].pings("192.168.7.2"), "the guests talk")
             with guests[0].pinging("192.168.7.2") as pings:
                 await core.stop()
                 await core.start()

@@ -27,7 +27,7 @@ def test_stale_things_are_swept_only_when_the_core_has_said_everything(lab: Any)
     guest.plug()
     one.agent.wait_for(port.id, "up")
 
-    assert one.guest.pings("192.168.7.2")
+    eventually(lambda: one.guest.pings("192.168.7.2"), "the guests still talk")
     assert "vxlan-0a630002" in one.host.vsctl("list-ports", "br-tun")
 
     one.agent.in_sync()
@@ -150,4 +150,4 @@ def test_a_rewired_pair_still_talks(lab: Any) -> None:
 
     wire(one)
 
-    assert two.guest.pings("192.168.7.1")
+    eventually(lambda: two.guest.pings("192.168.7.1"), "the guests talk again")

@@ -72,7 +72,7 @@ def test_a_port_that_is_administratively_down_is_dead(lab: Any) -> None:
         agent.port(port)
         guest.plug()
         agent.wait_for(port.id, "up")
-    assert guests[0].pings("192.168.7.2")
+    eventually(lambda: guests[0].pings("192.168.7.2"), "the guests talk")
 
     agent.port(replace(ports[0], admin_state_up=False, version="2"))
 

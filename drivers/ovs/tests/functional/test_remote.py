@@ -61,7 +61,7 @@ def test_a_remote_switch_is_wired_and_repaired(lab: Any, tmp_path: Path, scheme:
         agent.wait_for(port.id, "up")
     agent.in_sync()
 
-    assert guests[0].pings("192.168.7.2")
+    eventually(lambda: guests[0].pings("192.168.7.2"), "the guests talk")
 
     assert f"p{scheme}:6653:127.0.0.1" in host.vsctl("get-controller", "br-int")
     assert f"p{scheme}:6655:127.0.0.1" in host.vsctl("get-controller", "br-phy")

@@ -63,7 +63,7 @@ def test_the_core_being_silent_deletes_nothing(lab: Any) -> None:
     restarted(lab, one)
 
     assert {bridge: one.host.flows(bridge) for bridge in before} == before
-    assert one.guest.pings("192.168.7.2")
+    eventually(lambda: one.guest.pings("192.168.7.2"), "the guests still talk")
 
 
 def test_local_vlans_survive_a_restart(lab: Any) -> None:
@@ -114,7 +114,7 @@ def test_a_restart_of_the_ovsdb_server_is_survived(lab: Any) -> None:
     guest = lab.guest(one.host, port)
     one.agent.port(port)
     guest.plug()
-    one.agent.wait_for(port.id, "up", seconds=60)
+    one.agent.wait_for(port.id, "up")
 
 
 def test_what_is_plugged_while_ovs_vswitchd_is_away_is_wired_when_it_is_back(lab: Any) -> None:

@@ -56,7 +56,7 @@ def room(lab: Any) -> Iterator[Room]:
     for guest in (suspect, peer):
         agent.port(guest.port)
         guest.plug()
-        agent.wait_for(guest.port.id, "up", seconds=40)
+        agent.wait_for(guest.port.id, "up")
     agent.in_sync()
     with Wire(suspect.name, "eth0") as speaker, Wire(peer.name, "eth0") as listener:
         yield Room(host, agent, speaker, listener)
@@ -67,7 +67,7 @@ def test_each_frame_arrives_or_does_not(room: Room) -> None:
     for version, (kind, (fields, cases)) in enumerate(PORTS.items(), start=2):
         port = a_port(1, network=NETWORK, **fields, version=str(version))
         room.agent.port(port)
-        room.agent.wait_for(port.id, "up", version=str(version), seconds=40)
+        room.agent.wait_for(port.id, "up", version=str(version))
 
         assert room.arrivals(cases) == {case.name: case.passes for case in cases}, kind
 
@@ -86,7 +86,7 @@ def test_a_switch_that_reads_two_tags_lets_none_pass(room: Room) -> None:
     room.host.vsctl("set", "Open_vSwitch", ".", "other_config:vlan-limit=2")
     port = a_port(1, network=NETWORK, **SECURED, port_security_enabled=False, version="2")
     room.agent.port(port)
-    room.agent.wait_for(port.id, "up", version="2", seconds=40)
+    room.agent.wait_for(port.id, "up", version="2")
 
     cases = [*spoofing.NOT_OF_THIS_NETWORK, *(case for case in spoofing.OWN_ADDRESSES if case.name == "priority_tag")]
     assert room.arrivals(cases) == {case.name: case.passes for case in cases}

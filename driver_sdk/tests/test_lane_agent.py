@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from jackfield_sdk import (
+    AgentSettings,
     LaneAgent,
     NetworkView,
     PassOutcome,
@@ -19,6 +20,7 @@ from jackfield_sdk import (
     RetryLater,
     Views,
 )
+from jackfield_sdk.agent import _run_until_told
 
 NETWORK = NetworkView("net", "1", "segment", "local")
 PORT = PortView("port", "1", "net", "fa:16:3e:00:00:01")
@@ -166,6 +168,42 @@ async def test_a_port_that_was_removed_is_not_told_any_more(host, eventually):
 
     assert told(host) is None
     assert host.devices == 0
+
+
+async def test_an_agent_that_is_told_to_stop_while_it_starts_does_no_pass_after_its_end(
+    tmp_path, monkeypatch, eventually
+):
+    """Nobody would stop what a start that goes on begins: it would work on a device that is let go of."""
+    told, inside, go_on, closing, close = [], *(threading.Event() for _ in range(4))
+    monkeypatch.setattr("jackfield_sdk.agent.on_stop_signals", told.append)
+
+    class Slow(Host):
+        agent_type, binary, driver = "Toy agent", "toy-agent", "toy"
+
+        def reconcile(self, views: Views, *, sweep: bool) -> PassOutcome:
+            inside.set()
+            assert go_on.wait(60)
+            super().reconcile(views, sweep=sweep)
+            return PassOutcome((), {"bridge": "it is busy"})
+
+        def close(self) -> None:
+            closing.set()
+            assert close.wait(60)
+            super().close()
+
+    host = Slow()
+    life = asyncio.create_task(_run_until_told(host, AgentSettings(core=f"unix://{tmp_path}/none", host="host-1")))
+    await eventually(inside.is_set)
+    told[0]()
+    for event in (go_on, close):
+        for _ in range(30):
+            await asyncio.sleep(0)
+        event.set()
+        await eventually(closing.is_set)
+    await asyncio.wait_for(life, 60)
+
+    assert len(host.passes) == 1
+    assert not host.is_open
 
 
 async def test_a_new_port_whose_packets_do_not_fit_into_the_tunnels_is_an_error(host, eventually):

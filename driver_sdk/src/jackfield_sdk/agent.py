@@ -49,6 +49,11 @@ class RunningAgent:
             asyncio.create_task(self._dial_for_ever()),
         ]
 
+    @property
+    def has_started(self) -> bool:
+        """Whether `start` has come to its end."""
+        return bool(self._tasks)
+
     async def run(self) -> None:
         """Start and go on for ever; ends only by being cancelled or by a fault of the runner."""
         await self.start()
@@ -126,6 +131,10 @@ async def _run_until_told(agent: NodeAgent, settings: AgentSettings) -> None:
     life = asyncio.create_task(running.run())
     log.info("agent.running", agent=agent.binary, host=settings.host, core=settings.core)
     await asyncio.wait([life, asyncio.create_task(told.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if not running.has_started:
+        # A start that goes on would begin what nobody stops any more.
+        life.cancel()
+        await asyncio.wait([life])
     await running.stop()
     life.cancel()
     if not told.is_set():

@@ -51,8 +51,8 @@ class Load:
                 create = creates.create_task(self._create(client, self.wanted, network))
                 create.add_done_callback(lambda _: places.release())
                 self.wanted += 1
-                # What could not be made in time is not made up for.
-                due = max(due + 1 / self.rate, time.monotonic())
+                # A moment of delay is made up for; what a machine that cannot keep up owes is not.
+                due = max(due + 1 / self.rate, time.monotonic() - CLIENTS / self.rate)
                 await asyncio.sleep(due - time.monotonic())
         self.lasted = time.monotonic() - started
 

@@ -80,16 +80,9 @@ class Cloud:
         self._roles = roles or [()] * cores
         ports = [free_port() for _ in self._roles]
         self.urls = [f"http://127.0.0.1:{port}" for port in ports]
-        self.configs = []
-        self.cores = []
-        for number, port in enumerate(ports):
-            config = self.folder / f"core-{number}.toml"
-            config.write_text(
-                f'[api]\nlisten = "127.0.0.1:{port}"\n[database]\nurl = "{database_url}"\n'
-                f'[nodes]\nlisten = "unix://{self.folder}/nodes-{number}.sock"\n{settings}\n{listed}'
-            )
-            self.configs.append(config)
-            self.cores.append(self._core(number, config))
+        settings += f"\n{listed}"
+        self.configs = [self._config(number, port, database_url, settings) for number, port in enumerate(ports)]
+        self.cores = [self._core(number, config) for number, config in enumerate(self.configs)]
 
     @property
     def url(self) -> str:
@@ -146,6 +139,14 @@ class Cloud:
             *self._options[name], *options,
         ]  # fmt: skip
         return Process(name, command, log=self.folder / f"{endpoint.stem}.log", ready=accepts(endpoint))
+
+    def _config(self, number: int, port: int, database_url: str, settings: str) -> Path:
+        config = self.folder / f"core-{number}.toml"
+        config.write_text(
+            f'[api]\nlisten = "127.0.0.1:{port}"\n[database]\nurl = "{database_url}"\n'
+            f'[nodes]\nlisten = "unix://{self.folder}/nodes-{number}.sock"\n{settings}'
+        )
+        return config
 
     def _core(self, number: int, config: Path) -> Process:
         roles = [option for role in self._roles[number] for option in ("--role", role)]
